@@ -1,0 +1,59 @@
+/**
+ * The delete of an instance, top-down: whatever ran before is called off and has come to its end, then all
+ * there is of the instance is taken away.
+ */
+import { Duration, Effect, Option, Schema } from "effect"
+import { Workflow, type WorkflowEngine } from "effect/workflow"
+import { BuildInstance } from "./BuildInstance.ts"
+import { kindOf, OperationId } from "./Instance.ts"
+import { reportOutcome } from "./InstanceMailbox.ts"
+import { Operation, StepFailure, step } from "./Operation.ts"
+import { teardown } from "./Teardown.ts"
+
+export const DeleteInstance = Workflow.make("DeleteInstance", {
+  payload: Schema.Struct({ ...Operation.fields, previous: Schema.NullOr(OperationId) }),
+  error: StepFailure,
+  idempotencyKey: ({ operation }) => operation
+})
+
+/** The workflow that runs, or ran, an operation, and its execution id. */
+const executionOf = (operation: Operation) =>
+  kindOf(operation.operation) === "build"
+    ? Effect.map(BuildInstance.executionId(operation), (id) => ({
+        interrupt: BuildInstance.interrupt(id),
+        ended: Effect.map(BuildInstance.poll(id), hasEnded)
+      }))
+    : Effect.map(DeleteInstance.executionId({ ...operation, previous: null }), (id) => ({
+        interrupt: DeleteInstance.interrupt(id),
+        ended: Effect.map(DeleteInstance.poll(id), hasEnded)
+      }))
+
+const hasEnded = (result: Option.Option<Workflow.Result<unknown, unknown>>) =>
+  Option.exists(result, (result) => result._tag === "Complete")
+
+/** Asks an operation to stop. The step in flight ends first, then what it made is taken back. */
+export const interruptOperation = (operation: Operation): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> =>
+  Effect.flatMap(executionOf(operation), ({ interrupt }) => interrupt)
+
+const callOff = (operation: Operation, previous: OperationId) =>
+  step(operation, {
+    name: "call off what ran before",
+    waitsFor: `${kindOf(previous)} to end its step in flight and take back what it made`,
+    deadline: Duration.minutes(3),
+    execute: Effect.gen(function* () {
+      const { ended, interrupt } = yield* executionOf({ ...operation, operation: previous })
+      yield* interrupt
+      yield* Effect.repeat(Effect.delay(ended, "50 millis"), { until: (ended) => ended })
+    })
+  })
+
+export const layer = DeleteInstance.toLayer(
+  Effect.fnUntraced(function* ({ previous, ...operation }) {
+    yield* Workflow.withCompensation(Effect.void, (_, cause) => reportOutcome(operation, cause))
+    if (previous !== null) yield* callOff(operation, previous)
+    for (const part of teardown(operation)) {
+      yield* step(operation, { ...part, deadline: Duration.minutes(1), retries: 8 })
+    }
+    yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
+  })
+)

@@ -1,0 +1,76 @@
+/**
+ * The words of an instance's life: its ids, its states, and the events that move it. Data only;
+ * what an event means in a state stands in Lifecycle.ts.
+ */
+import { Schema } from "effect"
+import { ServiceStatus } from "../services/ConductorApi.ts"
+
+export const InstanceId = Schema.String.check(Schema.isUUID()).pipe(Schema.brand("InstanceId"))
+export type InstanceId = typeof InstanceId.Type
+
+export const ProjectId = Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(
+  Schema.brand("ProjectId")
+)
+export type ProjectId = typeof ProjectId.Type
+
+export const OperationKind = Schema.Literals(["build", "delete"])
+export type OperationKind = typeof OperationKind.Type
+
+/** One run of one operation, `<kind>-<uuid>`; the durable workflow that does the work bears the same id. */
+export const OperationId = Schema.String.check(Schema.isPattern(/^(build|delete)-/)).pipe(Schema.brand("OperationId"))
+export type OperationId = typeof OperationId.Type
+
+export const operationId = (kind: OperationKind, fresh: string): OperationId => OperationId.make(`${kind}-${fresh}`)
+
+export const kindOf = (operation: OperationId): OperationKind => (operation.startsWith("build-") ? "build" : "delete")
+
+/** Milliseconds since the epoch, by the service's clock. */
+export const Millis = Schema.Number
+export type Millis = typeof Millis.Type
+
+/** Why an instance is in ERROR: `message` is for its tenant, `details` for an operator. */
+export const Fault = Schema.Struct({
+  message: Schema.String,
+  details: Schema.NullOr(Schema.String),
+  at: Millis
+})
+export type Fault = typeof Fault.Type
+
+/** An operation under way: it ends, one way or the other, by its deadline. */
+const underWay = { operation: OperationId, deadline: Millis }
+
+/** Accepted, and nothing done yet. */
+export const New = Schema.TaggedStruct("New", {})
+export const Building = Schema.TaggedStruct("Building", underWay)
+export const Active = Schema.TaggedStruct("Active", {})
+/** `previous` is the operation that the delete calls off. */
+export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, previous: Schema.NullOr(OperationId) })
+export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
+/** `previous` is an operation that was called off and has not come to its end yet. */
+export const Failed = Schema.TaggedStruct("Failed", { fault: Fault, previous: Schema.NullOr(OperationId) })
+
+export const State = Schema.Union([New, Building, Active, Deleting, Deleted, Failed])
+export type State = typeof State.Type
+export type StateTag = State["_tag"]
+
+/**
+ * Commands are written to the instance's durable mailbox: by the api in the transaction that accepts
+ * a request, by an operation in its last step. Each is handled once.
+ */
+export const Create = Schema.TaggedStruct("Create", {})
+export const Delete = Schema.TaggedStruct("Delete", {})
+export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", { operation: OperationId })
+export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
+
+export const Command = Schema.Union([Create, Delete, OperationSucceeded, OperationFailed])
+export type Command = typeof Command.Type
+
+/** Signals are news that may be lost, because a row or a sweep tells the same a little later. */
+export const Observed = Schema.TaggedStruct("Observed", { status: ServiceStatus })
+export const HeartbeatLost = Schema.TaggedStruct("HeartbeatLost", {})
+export const DeadlinePassed = Schema.TaggedStruct("DeadlinePassed", {})
+
+export type Signal = typeof Observed.Type | typeof HeartbeatLost.Type | typeof DeadlinePassed.Type
+
+export type Event = Command | Signal
+export type EventTag = Event["_tag"]

@@ -1,0 +1,143 @@
+/**
+ * The actor: one for each instance, alive on one process, asleep when nothing happens. It reads its durable
+ * mailbox, lets the lifecycle decide, commits the decision, and asks for the work of the state it is in.
+ *
+ * What is true of the instance stands in its row; the actor keeps nothing in memory that it would miss.
+ */
+import { Clock, Context, Duration, Effect, Exit, Option } from "effect"
+import { Entity } from "effect/cluster"
+import { SecureRandom } from "effect/crypto"
+import { DurableDeferred } from "effect/workflow"
+import type { ServiceStatus } from "../services/ConductorApi.ts"
+import { History } from "../services/History.ts"
+import { Lifecycles } from "../services/Lifecycles.ts"
+import { Observations } from "../services/Observations.ts"
+import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
+import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
+import { type Event, InstanceId, type OperationId, type ProjectId, type State } from "./Instance.ts"
+import { InstanceEntity } from "./InstanceMailbox.ts"
+import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
+import { StepFailure } from "./Operation.ts"
+import { isServing } from "./Status.ts"
+
+/** How long operations may take; tests and operators change it. */
+export const OperationDeadlines = Context.Reference<Deadlines>("coffer/actors/OperationDeadlines", {
+  defaultValue: () => defaultDeadlines
+})
+
+/** How long an actor stays in memory after its last message. */
+const idleTime = Duration.seconds(30)
+
+/** How long to wait for the reason after a guest has said that it failed, in milliseconds: Trove's agents tell it last. */
+const reasonGrace = 5_000
+
+/** Tells a build what its guest was seen to be, as often as asked; the first verdict stands. */
+const settleBuild = Effect.fnUntraced(function* (operation: {
+  instance: InstanceId
+  project: ProjectId
+  operation: OperationId
+}) {
+  const observed = yield* (yield* Observations).get(operation.instance)
+  if (Option.isNone(observed)) return
+  const { failure, heartbeatAt, status } = observed.value
+  const silentFor = (yield* Clock.currentTimeMillis) - heartbeatAt
+  const failed = failure !== null || (status === "failed to spawn" && silentFor > reasonGrace)
+  const verdict = isServing(observed.value)
+    ? Exit.void
+    : failed
+      ? Exit.fail(
+          new StepFailure({
+            message: failure ?? "The database could not be started.",
+            detail: "reported by the guest agent",
+            transient: false
+          })
+        )
+      : null
+  if (verdict === null) return
+  const token = DurableDeferred.tokenFromExecutionId(GuestVerdict, {
+    workflow: BuildInstance,
+    executionId: yield* BuildInstance.executionId(operation)
+  })
+  yield* DurableDeferred.done(GuestVerdict, { token, exit: verdict })
+})
+
+/** Sees to it that what the state asks for is being done. Asking again is harmless. */
+const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: State) {
+  const work = workOf(state)
+  if (work._tag === "Rest") return
+  const desired = yield* (yield* Lifecycles).desired(instance)
+  if (Option.isNone(desired)) return
+  const operation = { instance, project: desired.value.project, operation: work.operation }
+  switch (work._tag) {
+    case "Build":
+      yield* BuildInstance.execute(operation, { discard: true, detached: true })
+      return yield* settleBuild(operation)
+    case "Delete":
+      return yield* Effect.asVoid(
+        DeleteInstance.execute({ ...operation, previous: work.previous }, { discard: true, detached: true })
+      )
+    case "Interrupt":
+      return yield* interruptOperation(operation)
+  }
+})
+
+/** One turn: everything that waits in the mailbox, in order, then the work of the state that results. */
+const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId) {
+  const lifecycles = yield* Lifecycles
+  const deadlines = yield* OperationDeadlines
+  const random = yield* SecureRandom.SecureRandom
+  const loaded = yield* lifecycles.load(instance)
+  if (Option.isNone(loaded)) return
+  let { generation, state } = loaded.value
+  yield* Effect.annotateCurrentSpan({ "coffer.instance": instance })
+
+  const settle = Effect.fnUntraced(function* (event: Event, handled: ReadonlyArray<number>) {
+    const moment = { now: yield* Clock.currentTimeMillis, fresh: yield* random.uuidV4(), deadlines }
+    const decision = decide(state, event, moment)
+    if (decision === null && handled.length === 0) return
+    const next = decision?.state ?? state
+    yield* lifecycles.commit(instance, {
+      generation,
+      state: next,
+      transition: decision === null ? null : { from: state._tag, to: next._tag, because: decision.because },
+      handled
+    })
+    if (decision !== null) {
+      yield* Effect.logInfo(`${state._tag} → ${next._tag}: ${decision.because}`)
+    }
+    generation++
+    state = next
+    yield* ensureWork(instance, state)
+  })
+
+  // The work of a state is asked for before the next event is heard: what a delete calls off has begun.
+  yield* ensureWork(instance, state)
+
+  for (const { command, seq } of loaded.value.mail) yield* settle(command, [seq])
+  const now = yield* Clock.currentTimeMillis
+  if ("deadline" in state && state.deadline < now) yield* settle({ _tag: "DeadlinePassed" }, [])
+})
+
+/** Words for the history when the guest is seen to change, or tells how far it has come. */
+const newsOf = (status: ServiceStatus, progress: string | null) => `the guest: ${progress ?? status}`
+
+export const layer = InstanceEntity.toLayer(
+  Effect.gen(function* () {
+    const address = yield* Entity.CurrentAddress
+    const instance = InstanceId.make(address.entityId)
+    const history = yield* History
+    // A refused commit means that another process has taken over: it will do what there is to do.
+    const takeTurn = turn(instance).pipe(
+      Effect.annotateLogs({ instance }),
+      Effect.catchTag("StaleGeneration", () => Effect.logWarning("this actor has moved elsewhere")),
+      Effect.catchCause((cause) => Effect.logError("the actor's turn failed; a sweep will try again", cause))
+    )
+    return InstanceEntity.of({
+      Wake: () => takeTurn,
+      Observed: ({ payload }) =>
+        Effect.andThen(history.report(instance, newsOf(payload.status, payload.progress)), takeTurn),
+      Silent: () => history.report(instance, "the guest has gone silent: no heartbeat came in time")
+    })
+  }),
+  { maxIdleTime: idleTime, disableFatalDefects: true }
+)

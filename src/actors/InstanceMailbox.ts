@@ -1,0 +1,43 @@
+/**
+ * How an operation speaks to its instance: its outcome is written to the durable mailbox, and the actor is
+ * woken to read it. Losing the wake-up costs a moment; a sweep finds the letter.
+ */
+import { Cause, Clock, Effect, Schema } from "effect"
+import { Entity } from "effect/cluster"
+import { Rpc } from "effect/rpc"
+import { ServiceStatus } from "../services/ConductorApi.ts"
+import { Lifecycles } from "../services/Lifecycles.ts"
+import type { Command } from "./Instance.ts"
+import type { Operation, StepFailure } from "./Operation.ts"
+
+/** The actor's volatile mailbox: news that something durable is waiting. */
+export const InstanceEntity = Entity.make("Instance", [
+  Rpc.make("Wake"),
+  Rpc.make("Observed", { payload: { status: ServiceStatus, progress: Schema.NullOr(Schema.String) } }),
+  Rpc.make("Silent")
+])
+
+/** Wakes the actor of an instance; whatever hinders it only delays. */
+export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
+  const client = yield* InstanceEntity.client
+  yield* Effect.ignoreCause(client(instance).Wake(undefined, { discard: true }), { log: "Debug" })
+})
+
+const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | unknown> | null, at: number): Command => {
+  if (cause === null) return { _tag: "OperationSucceeded", operation }
+  const failure = cause.reasons.find((reason) => reason._tag === "Fail")?.error
+  const fault = Schema.is(TenantFault)(failure)
+    ? { message: failure.message, details: failure.detail === "" ? null : failure.detail, at }
+    : { message: "An internal error stopped the operation.", details: Cause.pretty(cause).slice(0, 4000), at }
+  return { _tag: "OperationFailed", operation, fault }
+}
+
+const TenantFault = Schema.Struct({ message: Schema.String, detail: Schema.String })
+
+/** Tells the actor how the operation ended; `null` means well. */
+export const reportOutcome = Effect.fnUntraced(function* (operation: Operation, cause: Cause.Cause<unknown> | null) {
+  const lifecycles = yield* Lifecycles
+  const now = yield* Clock.currentTimeMillis
+  yield* lifecycles.post(operation.instance, `outcome:${operation.operation}`, outcomeOf(operation, cause, now))
+  yield* wake(operation.instance)
+})

@@ -1,0 +1,135 @@
+/**
+ * How an operation is told: a durable workflow of named steps. One helper makes a step; each has a name that
+ * operators read, a deadline, a retry policy, a span, and an entry in the instance's history.
+ *
+ * Steps *ensure*. The one that was in flight when a process died runs again; those before it do not.
+ */
+import { Clock, Duration, Effect, Exit, Schema } from "effect"
+import { Activity } from "effect/workflow"
+import { History } from "../services/History.ts"
+import { InstanceId, kindOf, OperationId, ProjectId } from "./Instance.ts"
+
+/** Which operation of which instance; the payload of every operation's workflow. */
+export const Operation = Schema.Struct({ instance: InstanceId, project: ProjectId, operation: OperationId })
+export type Operation = typeof Operation.Type
+
+/** A step gave up. `message` is for the tenant, `detail` for the operator; neither holds a secret. */
+export class StepFailure extends Schema.TaggedError<StepFailure>()("StepFailure", {
+  message: Schema.String,
+  detail: Schema.String,
+  /** Whether trying again may help. */
+  transient: Schema.Boolean
+}) {}
+
+export interface Step {
+  readonly name: string
+  /** In words, for whoever asks why it takes so long. */
+  readonly waitsFor: string
+  /** How long one attempt may take. */
+  readonly deadline: Duration.Duration
+  /** How often a transient failure is tried again. */
+  readonly retries: number
+}
+
+/** The pause before a step is tried again: 0.5 s, doubling, at most 30 s. */
+const pauseBefore = (attempt: number) =>
+  attempt === 1 ? Duration.zero : Duration.min(Duration.millis(500 * 2 ** (attempt - 2)), Duration.seconds(30))
+
+/** Runs one attempt under its deadline, with its span and its line in the history. */
+export const recorded = <A, R>(
+  operation: Operation,
+  step: Step,
+  attempt: number,
+  effect: Effect.Effect<A, StepFailure, R>
+): Effect.Effect<A, StepFailure, R | History> =>
+  Effect.gen(function* () {
+    const history = yield* History
+    const key = { operation: operation.operation, step: step.name, attempt }
+    const now = yield* Clock.currentTimeMillis
+    yield* history.stepStarted(operation.instance, {
+      ...key,
+      operationName: kindOf(operation.operation),
+      waitsFor: step.waitsFor,
+      deadline: now + Duration.toMillis(step.deadline)
+    })
+    const ended = (outcome: "done" | "failed" | "interrupted", error: string | null) =>
+      history.stepEnded(operation.instance, { ...key, outcome, error })
+    const timely = Effect.timeoutOrElse(effect, {
+      duration: step.deadline,
+      orElse: () =>
+        Effect.fail(
+          new StepFailure({
+            message: `The step "${step.name}" took longer than ${Duration.format(step.deadline)}.`,
+            detail: `waited for ${step.waitsFor}`,
+            transient: true
+          })
+        )
+    })
+    return yield* Effect.onExit(timely, (exit) => {
+      if (Exit.isSuccess(exit)) return ended("done", null)
+      const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
+      return failure === undefined
+        ? ended("interrupted", null)
+        : ended("failed", `${failure.error.message} ${failure.error.detail}`.trim())
+    })
+  }).pipe(
+    Effect.withSpan(step.name, {
+      attributes: {
+        "coffer.instance": operation.instance,
+        "coffer.project": operation.project,
+        "coffer.operation": operation.operation,
+        "coffer.step": step.name,
+        "coffer.attempt": attempt
+      }
+    })
+  )
+
+/** A step of an operation's workflow. Its result is kept: it is not run again once it is done. */
+export const step = <R, Success extends Schema.Constraint = typeof Schema.Void>(
+  operation: Operation,
+  options: Partial<Omit<Step, "name">> & {
+    readonly name: string
+    readonly success?: Success
+    readonly execute: Effect.Effect<Success["Type"], StepFailure, R>
+  }
+) => {
+  const step: Step = {
+    name: options.name,
+    waitsFor: options.waitsFor ?? options.name,
+    deadline: options.deadline ?? Duration.seconds(30),
+    retries: options.retries ?? 5
+  }
+  return Activity.make({
+    name: step.name,
+    ...(options.success === undefined ? {} : { success: options.success }),
+    error: StepFailure,
+    execute: Effect.flatMap(Activity.CurrentAttempt, (attempt) =>
+      Effect.delay(recorded(operation, step, attempt, options.execute), pauseBefore(attempt))
+    )
+  }).pipe(Activity.retry({ times: step.retries, while: (failure) => failure.transient }))
+}
+
+/** Takes something back after a failure: tried again until it is done or its time is over, and then listed. */
+export const takeBack = <R>(
+  operation: Operation,
+  options: { readonly name: string; readonly execute: Effect.Effect<void, StepFailure, R> }
+): Effect.Effect<void, never, R | History> =>
+  Effect.gen(function* () {
+    const history = yield* History
+    const step: Step = {
+      name: options.name,
+      waitsFor: options.name,
+      deadline: Duration.seconds(60),
+      retries: 5
+    }
+    let attempt = 0
+    yield* Effect.suspend(() => {
+      attempt++
+      return Effect.delay(recorded(operation, step, attempt, options.execute), pauseBefore(attempt))
+    }).pipe(
+      Effect.retry({ times: step.retries, while: (failure) => failure.transient }),
+      Effect.catch((failure) =>
+        history.report(operation.instance, `left behind, ${options.name} failed: ${failure.message} ${failure.detail}`)
+      )
+    )
+  })

@@ -1,0 +1,54 @@
+/**
+ * What a tenant sees of an instance: a pure function of where it is in its life and what its guest
+ * was last seen to be. Never stored.
+ */
+import type { ServiceStatus } from "../services/ConductorApi.ts"
+import type { Millis, StateTag } from "./Instance.ts"
+
+/** Trove's `agent_heartbeat_expiry`: a guest that is silent for longer counts as lost, in milliseconds. */
+export const heartbeatExpiry = 90_000
+
+/** What the conductor last heard of a guest. */
+export interface Observation {
+  readonly status: ServiceStatus
+  readonly heartbeatAt: Millis
+}
+
+/** The API's `status`, in Trove's words. */
+export const statusOf = (state: StateTag): "BUILD" | "ACTIVE" | "SHUTDOWN" | "ERROR" => {
+  switch (state) {
+    case "New":
+    case "Building":
+      return "BUILD"
+    case "Active":
+      return "ACTIVE"
+    case "Deleting":
+    case "Deleted":
+      return "SHUTDOWN"
+    case "Failed":
+      return "ERROR"
+  }
+}
+
+const apiStatus: Record<ServiceStatus, string> = {
+  new: "NEW",
+  building: "BUILD",
+  running: "ACTIVE",
+  healthy: "HEALTHY",
+  restarting: "RESTARTING",
+  shutdown: "SHUTDOWN",
+  crashed: "SHUTDOWN",
+  "failed to spawn": "FAILED",
+  unknown: "ERROR"
+}
+
+/** The API's `operating_status`: empty while an operation runs, ERROR when the guest has gone silent. */
+export const operatingStatusOf = (state: StateTag, observed: Observation | null, now: Millis): string => {
+  if (state !== "Active") return ""
+  if (observed === null) return "NEW"
+  return now - observed.heartbeatAt > heartbeatExpiry ? "ERROR" : apiStatus[observed.status]
+}
+
+/** Whether users, databases and root can be asked of the guest. */
+export const isServing = (observed: Observation | null): boolean =>
+  observed !== null && (observed.status === "healthy" || observed.status === "running")

@@ -1,0 +1,59 @@
+/**
+ * The taskmanager: takes the news that the api and the conductor send, and wakes the actors they are for. What
+ * the news was about is in the store already, so a sweep makes good whatever got lost on the way.
+ */
+import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
+import { Sharding, Singleton } from "effect/cluster"
+import { Fabric } from "../services/Fabric.ts"
+import { Lifecycles } from "../services/Lifecycles.ts"
+import { TaskmanagerApi, taskmanagerTopic } from "../services/TaskmanagerApi.ts"
+import { InstanceEntity, wake } from "./InstanceMailbox.ts"
+
+/** How often the sweep looks for actors that missed their news, and how many it wakes at the most. */
+export const sweepInterval = Duration.seconds(2)
+const maxWoken = 1000
+
+/** How long a deleted instance is remembered, with its history, before every trace of it is removed. */
+export const DeletedRetention = Context.Reference<Duration.Duration>("coffer/actors/DeletedRetention", {
+  defaultValue: () => Duration.days(7)
+})
+
+const serve = Effect.gen(function* () {
+  const fabric = yield* Fabric
+  const client = yield* InstanceEntity.client
+  const sharding = yield* Sharding.Sharding
+  yield* fabric.serve(taskmanagerTopic, TaskmanagerApi, {
+    wake: ({ instance_id }) => Effect.provideService(wake(instance_id), Sharding.Sharding, sharding),
+    observed: ({ instance_id, progress, status }) =>
+      Effect.ignoreCause(client(instance_id).Observed({ status, progress }, { discard: true })),
+    silent: ({ instance_id }) => Effect.ignoreCause(client(instance_id).Silent(undefined, { discard: true }))
+  })
+})
+
+/** Wakes every actor with an operation under way, with old mail, or past its deadline. */
+const sweep = Effect.gen(function* () {
+  const lifecycles = yield* Lifecycles
+  const now = yield* Clock.currentTimeMillis
+  const missed = yield* lifecycles.overdue({
+    mailBefore: now - Duration.toMillis(sweepInterval),
+    now,
+    limit: maxWoken
+  })
+  const underWay = yield* lifecycles.underWay
+  yield* Effect.forEach(new Set([...missed, ...underWay]), wake, { discard: true })
+}).pipe(Effect.catchCause((cause) => Effect.logError("the sweep failed", cause)))
+
+const prune = Effect.gen(function* () {
+  const lifecycles = yield* Lifecycles
+  const retention = yield* DeletedRetention
+  const now = yield* Clock.currentTimeMillis
+  const pruned = yield* lifecycles.prune(now - Duration.toMillis(retention))
+  if (pruned > 0) yield* Effect.logInfo(`${pruned} deleted instances were forgotten`)
+}).pipe(Effect.catchCause((cause) => Effect.logError("deleted instances could not be pruned", cause)))
+
+/** One of a fleet's taskmanagers sweeps, and another takes over when it dies. */
+export const layer = Layer.mergeAll(
+  Layer.effectDiscard(serve),
+  Singleton.make("sweep", Effect.repeat(sweep, Schedule.spaced(sweepInterval))),
+  Singleton.make("prune", Effect.repeat(prune, Schedule.spaced("10 minutes")))
+)

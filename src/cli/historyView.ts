@@ -1,0 +1,43 @@
+/** The history of an instance as lines for a terminal. */
+import type { Entry, Instance } from "./instance.ts"
+
+const time = (moment: string | undefined) => (moment ?? "").slice(11, 19)
+
+const seconds = (entry: Entry) => {
+  if (entry.started_at === undefined || entry.ended_at === undefined || entry.ended_at === null) return ""
+  const took = (Date.parse(`${entry.ended_at}Z`) - Date.parse(`${entry.started_at}Z`)) / 1000
+  return ` (${took.toFixed(1)} s)`
+}
+
+const marks: Record<string, string> = { done: "✓", failed: "✗", interrupted: "–", running: "…" }
+
+/** Terminals obey control characters; what a server wrote must not steer them. */
+const plain = (text: string) => text.replace(/\p{Cc}+/gu, " ")
+
+const line = (entry: Entry): string => {
+  switch (entry.kind) {
+    case "transition":
+      return `${time(entry.at)}  ${entry.from} → ${entry.to}: ${entry.because}`
+    case "report":
+      return `${time(entry.at)}  ${entry.text}`
+    case "step": {
+      const attempt = (entry.attempt ?? 1) > 1 ? `, attempt ${entry.attempt}` : ""
+      const waits = entry.outcome === "running" && entry.waits_for ? `, waits for ${entry.waits_for}` : ""
+      const deadline = entry.outcome === "running" && entry.deadline ? ` until ${time(entry.deadline)}` : ""
+      const error = entry.error ? `: ${entry.error}` : ""
+      return `${time(entry.started_at)}    ${marks[entry.outcome ?? ""] ?? " "} ${entry.step}${attempt}${seconds(entry)}${waits}${deadline}${error}`
+    }
+  }
+}
+
+export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>): string => {
+  const { datastore, fault, id, ip, name, operating_status, status } = instance
+  const health = operating_status === "" ? "" : ` (${operating_status})`
+  const address = ip === undefined || ip.length === 0 ? "" : `   ${ip.join(", ")}`
+  const lines = [
+    `${name}  ${status}${health}   ${datastore.type} ${datastore.version}${address}   ${id}`,
+    ...(fault === undefined ? [] : [`fault: ${fault.message}`]),
+    ...entries.map(line)
+  ]
+  return lines.map(plain).join("\n")
+}

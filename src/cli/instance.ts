@@ -1,0 +1,139 @@
+/** `coffer instance …`: what an instance is, and why it is where it is. */
+import { Console, Duration, Effect, Option, Schema } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
+import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { renderHistory } from "./historyView.ts"
+
+/** How often a watched instance is looked at. */
+const watchInterval = Duration.millis(500)
+
+const url = Flag.String("url").pipe(Flag.withDescription("Where the API is"), Flag.withDefault("http://127.0.0.1:8779"))
+const project = Flag.String("project").pipe(Flag.withDescription("Whose instance it is"), Flag.withDefault("demo"))
+const watch = Flag.Boolean("watch").pipe(
+  Flag.withDescription("Go on showing it until it is at rest"),
+  Flag.withDefault(false)
+)
+const nameOrId = Argument.String("instance").pipe(Argument.withDescription("Its id, or its name"))
+
+const Listed = Schema.Struct({ instances: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String })) })
+
+const Shown = Schema.Struct({
+  instance: Schema.Struct({
+    id: Schema.String,
+    name: Schema.String,
+    status: Schema.String,
+    operating_status: Schema.String,
+    datastore: Schema.Struct({ type: Schema.String, version: Schema.String }),
+    ip: Schema.optionalKey(Schema.Array(Schema.String)),
+    fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
+  })
+})
+export type Instance = (typeof Shown.Type)["instance"]
+
+const Entry = Schema.Struct({
+  kind: Schema.Literals(["transition", "step", "report"]),
+  at: Schema.optionalKey(Schema.String),
+  started_at: Schema.optionalKey(Schema.String),
+  ended_at: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  from: Schema.optionalKey(Schema.String),
+  to: Schema.optionalKey(Schema.String),
+  because: Schema.optionalKey(Schema.String),
+  operation: Schema.optionalKey(Schema.String),
+  step: Schema.optionalKey(Schema.String),
+  attempt: Schema.optionalKey(Schema.Int),
+  outcome: Schema.optionalKey(Schema.String),
+  error: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  waits_for: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  deadline: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  text: Schema.optionalKey(Schema.String)
+})
+export type Entry = typeof Entry.Type
+
+const History = Schema.Struct({ history: Schema.Struct({ entries: Schema.Array(Entry) }) })
+
+/** The service answered with a fault, or did not answer. */
+class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
+
+const Fault = Schema.Record(Schema.String, Schema.Struct({ message: Schema.String }))
+
+const get = <A, I>(base: string, path: string, schema: Schema.Codec<A, I>) =>
+  HttpClient.execute(HttpClientRequest.get(`${base}${path}`)).pipe(
+    Effect.mapError(
+      () =>
+        new CommandFailed({
+          message: `Nothing answers at ${base}. Is the service running (coffer up)? Name it with --url.`
+        })
+    ),
+    Effect.flatMap((response) =>
+      response.status < 300
+        ? Effect.orDie(HttpClientResponse.schemaBodyJson(schema)(response))
+        : HttpClientResponse.schemaBodyJson(Fault)(response).pipe(
+            Effect.orElseSucceed(() => ({ fault: { message: `the service answered ${response.status}` } })),
+            Effect.flatMap((fault) =>
+              Effect.fail(new CommandFailed({ message: Object.values(fault)[0]?.message ?? "" }))
+            )
+          )
+    )
+  )
+
+/** The id that a name stands for; an id stands for itself. */
+const resolve = Effect.fnUntraced(function* (base: string, nameOrId: string) {
+  if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(nameOrId)) return nameOrId
+  const { instances } = yield* get(base, "/instances", Listed)
+  const found = instances.filter(({ name }) => name === nameOrId)
+  if (found[0] === undefined) return yield* new CommandFailed({ message: `There is no instance named ${nameOrId}.` })
+  if (found.length > 1) {
+    return yield* new CommandFailed({ message: `${found.length} instances are named ${nameOrId}; name one by its id.` })
+  }
+  return found[0].id
+})
+
+const atRest = ({ operating_status, status }: Instance) =>
+  status === "ERROR" || (status === "ACTIVE" && operating_status === "HEALTHY")
+
+const show = Command.make(
+  "show",
+  { nameOrId, url, project, watch },
+  Effect.fnUntraced(
+    function* ({ nameOrId, project, url, watch }) {
+      const base = `${url.replace(/\/$/, "")}/v1.0/${encodeURIComponent(project)}`
+      const id = yield* resolve(base, nameOrId)
+      const look = Effect.all([get(base, `/instances/${id}`, Shown), get(base, `/instances/${id}/history`, History)])
+      const isTerminal = process.stdout.isTTY === true
+      let last = ""
+      while (true) {
+        const seen = yield* Effect.option(look)
+        if (Option.isNone(seen)) {
+          if (last === "") yield* look
+          return yield* Console.log("It is gone.")
+        }
+        const [{ instance }, { history }] = seen.value
+        const picture = renderHistory(instance, history.entries)
+        if (picture !== last) {
+          // On a terminal the picture is drawn over the one before.
+          yield* Console.log(watch && isTerminal ? `\u001b[2J\u001b[H${picture}` : picture)
+          last = picture
+        }
+        if (!watch || atRest(instance)) return
+        yield* Effect.sleep(watchInterval)
+      }
+    },
+    Effect.provide(FetchHttpClient.layer),
+    Effect.catchTag("CommandFailed", ({ message }) =>
+      Effect.andThen(
+        Console.error(`coffer: ${message}`),
+        Effect.sync(() => {
+          process.exitCode = 1
+        })
+      )
+    )
+  )
+).pipe(
+  Command.withDescription("Show an instance with its history: every transition and step, and what it waits for"),
+  Command.withExamples([{ command: "coffer instance show --watch first", description: "Watch a build, live" }])
+)
+
+export const instance = Command.make("instance").pipe(
+  Command.withDescription("Look at database instances"),
+  Command.withSubcommands([show])
+)

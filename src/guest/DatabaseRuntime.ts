@@ -1,0 +1,61 @@
+/**
+ * The database runtime: where a guest's database process really runs, as a port. Adapters: a Docker
+ * container, a child process. It starts, watches, stops and removes; it never speaks SQL.
+ *
+ * Everything it makes is named after the instance, and every method *ensures*: it looks for what it
+ * was about to make, so that doing a thing twice makes one thing.
+ */
+import { Context, type Effect, type Redacted, Schema } from "effect"
+
+/** One database to run. */
+export interface DatabaseSpec {
+  readonly instanceId: string
+  readonly datastore: "postgresql" | "mariadb" | "mysql"
+  readonly version: string
+  /** Image reference for runtimes that use images, `registry/name:tag`. */
+  readonly image: string
+  /** The instance's own loopback address, and the port its clients expect. */
+  readonly address: string
+  readonly port: number
+  /** The folder that is the instance's volume; everything of the database lives below it. */
+  readonly volume: string
+  readonly memoryMb: number
+  readonly vcpus: number
+  /** Password of the server's built-in administrator (`postgres`, `root`), set at initialisation. */
+  readonly adminPassword: Redacted.Redacted
+}
+
+/** The state of the server process, as the host sees it. */
+export type RuntimeStatus = "absent" | "running" | "stopped"
+
+/** The runtime could not do what it was asked; `message` is fit for a tenant, `detail` for an operator. */
+export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeError", {
+  message: Schema.String,
+  detail: Schema.String,
+  /** Whether trying again may help. */
+  transient: Schema.Boolean
+}) {}
+
+/** Tells what is going on during long work: "pulling image, 40 %". */
+export type Progress = (text: string) => Effect.Effect<void>
+
+export interface DatabaseRuntimeShape {
+  readonly kind: "docker" | "process"
+  /**
+   * The server process exists after this: adopted if it runs, started if it was stopped, initialised if it
+   * never was. Whether it answers is the datastore manager's to find out. Interruption leaves nothing half
+   * initialised that the next call would trust.
+   */
+  readonly start: (spec: DatabaseSpec, progress: Progress) => Effect.Effect<void, RuntimeError>
+  /** Stops the server cleanly (clients are disconnected, data is flushed); done when it is gone. */
+  readonly stop: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
+  readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>
+  /** The last lines that the server printed, for the history when it does not come up. */
+  readonly logs: (spec: DatabaseSpec, lines: number) => Effect.Effect<string, RuntimeError>
+  /** Nothing is left of the server after this: process, container, mounts. The volume is its owner's to remove. */
+  readonly remove: (instanceId: string, volume: string) => Effect.Effect<void, RuntimeError>
+}
+
+export class DatabaseRuntime extends Context.Service<DatabaseRuntime, DatabaseRuntimeShape>()(
+  "coffer/guest/DatabaseRuntime"
+) {}

@@ -1,0 +1,220 @@
+/**
+ * The guest agent: operates one database and speaks to the rest by messages only. It carries out its order
+ * once, then keeps the database running: it looks for itself whether a client can log in, restarts what has
+ * crashed, and reports what it sees. It trusts and knows nothing of the control plane but its messages.
+ */
+import { Cause, Clock, Duration, Effect, Latch, Option, type Redacted, Ref, Schedule, Schema, Semaphore } from "effect"
+import type { ServerSpec } from "../services/Compute.ts"
+import { ConductorApi, conductorTopic, maxReportLength, type ServiceStatus } from "../services/ConductorApi.ts"
+import { Fabric } from "../services/Fabric.ts"
+import { GuestApi, guestTopic } from "../services/GuestApi.ts"
+import type { Provisioning } from "../services/Provisioning.ts"
+import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
+import type { DatastoreManager, DatastoreSession } from "./DatastoreManager.ts"
+import { makeHandlers } from "./GuestHandlers.ts"
+import { GuestNotes } from "./GuestNotes.ts"
+
+/** How often a guest reports when nothing changes (Trove's `report_interval`). */
+export const heartbeatInterval = Duration.seconds(30)
+
+/** How often the agent looks at its database. */
+export const checkInterval = Duration.seconds(1)
+
+/** How long a server may take from its start until a client can log in (Trove's `state_change_wait_time`). */
+const readyDeadline = Duration.seconds(180)
+
+/** The pause before a crashed database is started again: 0.5 s, doubling, at most 30 s. */
+const restartPause = (crashes: number) =>
+  Duration.min(Duration.millis(500 * 2 ** Math.min(crashes, 16)), Duration.seconds(30))
+
+/** A database that has served for this long has recovered: its next crash counts as the first. */
+const recovery = Duration.seconds(60)
+
+/** What an agent needs to know of where it lives. */
+export interface Home {
+  readonly spec: ServerSpec
+  /** The folder that is the instance's volume. */
+  readonly volume: string
+  readonly runtime: DatabaseRuntimeShape
+  readonly manager: DatastoreManager
+}
+
+/** The database that the runtime is to run for this home. */
+export const databaseOf = ({ manager, spec, volume }: Home, adminPassword: Redacted.Redacted): DatabaseSpec => ({
+  instanceId: spec.instanceId,
+  datastore: spec.manager,
+  version: spec.version,
+  image: spec.image,
+  address: spec.address,
+  port: manager.port,
+  volume,
+  memoryMb: spec.memoryMb,
+  vcpus: spec.vcpus,
+  adminPassword
+})
+
+/** The order could not be carried out; `message` is fit for a tenant. */
+class OrderFailed extends Schema.TaggedError<OrderFailed>()("OrderFailed", {
+  message: Schema.String,
+  /** Whether waiting any longer is of no use. */
+  final: Schema.Boolean
+}) {}
+
+/** Runs the agent until the scope closes. The database goes on without it. */
+export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
+  const { manager, runtime, spec } = home
+  const fabric = yield* Fabric
+  const notes = yield* GuestNotes
+  const conductor = fabric.client(conductorTopic, ConductorApi)
+  const adminPassword = yield* notes.adminPassword
+  const session = yield* manager.open({ address: spec.address, port: manager.port, adminPassword })
+  const database = databaseOf(home, adminPassword)
+
+  const status = yield* Ref.make<ServiceStatus>((yield* notes.phase) === "new" ? "new" : "building")
+  const ordered = yield* Latch.make(false)
+  /** Starting, stopping and checking the server take turns. */
+  const server = yield* Semaphore.make(1)
+
+  /** Seconds since the epoch, later than the last one told: what is not newer is dropped as a repeat. */
+  let lastStamp = 0
+  const stamp = Effect.map(Clock.currentTimeMillis, (now) => {
+    lastStamp = Math.max(now / 1000, lastStamp + 0.00001)
+    return lastStamp
+  })
+
+  const beat = Effect.fnUntraced(function* (progress: string | null) {
+    yield* conductor
+      .heartbeat({
+        instance_id: spec.instanceId,
+        payload: { service_status: yield* Ref.get(status), progress: progress?.slice(0, maxReportLength) ?? null },
+        sent: yield* stamp
+      })
+      .pipe(Effect.catch((error) => Effect.logDebug(`the next heartbeat will tell: ${error.message}`)))
+  })
+
+  const become = (next: ServiceStatus, progress: string | null = null) =>
+    Effect.andThen(Ref.set(status, next), beat(progress))
+
+  /** The server runs and a client can log in, or the reason why not. */
+  const bringUp = server.withPermits(1)(
+    Effect.gen(function* () {
+      yield* runtime.start(database, beat).pipe(
+        Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
+        Effect.retry({ while: (error) => error.transient, times: 5, schedule: Schedule.exponential("500 millis") }),
+        Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
+      )
+      yield* awaitLogin(database, runtime, session)
+    })
+  )
+
+  const carryOut = Effect.gen(function* () {
+    const order = Option.getOrElse(yield* notes.order, () => ({ databases: [], users: [] }))
+    yield* become("building")
+    yield* bringUp
+    yield* session.createDatabases(order.databases)
+    yield* session.createUsers(order.users)
+    yield* session.ping
+    yield* notes.setPhase("ready")
+    yield* become("healthy", "the database is ready")
+  }).pipe(
+    Effect.catch(({ message }) =>
+      Effect.gen(function* () {
+        yield* Effect.logError(`the order could not be carried out: ${message}`)
+        yield* notes.setPhase("failed")
+        const report = { instance_id: spec.instanceId, message: message.slice(0, maxReportLength), sent: yield* stamp }
+        yield* Effect.ignore(conductor.notify_exc_info(report))
+        yield* become("failed to spawn")
+      })
+    ),
+    Effect.withSpan("GuestAgent.prepare")
+  )
+
+  const isServing = server.withPermits(1)(
+    Effect.gen(function* () {
+      if ((yield* runtime.status(database)) !== "running") return false
+      yield* session.ping
+      return true
+    }).pipe(Effect.orElseSucceed(() => false))
+  )
+
+  /** Looks at the database again and again; what has crashed is started again, ever more patiently. */
+  const supervise = Effect.gen(function* () {
+    let crashes = 0
+    let servingSince: number | null = null
+    while (true) {
+      const serving = yield* isServing
+      const now = yield* Clock.currentTimeMillis
+      if (serving) {
+        servingSince ??= now
+        if (now - servingSince > Duration.toMillis(recovery)) crashes = 0
+        if ((yield* Ref.get(status)) !== "healthy") yield* become("healthy", "a client can log in")
+      } else {
+        servingSince = null
+        const pause = restartPause(crashes)
+        if (crashes === 0) yield* become("crashed", "the database has crashed; it is being started again")
+        else yield* become("crashed", `the database is down; try ${crashes + 1} follows in ${Duration.format(pause)}`)
+        if (crashes > 0) yield* Effect.sleep(pause)
+        crashes++
+        yield* bringUp.pipe(
+          Effect.catch(({ message }) => Effect.logError(`the database could not be started again: ${message}`))
+        )
+        continue
+      }
+      yield* Effect.sleep(checkInterval)
+    }
+  })
+
+  const life = Effect.gen(function* () {
+    if ((yield* notes.phase) === "new") yield* ordered.await
+    if ((yield* notes.phase) === "preparing") yield* carryOut
+    if ((yield* notes.phase) === "failed") {
+      yield* Ref.set(status, "failed to spawn")
+      return
+    }
+    // Adopted or started again after the agent was away: that is no crash.
+    yield* bringUp.pipe(Effect.catch(({ message }) => Effect.logError(`the database did not come up: ${message}`)))
+    yield* supervise
+  }).pipe(
+    Effect.annotateLogs({ instance: spec.instanceId }),
+    Effect.catchCause((cause) =>
+      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("the guest agent failed", cause)
+    )
+  )
+
+  const prepare = Effect.fnUntraced(function* (order: Provisioning) {
+    // Kept before it is confirmed: from here on the order survives the agent.
+    if ((yield* notes.phase) === "new") {
+      yield* notes.keepOrder(order)
+      yield* notes.setPhase("preparing")
+      yield* Ref.set(status, "building")
+      yield* ordered.open
+    }
+    yield* beat(null)
+  })
+
+  yield* fabric.serve(guestTopic(spec.instanceId), GuestApi, makeHandlers(session, prepare, spec.volumeSize))
+  yield* Effect.forkScoped(life)
+  yield* Effect.forkScoped(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval)))
+})
+
+/** Waits until a client can log in; a server that dies meanwhile is not waited for. */
+const awaitLogin = (database: DatabaseSpec, runtime: DatabaseRuntimeShape, session: DatastoreSession) =>
+  session.ping.pipe(
+    Effect.catch(({ message }) =>
+      Effect.gen(function* () {
+        const state = yield* Effect.orElseSucceed(runtime.status(database), () => "running" as const)
+        if (state === "running") return yield* new OrderFailed({ message, final: false })
+        const lines = yield* Effect.orElseSucceed(runtime.logs(database, 5), () => "")
+        yield* Effect.logError(`the database stopped while it was being started: ${lines}`)
+        return yield* new OrderFailed({ message: "The database stopped while it was being started.", final: true })
+      })
+    ),
+    Effect.retry({ while: ({ final }) => !final, schedule: Schedule.spaced("25 millis") }),
+    Effect.timeoutOrElse({
+      duration: readyDeadline,
+      orElse: () => {
+        const message = `Nobody could log in to the database within ${Duration.format(readyDeadline)}.`
+        return Effect.fail(new OrderFailed({ message, final: true }))
+      }
+    })
+  )

@@ -1,0 +1,53 @@
+/** The methods of the guest's RPC server, in terms of its database session. */
+import { Effect, Redacted } from "effect"
+import { SecureRandom } from "effect/crypto"
+import type { Handlers } from "../services/Contract.ts"
+import type { GuestMethods } from "../services/GuestApi.ts"
+import type { Provisioning } from "../services/Provisioning.ts"
+import type { DatastoreSession } from "./DatastoreManager.ts"
+
+/** Trove's `default_password_length`. */
+export const passwordLength = 36
+
+const alphabet = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
+
+/** A password that needs no quoting anywhere. */
+export const drawPassword: Effect.Effect<Redacted.Redacted> = Effect.sync(() => {
+  let password = ""
+  while (password.length < passwordLength) {
+    // Bytes beyond the last whole multiple are thrown away, so that each letter is as likely as another.
+    for (const byte of SecureRandom.randomBytesUnsafe(64)) {
+      if (byte < 256 - (256 % alphabet.length)) password += alphabet[byte % alphabet.length]
+    }
+  }
+  return Redacted.make(password.slice(0, passwordLength))
+})
+
+const gigabyte = 1024 ** 3
+
+export const makeHandlers = (
+  session: DatastoreSession,
+  prepare: (order: Provisioning) => Effect.Effect<void>,
+  volumeSize: number
+): Handlers<GuestMethods> => {
+  const enableRoot = (password: Redacted.Redacted) =>
+    Effect.as(session.enableRoot(password), { name: "root", password })
+  return {
+    prepare: ({ databases, users }) => prepare({ databases, users }),
+    rpc_ping: () => Effect.succeed(true),
+    get_filesystem_stats: () =>
+      Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
+    list_databases: ({ include_marker, limit, marker }) =>
+      session.listDatabases({ limit, marker, includeMarker: include_marker }),
+    list_users: ({ include_marker, limit, marker }) =>
+      session.listUsers({ limit, marker, includeMarker: include_marker }),
+    get_user: ({ hostname, username }) => session.getUser(username, hostname),
+    create_database: ({ databases }) => session.createDatabases(databases),
+    delete_database: ({ database }) => session.deleteDatabase(database.name),
+    create_user: ({ users }) => session.createUsers(users),
+    delete_user: ({ user }) => session.deleteUser(user.name, user.host),
+    enable_root: () => Effect.flatMap(drawPassword, enableRoot),
+    enable_root_with_password: ({ root_password }) => enableRoot(root_password),
+    disable_root: () => session.disableRoot
+  }
+}

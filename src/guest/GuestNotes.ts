@@ -1,0 +1,22 @@
+/**
+ * What a guest must remember across its own death, as a port: the order it was given until it is carried out,
+ * how far it has come, and the administrator's password of its server. Never leaves the guest's host.
+ */
+import { Context, type Effect, type Option, type Redacted } from "effect"
+import type { Provisioning } from "../services/Provisioning.ts"
+
+/** `ready`: the order is carried out, and the guest keeps its database running from now on. */
+export type Phase = "new" | "preparing" | "ready" | "failed"
+
+export class GuestNotes extends Context.Service<
+  GuestNotes,
+  {
+    readonly phase: Effect.Effect<Phase>
+    readonly setPhase: (phase: Phase) => Effect.Effect<void>
+    /** Kept until the phase is `ready` or `failed`, then gone. */
+    readonly order: Effect.Effect<Option.Option<Provisioning>>
+    readonly keepOrder: (order: Provisioning) => Effect.Effect<void>
+    /** Drawn once, and the same ever after. */
+    readonly adminPassword: Effect.Effect<Redacted.Redacted>
+  }
+>()("coffer/guest/GuestNotes") {}

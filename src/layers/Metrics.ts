@@ -1,0 +1,53 @@
+/**
+ * Gauges of the control plane for `/metrics`: instances by state, operations under way and how long the oldest
+ * has run. Read from the store at an interval, so that a scrape costs nothing.
+ */
+import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+
+const interval = Duration.seconds(5)
+
+const instances = Metric.gauge("coffer_instances", { description: "Instances by state" })
+const operations = Metric.gauge("coffer_operations_running", { description: "Operations under way, by kind" })
+const oldest = Metric.gauge("coffer_operation_oldest_seconds", {
+  description: "How long the oldest operation under way has run, by kind, in seconds"
+})
+const mail = Metric.gauge("coffer_mailbox_waiting", { description: "Commands that no actor has handled yet" })
+const silent = Metric.gauge("coffer_guests_silent", { description: "Guests whose heartbeats have stopped" })
+
+const states = ["New", "Building", "Active", "Deleting", "Deleted", "Failed"]
+const kinds = [
+  { kind: "build", state: "Building" },
+  { kind: "delete", state: "Deleting" }
+]
+
+interface StateRow {
+  readonly tag: string
+  readonly n: bigint
+  readonly since: Date
+}
+
+const collect = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const now = yield* Clock.currentTimeMillis
+  const rows = yield* sql<StateRow>`SELECT tag, count(*) AS n, min(since) AS since FROM lifecycles GROUP BY tag`
+  for (const state of states) {
+    const row = rows.find(({ tag }) => tag === state)
+    yield* Metric.update(Metric.withAttributes(instances, { state }), Number(row?.n ?? 0n))
+  }
+  for (const { kind, state } of kinds) {
+    const row = rows.find(({ tag }) => tag === state)
+    yield* Metric.update(Metric.withAttributes(operations, { kind }), Number(row?.n ?? 0n))
+    const age = row === undefined ? 0 : Math.max(0, now - row.since.getTime()) / 1000
+    yield* Metric.update(Metric.withAttributes(oldest, { kind }), age)
+  }
+  const waiting = yield* sql<{ readonly n: bigint }>`SELECT count(*) AS n FROM mailbox WHERE handled IS NULL`
+  yield* Metric.update(mail, Number(waiting[0]?.n ?? 0n))
+  const lost = yield* sql<{ readonly n: bigint }>`SELECT count(*) AS n FROM observations WHERE silent`
+  yield* Metric.update(silent, Number(lost[0]?.n ?? 0n))
+}).pipe(
+  Effect.withTracerEnabled(false),
+  Effect.catchCause((cause) => Effect.logWarning("metrics could not be read", cause))
+)
+
+export const layer = Layer.effectDiscard(Effect.forkScoped(Effect.repeat(collect, Schedule.spaced(interval))))

@@ -1,0 +1,24 @@
+/**
+ * Export of traces, logs and metrics over OTLP, turned on by OpenTelemetry's own variables
+ * (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` …).
+ */
+import { Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
+import { Otlp, OtlpSerialization } from "effect/observability"
+
+/** The variables any of which asks for export. */
+const switches = [
+  "OTEL_EXPORTER_OTLP_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+  "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT"
+]
+
+const isWanted = switches.some((name) => (process.env[name] ?? "") !== "")
+
+/** Provide it outermost: whatever is built inside is traced. */
+export const layer = isWanted
+  ? Otlp.layerFromConfig({ resource: { serviceName: "coffer" }, loggerMergeWithExisting: true }).pipe(
+      Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson])
+    )
+  : Layer.empty

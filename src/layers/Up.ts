@@ -1,0 +1,141 @@
+/**
+ * `coffer up`: api, taskmanager, conductor and guest agents in one process, over a PostgreSQL of their own and
+ * the fabric in process. Layers close in the opposite order of their dependence: first nobody is let in any
+ * more, then the actors rest, then the databases stop, last the store.
+ */
+import { createHash, randomBytes } from "node:crypto"
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { createServer } from "node:http"
+import { join } from "node:path"
+import { NodeHttpServer } from "@effect/platform-node"
+import { PgClient } from "@effect/sql-pg"
+import { Duration, Effect, Layer, Redacted } from "effect"
+import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
+import { Digest, SecureRandom } from "effect/crypto"
+import { HttpRouter } from "effect/http"
+import { PrometheusMetrics } from "effect/observability"
+import * as BuildInstance from "../actors/BuildInstance.ts"
+import * as DeleteInstance from "../actors/DeleteInstance.ts"
+import * as InstanceActor from "../actors/InstanceActor.ts"
+import * as Taskmanager from "../actors/Taskmanager.ts"
+import { HttpRoutes, serveOptions } from "../http/Server.ts"
+import * as Conductor from "../services/Conductor.ts"
+import * as AesSecretBox from "./AesSecretBox.ts"
+import { ControlPostgres } from "./embedded/ControlPostgres.ts"
+import { DataFolder } from "./embedded/DataFolder.ts"
+import * as EmbeddedCatalog from "./embedded/EmbeddedCatalog.ts"
+import * as FolderGuestHosts from "./embedded/FolderGuestHosts.ts"
+import * as Host from "./embedded/Host.ts"
+import * as LocalCompute from "./embedded/LocalCompute.ts"
+import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
+import { PostgresBinaries } from "./embedded/PostgresBinaries.ts"
+import * as InProcessFabric from "./fabric/InProcessFabric.ts"
+import * as Metrics from "./Metrics.ts"
+import * as ClusterPruning from "./postgres/ClusterPruning.ts"
+import * as Migrations from "./postgres/Migrations.ts"
+import * as PgAddresses from "./postgres/PgAddresses.ts"
+import * as PgHistory from "./postgres/PgHistory.ts"
+import * as PgInstances from "./postgres/PgInstances.ts"
+import * as PgLifecycles from "./postgres/PgLifecycles.ts"
+import * as PgObservations from "./postgres/PgObservations.ts"
+
+export interface Options {
+  readonly dataDir: string
+  readonly port: number
+  readonly runtime: Host.RuntimeChoice
+}
+
+export const host = "127.0.0.1"
+
+/** Connections to the store. Each running step holds one for a moment; the embedded server grants a hundred. */
+const maxConnections = 16
+
+/** How long a stop waits for the step in flight; what it cuts off is run again at the next start. */
+const terminationTimeout = Duration.seconds(5)
+
+/** A secret in a file of ours, drawn at the first start. Appears whole or not at all. */
+const secretFile = (path: string, draw: () => string): Redacted.Redacted => {
+  if (!existsSync(path)) {
+    writeFileSync(`${path}.new`, draw(), { mode: 0o600 })
+    renameSync(`${path}.new`, path)
+  }
+  return Redacted.make(readFileSync(path, "utf8").trim())
+}
+
+/** Two control planes on one machine hand out addresses of different blocks, as far as 128 blocks go. */
+const addressBlock = (root: string) => 64 + (createHash("sha256").update(root).digest().readUInt8(0) % 128)
+
+const sql = Layer.unwrap(
+  Effect.map(ControlPostgres, ({ url }) => PgClient.layer({ url, maxConnections, applicationName: "coffer" }))
+)
+
+const store = Layer.unwrap(
+  Effect.map(DataFolder, ({ root }) => {
+    const key = secretFile(join(root, "secrets.key"), () => randomBytes(32).toString("base64"))
+    const bytes = Redacted.make(new Uint8Array(Buffer.from(Redacted.value(key), "base64")))
+    return Layer.mergeAll(
+      PgInstances.layer,
+      PgLifecycles.layer,
+      PgObservations.layer,
+      PgHistory.layer,
+      PgAddresses.layer(addressBlock(root))
+    ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
+  })
+)
+
+const crypto = Layer.mergeAll(SecureRandom.layerWebCrypto, Digest.layerWebCrypto)
+
+/** The data folder's lock sees to it that there is one runner; its shards need no lease that outlives a kill. */
+const cluster = ClusterWorkflowEngine.layer.pipe(
+  Layer.provideMerge(
+    SingleRunner.layer({
+      runnerStorage: "memory",
+      shardingConfig: { maxResidentEntities: "unbounded", entityTerminationTimeout: terminationTimeout }
+    })
+  )
+)
+
+const compute = Layer.unwrap(
+  Effect.map(DataFolder, ({ instances }) => LocalCompute.layer.pipe(Layer.provide(FolderGuestHosts.layer(instances))))
+)
+
+const taskmanager = Taskmanager.layer.pipe(
+  Layer.provideMerge(InstanceActor.layer),
+  Layer.provide([BuildInstance.layer, DeleteInstance.layer])
+)
+
+const api = (port: number) =>
+  Layer.unwrap(
+    Effect.map(DataFolder, ({ tokenFile }) => {
+      const token = secretFile(tokenFile, () => randomBytes(24).toString("base64url"))
+      const metrics = PrometheusMetrics.layerHttp({ path: "/metrics" })
+      return HttpRouter.serve(Layer.mergeAll(HttpRoutes, metrics), serveOptions).pipe(
+        Layer.provide(LoopbackIdentity.layer(token)),
+        Layer.provideMerge(NodeHttpServer.layer(createServer, { port, host }))
+      )
+    })
+  )
+
+/** Everything, serving when it is built. */
+export const layer = ({ dataDir, port, runtime }: Options) =>
+  Layer.unwrap(
+    Effect.map(Host.inspect(runtime), (found) =>
+      api(port).pipe(
+        Layer.provide([Metrics.layer, ClusterPruning.layer]),
+        Layer.provide(taskmanager),
+        Layer.provide(compute),
+        Layer.provide(Layer.effectDiscard(Conductor.serve)),
+        Layer.provide(Host.layer(found)),
+        Layer.provide(EmbeddedCatalog.layer(found.host)),
+        Layer.provide(InProcessFabric.layer),
+        Layer.provide(cluster),
+        Layer.provide(store),
+        Layer.provide(Migrations.layer),
+        Layer.provide(sql),
+        Layer.provide(crypto),
+        Layer.provideMerge(ControlPostgres.layer),
+        Layer.provide(PostgresBinaries.layer),
+        Layer.provideMerge(DataFolder.layer(dataDir))
+      )
+    )
+  )

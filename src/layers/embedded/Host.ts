@@ -1,0 +1,68 @@
+/**
+ * What this machine can run databases with: containers where an engine answers, else processes. Asked once at
+ * start; an instance keeps for life what it was made for.
+ */
+import { execFile } from "node:child_process"
+import { Effect, Layer, Option, Schema } from "effect"
+import { DatabaseRuntime } from "../../guest/DatabaseRuntime.ts"
+import { MariadbManager } from "../../guest/MariadbManager.ts"
+import { PostgresManager } from "../../guest/PostgresManager.ts"
+import * as DockerRuntime from "../runtime/DockerRuntime.ts"
+import { Engine } from "../runtime/docker/Engine.ts"
+import * as ProcessRuntime from "../runtime/ProcessRuntime.ts"
+import type { Host } from "./EmbeddedCatalog.ts"
+import { LocalRuntimes } from "./LocalCompute.ts"
+
+export type RuntimeChoice = "auto" | "docker" | "process"
+
+/** Docker was asked for, and no engine answers. */
+export class NoEngine extends Schema.TaggedError<NoEngine>()("NoEngine", { detail: Schema.String }) {
+  override get message() {
+    return `No Docker engine answers (${this.detail}). Start one, or run with --runtime process.`
+  }
+}
+
+/** The version of the MariaDB server installed here: "10.11". */
+const installedMariadb: Effect.Effect<Option.Option<string>> = Effect.callback((resume) => {
+  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` }
+  execFile("mariadbd", ["--version"], { env, timeout: 5000 }, (error, output) => {
+    const version = error === null ? /Ver (\d+\.\d+)/.exec(output)?.[1] : undefined
+    resume(Effect.succeed(Option.fromUndefinedOr(version)))
+  })
+})
+
+/** What there is, as `choice` wants it. */
+export const inspect = Effect.fn("Host.inspect")(function* (choice: RuntimeChoice) {
+  const engine = choice === "process" ? Option.none() : yield* Engine.find
+  if (choice === "docker" && Option.isNone(engine))
+    return yield* new NoEngine({ detail: "DOCKER_HOST or /var/run/docker.sock" })
+  const host: Host = {
+    runtime: Option.isSome(engine) ? "docker" : "process",
+    mariadb: yield* installedMariadb
+  }
+  return { host, engine }
+})
+
+const docker = (engine: Option.Option<Engine["Service"]>) =>
+  Option.match(engine, {
+    onNone: () => Effect.succeed(undefined),
+    onSome: (engine) =>
+      Effect.gen(function* () {
+        const context = yield* Layer.build(DockerRuntime.layer.pipe(Layer.provide(Layer.succeed(Engine, engine))))
+        return yield* Effect.provideContext(DatabaseRuntime, context)
+      })
+  })
+
+export const layer = ({ engine, host }: { readonly host: Host; readonly engine: Option.Option<Engine["Service"]> }) =>
+  Layer.effect(
+    LocalRuntimes,
+    Effect.gen(function* () {
+      const asContainer = yield* docker(engine)
+      const asProcess = yield* Effect.provideContext(DatabaseRuntime, yield* Layer.build(ProcessRuntime.layer))
+      return LocalRuntimes.of({
+        byKind: (kind) => (kind === "docker" ? asContainer : asProcess),
+        choose: () => host.runtime,
+        managers: [PostgresManager, MariadbManager]
+      })
+    })
+  )

@@ -1,0 +1,44 @@
+/** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts. */
+import { Effect, Layer, Option, Redacted } from "effect"
+import { GuestNotes, type Phase } from "../../guest/GuestNotes.ts"
+import type { Provisioning } from "../../services/Provisioning.ts"
+import { type GuestHome, GuestHosts } from "../embedded/GuestHosts.ts"
+
+const makeNotes = (): GuestNotes["Service"] => {
+  let phase: Phase = "new"
+  let order: Option.Option<Provisioning> = Option.none()
+  return GuestNotes.of({
+    phase: Effect.sync(() => phase),
+    setPhase: (next) =>
+      Effect.sync(() => {
+        phase = next
+        if (next === "ready" || next === "failed") order = Option.none()
+      }),
+    order: Effect.sync(() => order),
+    keepOrder: (kept) =>
+      Effect.sync(() => {
+        order = Option.some(kept)
+      }),
+    adminPassword: Effect.succeed(Redacted.make("admin"))
+  })
+}
+
+export const layer: Layer.Layer<GuestHosts> = Layer.sync(GuestHosts, () => {
+  const homes = new Map<string, GuestHome>()
+  return GuestHosts.of({
+    list: Effect.sync(() => [...homes.values()]),
+    find: (id) => Effect.sync(() => Option.fromNullishOr(homes.get(id))),
+    ensure: (spec, runtime) =>
+      Effect.sync(() => {
+        const known = homes.get(spec.instanceId)
+        if (known !== undefined) return known
+        const home: GuestHome = { spec, runtime, volume: `/volumes/${spec.instanceId}`, notes: makeNotes() }
+        homes.set(spec.instanceId, home)
+        return home
+      }),
+    remove: (id) =>
+      Effect.sync(() => {
+        homes.delete(id)
+      })
+  })
+})

@@ -1,0 +1,344 @@
+/**
+ * The whole store in memory, for tests on virtual time: the twin of `layers/postgres`, held to it by the
+ * conformance suite in `test/conformance/store.ts`.
+ */
+import { Clock, Context, Effect, Layer, Option } from "effect"
+import type { Command, InstanceId, ProjectId, State } from "../../actors/Instance.ts"
+import { deadlineOf } from "../../actors/Lifecycle.ts"
+import { Addresses } from "../../services/Addresses.ts"
+import type { ServiceStatus } from "../../services/ConductorApi.ts"
+import { type Entry, History, maxEntries, type StepEntry } from "../../services/History.ts"
+import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
+import { Lifecycles, StaleGeneration } from "../../services/Lifecycles.ts"
+import { Observations, type Written } from "../../services/Observations.ts"
+import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
+import { defaultLimits, Quotas, type Usage } from "../../services/Quotas.ts"
+
+interface Letter {
+  readonly seq: number
+  readonly key: string
+  readonly command: Command
+  readonly posted: number
+  handled: boolean
+}
+
+interface Seen {
+  readonly status: ServiceStatus
+  readonly sent: number
+  readonly heartbeatAt: number
+  readonly silent: boolean
+  readonly failure: string | null
+}
+
+/** Everything that the tables hold of one instance, a property a table. */
+interface Rows {
+  desired: Desired
+  deleteRequested: boolean
+  state: State
+  since: number
+  generation: number
+  readonly mailbox: Array<Letter>
+  observed: Seen | null
+  history: Array<{ readonly key: string | null; readonly entry: Entry }>
+  address: string | null
+  hold: "reserved" | "committed" | null
+  provisioning: Provisioning | null
+  root: "enabled" | "disabled" | "never"
+}
+
+const resources: ReadonlyArray<Resource> = ["instances", "ram", "volumes", "backups"]
+
+const keyOf = (step: Pick<StepEntry, "operation" | "step" | "attempt">) =>
+  `${step.operation}/${step.step}/${step.attempt}`
+
+const make = Effect.sync(() => {
+  const rows = new Map<string, Rows>()
+  const limits = new Map<string, Partial<Record<Resource, number>>>()
+  let sequence = 0
+  const live = (id: string) => Option.filter(Option.fromNullishOr(rows.get(id)), (row) => row.state._tag !== "Deleted")
+  const change = (id: string, f: (row: Rows) => void) =>
+    Effect.sync(() => {
+      const row = rows.get(id)
+      if (row !== undefined) f(row)
+    })
+  const letter = (row: Rows, key: string, command: Command, posted: number) => {
+    if (row.mailbox.some((letter) => letter.key === key)) return
+    row.mailbox.push({ seq: ++sequence, key, command, posted, handled: false })
+  }
+
+  const toRecord = (row: Rows): InstanceRecord => ({
+    desired: row.desired,
+    state: row.deleteRequested && ["New", "Building", "Active"].includes(row.state._tag) ? "Deleting" : row.state._tag,
+    fault: row.state._tag === "Failed" ? row.state.fault : null,
+    stateSince: row.since,
+    observed: row.observed === null ? null : { status: row.observed.status, heartbeatAt: row.observed.heartbeatAt },
+    address: row.address
+  })
+
+  const amount = (desired: Desired): Record<Resource, number> => ({
+    instances: 1,
+    ram: desired.ram,
+    volumes: desired.volumeSize,
+    backups: 0
+  })
+
+  const usage = (project: ProjectId): ReadonlyArray<Usage> => {
+    const mine = [...rows.values()].filter((row) => row.desired.project === project)
+    const held = (resource: Resource, hold: Rows["hold"]) =>
+      mine.filter((row) => row.hold === hold).reduce((sum, row) => sum + amount(row.desired)[resource], 0)
+    return resources.map((resource) => ({
+      resource,
+      inUse: held(resource, "committed"),
+      reserved: held(resource, "reserved"),
+      limit: limits.get(project)?.[resource] ?? defaultLimits[resource]
+    }))
+  }
+
+  const instances = Instances.of({
+    create: (desired, provisioning) =>
+      Effect.suspend(() => {
+        const wanted = amount(desired)
+        const exceeded = usage(desired.project).filter(
+          ({ inUse, limit, reserved, resource }) =>
+            limit >= 0 && wanted[resource] > 0 && inUse + reserved + wanted[resource] > limit
+        )
+        if (exceeded.length > 0) {
+          return Effect.fail(new QuotaExceeded({ resources: exceeded.map(({ resource }) => resource) }))
+        }
+        const row: Rows = {
+          desired,
+          deleteRequested: false,
+          state: { _tag: "New" },
+          since: desired.created,
+          generation: 0,
+          mailbox: [],
+          observed: null,
+          history: [],
+          address: null,
+          hold: "reserved",
+          provisioning,
+          root: "never"
+        }
+        rows.set(desired.id, row)
+        letter(row, "create", { _tag: "Create" }, desired.created)
+        return Effect.void
+      }),
+    requestDelete: Effect.fnUntraced(function* (id) {
+      const now = yield* Clock.currentTimeMillis
+      yield* change(id, (row) => {
+        if (row.state._tag === "Deleting" || row.state._tag === "Deleted") return
+        row.deleteRequested = true
+        row.hold = null
+        row.desired = { ...row.desired, updated: now }
+        letter(row, `delete:${row.generation}`, { _tag: "Delete" }, now)
+      })
+    }),
+    rename: Effect.fnUntraced(function* (id, name) {
+      const updated = yield* Clock.currentTimeMillis
+      yield* change(id, (row) => {
+        row.desired = { ...row.desired, name, updated }
+      })
+    }),
+    get: (scope, id) =>
+      Effect.sync(() =>
+        live(id).pipe(
+          Option.filter((row) => scope === "any" || row.desired.project === scope.project),
+          Option.map(toRecord)
+        )
+      ),
+    list: (project, { limit, marker }) =>
+      Effect.sync(() => {
+        const after = [...rows.values()]
+          .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
+          .filter((row) => row.desired.id > (marker ?? ""))
+          .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
+        const items = after.slice(0, limit).map(toRecord)
+        return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
+      }),
+    setRootEnabled: (id, enabled) =>
+      change(id, (row) => {
+        row.root = enabled ? "enabled" : "disabled"
+      }),
+    rootEnabled: (id) => Effect.sync(() => rows.get(id)?.root ?? "never")
+  })
+
+  const lifecycles = Lifecycles.of({
+    load: (id) =>
+      Effect.sync(() =>
+        Option.map(Option.fromNullishOr(rows.get(id)), (row) => ({
+          state: row.state,
+          generation: row.generation,
+          mail: row.mailbox.filter((letter) => !letter.handled).map(({ command, seq }) => ({ seq, command }))
+        }))
+      ),
+    commit: Effect.fnUntraced(function* (id, commit) {
+      const now = yield* Clock.currentTimeMillis
+      const row = rows.get(id)
+      if (row === undefined || row.generation !== commit.generation) {
+        return yield* new StaleGeneration({ id, generation: commit.generation })
+      }
+      if (row.state._tag !== commit.state._tag) row.since = now
+      row.state = commit.state
+      row.generation++
+      for (const letter of row.mailbox) if (commit.handled.includes(letter.seq)) letter.handled = true
+      if (commit.transition !== null) {
+        row.history.push({ key: null, entry: { kind: "transition", at: now, ...commit.transition } })
+        row.desired = { ...row.desired, updated: now }
+      }
+      if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
+    }),
+    post: Effect.fnUntraced(function* (id, key, command) {
+      const now = yield* Clock.currentTimeMillis
+      yield* change(id, (row) => letter(row, key, command, now))
+    }),
+    desired: (id) => Effect.sync(() => Option.map(Option.fromNullishOr(rows.get(id)), (row) => row.desired)),
+    overdue: ({ limit, mailBefore, now }) =>
+      Effect.sync(() =>
+        [...rows.values()]
+          .filter((row) => {
+            const deadline = deadlineOf(row.state)
+            return (
+              (deadline !== null && deadline < now) ||
+              row.mailbox.some((letter) => !letter.handled && letter.posted < mailBefore)
+            )
+          })
+          .slice(0, limit)
+          .map((row) => row.desired.id)
+      ),
+    underWay: Effect.sync(() =>
+      [...rows.values()].filter((row) => deadlineOf(row.state) !== null).map((row) => row.desired.id)
+    ),
+    count: Effect.sync(() => {
+      const counts = new Map<State["_tag"], number>()
+      for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)
+      return counts
+    }),
+    prune: (before) =>
+      Effect.sync(() => {
+        const gone = [...rows.values()].filter((row) => row.state._tag === "Deleted" && row.since < before)
+        for (const row of gone) rows.delete(row.desired.id)
+        return gone.length
+      })
+  })
+
+  const observations = Observations.of({
+    record: (beats) =>
+      Effect.sync(() => {
+        const written: Array<Written> = []
+        const newest = new Map<InstanceId, (typeof beats)[number]>()
+        for (const beat of beats) {
+          if (beat.sent > (newest.get(beat.instance)?.sent ?? Number.NEGATIVE_INFINITY)) newest.set(beat.instance, beat)
+        }
+        for (const beat of newest.values()) {
+          const row = Option.getOrUndefined(live(beat.instance))
+          if (row === undefined || (row.observed !== null && row.observed.sent >= beat.sent)) continue
+          const before = row.observed
+          row.observed = {
+            status: beat.status,
+            sent: beat.sent,
+            heartbeatAt: beat.receivedAt,
+            silent: false,
+            failure: before?.failure ?? null
+          }
+          const changed = before?.status !== beat.status || before.silent
+          written.push({ instance: beat.instance, status: beat.status, changed })
+        }
+        return written
+      }),
+    recordFailure: (id, failure) =>
+      change(id, (row) => {
+        if (row.observed !== null) row.observed = { ...row.observed, failure }
+      }),
+    get: (id) => Effect.sync(() => Option.fromNullishOr(rows.get(id)?.observed)),
+    silentSince: (before) =>
+      Effect.sync(() => {
+        const silent: Array<InstanceId> = []
+        for (const row of rows.values()) {
+          if (row.state._tag !== "Active" || row.observed === null || row.observed.silent) continue
+          if (row.observed.heartbeatAt >= before) continue
+          row.observed = { ...row.observed, silent: true }
+          silent.push(row.desired.id)
+        }
+        return silent
+      }),
+    forget: (id) =>
+      change(id, (row) => {
+        row.observed = null
+      })
+  })
+
+  const history = History.of({
+    report: Effect.fnUntraced(function* (id, text) {
+      const at = yield* Clock.currentTimeMillis
+      yield* change(id, (row) => {
+        row.history = [...row.history, { key: null, entry: { kind: "report" as const, at, text } }].slice(-maxEntries)
+      })
+    }),
+    stepStarted: Effect.fnUntraced(function* (id, step) {
+      const startedAt = yield* Clock.currentTimeMillis
+      const key = keyOf(step)
+      yield* change(id, (row) => {
+        if (row.history.some((line) => line.key === key)) return
+        row.history.push({
+          key,
+          entry: { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null }
+        })
+      })
+    }),
+    stepEnded: Effect.fnUntraced(function* (id, step) {
+      const endedAt = yield* Clock.currentTimeMillis
+      yield* change(id, (row) => {
+        row.history = row.history.map((line) =>
+          line.key === keyOf(step) && line.entry.kind === "step"
+            ? { ...line, entry: { ...line.entry, endedAt, outcome: step.outcome, error: step.error, waitsFor: null } }
+            : line
+        )
+      })
+    }),
+    list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
+  })
+
+  const addresses = Addresses.of({
+    ensure: (id) =>
+      Effect.sync(() => {
+        const row = rows.get(id)
+        const taken = new Set([...rows.values()].map((row) => row.address))
+        let n = 1
+        while (taken.has(`127.64.0.${n}`)) n++
+        if (row === undefined) return `127.64.0.${n}`
+        row.address ??= `127.64.0.${n}`
+        return row.address
+      }),
+    release: (id) =>
+      change(id, (row) => {
+        row.address = null
+      })
+  })
+
+  const provisioning = ProvisioningStore.of({
+    open: (id) => Effect.sync(() => rows.get(id)?.provisioning ?? { databases: [], users: [] }),
+    forget: (id) =>
+      change(id, (row) => {
+        row.provisioning = null
+      })
+  })
+
+  const quotas = Quotas.of({
+    usage: (project) => Effect.sync(() => usage(project)),
+    setLimits: (project, changed) =>
+      Effect.sync(() => {
+        limits.set(project, { ...limits.get(project), ...changed })
+      })
+  })
+
+  return Context.make(Instances, instances).pipe(
+    Context.add(Lifecycles, lifecycles),
+    Context.add(Observations, observations),
+    Context.add(History, history),
+    Context.add(Addresses, addresses),
+    Context.add(ProvisioningStore, provisioning),
+    Context.add(Quotas, quotas)
+  )
+})
+
+export const layer = Layer.effectContext(make)

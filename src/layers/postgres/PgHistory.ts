@@ -1,0 +1,86 @@
+/** The history of instances in PostgreSQL. */
+import { Clock, Effect, Layer, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { OperationId } from "../../actors/Instance.ts"
+import { History, maxEntries, type ReportEntry, type StepEntry } from "../../services/History.ts"
+
+const died = Effect.orDie
+
+const EntryColumn = Schema.Union([
+  Schema.Struct({
+    kind: Schema.Literal("transition"),
+    at: Schema.Number,
+    from: Schema.String,
+    to: Schema.String,
+    because: Schema.String
+  }),
+  Schema.Struct({
+    kind: Schema.Literal("step"),
+    operation: OperationId,
+    operationName: Schema.String,
+    step: Schema.String,
+    attempt: Schema.Int,
+    startedAt: Schema.Number,
+    endedAt: Schema.NullOr(Schema.Number),
+    outcome: Schema.Literals(["running", "done", "failed", "interrupted"]),
+    error: Schema.NullOr(Schema.String),
+    waitsFor: Schema.NullOr(Schema.String),
+    deadline: Schema.NullOr(Schema.Number)
+  }),
+  Schema.Struct({ kind: Schema.Literal("report"), at: Schema.Number, text: Schema.String })
+])
+const decodeEntries = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ entry: EntryColumn })))
+
+const keyOf = (step: Pick<StepEntry, "operation" | "step" | "attempt">) =>
+  `${step.operation}/${step.step}/${step.attempt}`
+
+const make = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+
+  /** A guest that flaps for days must not fill the table: the oldest entries give way. */
+  const trim = (id: string) => sql`
+    DELETE FROM history WHERE instance = ${id} AND id <= (
+      SELECT id FROM history WHERE instance = ${id} ORDER BY id DESC OFFSET ${maxEntries} LIMIT 1
+    )`
+
+  return History.of({
+    report: Effect.fnUntraced(function* (id, text) {
+      const entry: ReportEntry = { kind: "report", at: yield* Clock.currentTimeMillis, text }
+      // The instance may be gone by the time its guest's last words arrive.
+      yield* died(sql`
+        INSERT INTO history (instance, entry)
+        SELECT id, ${JSON.stringify(entry)}::jsonb FROM instances WHERE id = ${id}`)
+      yield* died(trim(id))
+    }),
+    stepStarted: Effect.fnUntraced(function* (id, step) {
+      const startedAt = yield* Clock.currentTimeMillis
+      const entry: StepEntry = { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null }
+      yield* died(sql`
+        INSERT INTO history (instance, key, entry)
+        VALUES (${id}, ${keyOf(step)}, ${JSON.stringify(entry)}::jsonb)
+        ON CONFLICT (instance, key) DO NOTHING`)
+    }),
+    stepEnded: Effect.fnUntraced(function* (id, step) {
+      const ended = {
+        endedAt: yield* Clock.currentTimeMillis,
+        outcome: step.outcome,
+        error: step.error,
+        waitsFor: null
+      }
+      yield* died(sql`
+        UPDATE history SET entry = entry || ${JSON.stringify(ended)}::jsonb
+        WHERE instance = ${id} AND key = ${keyOf(step)}`)
+    }),
+    list: (id) =>
+      sql`
+        SELECT entry FROM (
+          SELECT id, entry FROM history WHERE instance = ${id} ORDER BY id DESC LIMIT ${maxEntries}
+        ) newest ORDER BY id`.pipe(
+        Effect.flatMap(decodeEntries),
+        died,
+        Effect.map((rows) => rows.map(({ entry }) => entry))
+      )
+  })
+})
+
+export const layer = Layer.effect(History, make)

@@ -1,0 +1,273 @@
+/** Instances, quotas and sealed provisioning in PostgreSQL: the api's tables. */
+import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
+import { SqlClient } from "effect/sql"
+import { Fault, InstanceId, ProjectId, State, type StateTag } from "../../actors/Instance.ts"
+import { ServiceStatus } from "../../services/ConductorApi.ts"
+import {
+  Access,
+  type Desired,
+  type InstanceRecord,
+  Instances,
+  QuotaExceeded,
+  type Resource
+} from "../../services/Instances.ts"
+import { Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
+import { defaultLimits, Quotas, type Usage } from "../../services/Quotas.ts"
+import { SecretBox } from "../../services/SecretBox.ts"
+
+/** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
+const died = Effect.orDie
+
+export const DesiredRow = Schema.Struct({
+  id: InstanceId,
+  project: ProjectId,
+  name: Schema.String,
+  flavor: Schema.String,
+  ram: Schema.Int,
+  volume_size: Schema.Int,
+  volume_type: Schema.NullOr(Schema.String),
+  datastore_version: Schema.String,
+  region: Schema.String,
+  access: Schema.NullOr(Access),
+  created: Schema.Date,
+  updated: Schema.Date
+})
+
+export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
+  id: row.id,
+  project: row.project,
+  name: row.name,
+  flavor: row.flavor,
+  ram: row.ram,
+  volumeSize: row.volume_size,
+  volumeType: row.volume_type,
+  datastoreVersion: row.datastore_version,
+  region: row.region,
+  access: row.access,
+  created: row.created.getTime(),
+  updated: row.updated.getTime()
+})
+
+const Row = Schema.Struct({
+  ...DesiredRow.fields,
+  delete_requested: Schema.NullOr(Schema.Date),
+  tag: Schema.Literals(["New", "Building", "Active", "Deleting", "Deleted", "Failed"]),
+  fault: Schema.NullOr(Fault),
+  since: Schema.Date,
+  status: Schema.NullOr(ServiceStatus),
+  heartbeat_at: Schema.NullOr(Schema.Date),
+  address: Schema.NullOr(Schema.String)
+})
+
+const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
+
+/** A delete that was accepted shows at once, before its actor has taken it. */
+const shownState = (tag: StateTag, deleteRequested: boolean): StateTag =>
+  deleteRequested && (tag === "New" || tag === "Building" || tag === "Active") ? "Deleting" : tag
+
+const toRecord = (row: typeof Row.Type): InstanceRecord => ({
+  desired: toDesired(row),
+  state: shownState(row.tag, row.delete_requested !== null),
+  fault: row.fault,
+  stateSince: row.since.getTime(),
+  observed:
+    row.status === null || row.heartbeat_at === null
+      ? null
+      : { status: row.status, heartbeatAt: row.heartbeat_at.getTime() },
+  address: row.address
+})
+
+const SealedProvisioning = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
+const encodeProvisioning = Schema.encodeEffect(SealedProvisioning)
+const decodeProvisioning = Schema.decodeEffect(SealedProvisioning)
+const encodeState = Schema.encodeSync(Schema.fromJsonString(State))
+
+const HoldSums = Schema.Struct({
+  committed: Schema.Boolean,
+  instances: Schema.BigInt,
+  ram: Schema.BigInt,
+  volumes: Schema.BigInt
+})
+const decodeSums = Schema.decodeUnknownEffect(Schema.Array(HoldSums))
+const decodeLimits = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ resource: Schema.String, hard_limit: Schema.Int }))
+)
+
+const resources: ReadonlyArray<Resource> = ["instances", "ram", "volumes", "backups"]
+
+const makeQuotas = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+
+  const usage = Effect.fnUntraced(function* (project: ProjectId) {
+    const limits = yield* sql`SELECT resource, hard_limit FROM quota_limits WHERE project = ${project}`.pipe(
+      Effect.flatMap(decodeLimits),
+      died
+    )
+    const sums = yield* sql`
+      SELECT committed, count(*) AS instances, coalesce(sum(ram), 0) AS ram, coalesce(sum(volumes), 0) AS volumes
+      FROM quota_holds WHERE project = ${project} GROUP BY committed`.pipe(Effect.flatMap(decodeSums), died)
+    const held = (resource: Resource, committed: boolean) => {
+      const row = sums.find((sum) => sum.committed === committed)
+      return row === undefined || resource === "backups" ? 0 : Number(row[resource])
+    }
+    return resources.map(
+      (resource): Usage => ({
+        resource,
+        inUse: held(resource, true),
+        reserved: held(resource, false),
+        limit: limits.find((limit) => limit.resource === resource)?.hard_limit ?? defaultLimits[resource]
+      })
+    )
+  })
+
+  const setLimits = (project: ProjectId, limits: Partial<Record<Resource, number>>) =>
+    Effect.forEach(
+      resources.flatMap((resource) => {
+        const limit = limits[resource]
+        return limit === undefined ? [] : [{ project, resource, hard_limit: limit }]
+      }),
+      (row) => sql`
+        INSERT INTO quota_limits ${sql.insert(row)}
+        ON CONFLICT (project, resource) DO UPDATE SET hard_limit = excluded.hard_limit`,
+      { discard: true }
+    ).pipe(sql.withTransaction, died)
+
+  return Quotas.of({ usage, setLimits })
+})
+
+const makeInstances = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const quotas = yield* Quotas
+  const box = yield* SecretBox
+
+  const create = Effect.fn("Instances.create")(function* (desired: Desired, provisioning: Provisioning) {
+    const plain = yield* died(encodeProvisioning(provisioning))
+    const sealed = yield* box.seal(desired.id, Redacted.make(plain))
+    const wanted: Record<Resource, number> = { instances: 1, ram: desired.ram, volumes: desired.volumeSize, backups: 0 }
+    const created = new Date(desired.created)
+    yield* Effect.gen(function* () {
+      // One create at a time a project, so that the sums below are of all that was accepted before.
+      yield* died(sql`SELECT pg_advisory_xact_lock(hashtextextended(${desired.project}, 0))`)
+      const exceeded = (yield* quotas.usage(desired.project)).filter(
+        ({ inUse, limit, reserved, resource }) =>
+          limit >= 0 && wanted[resource] > 0 && inUse + reserved + wanted[resource] > limit
+      )
+      if (exceeded.length > 0) {
+        return yield* new QuotaExceeded({ resources: exceeded.map(({ resource }) => resource) })
+      }
+      yield* died(sql`
+        WITH i AS (
+          INSERT INTO instances ${sql.insert({
+            id: desired.id,
+            project: desired.project,
+            name: desired.name,
+            flavor: desired.flavor,
+            ram: desired.ram,
+            volume_size: desired.volumeSize,
+            volume_type: desired.volumeType,
+            datastore_version: desired.datastoreVersion,
+            region: desired.region,
+            access: desired.access === null ? null : JSON.stringify(desired.access),
+            created,
+            updated: new Date(desired.updated)
+          })} RETURNING id
+        ), h AS (
+          INSERT INTO quota_holds (instance, project, ram, volumes, committed)
+          SELECT id, ${desired.project}, ${desired.ram}::int, ${desired.volumeSize}::int, false FROM i
+        ), p AS (
+          INSERT INTO provisioning (instance, sealed) SELECT id, ${sealed}::bytea FROM i
+        ), m AS (
+          INSERT INTO mailbox (instance, key, command, posted)
+          SELECT id, 'create', '{"_tag":"Create"}', ${created}::timestamptz FROM i
+        )
+        INSERT INTO lifecycles (instance, tag, state, generation, since)
+        SELECT id, 'New', ${encodeState({ _tag: "New" })}::jsonb, 0, ${created}::timestamptz FROM i`)
+    }).pipe(sql.withTransaction, Effect.catchTag("SqlError", Effect.die))
+  })
+
+  const requestDelete = Effect.fn("Instances.requestDelete")(function* (id: InstanceId) {
+    const now = new Date(yield* Clock.currentTimeMillis)
+    yield* died(sql`
+      WITH target AS (
+        SELECT instance, generation FROM lifecycles WHERE instance = ${id} AND tag NOT IN ('Deleting', 'Deleted') FOR UPDATE
+      ), marked AS (
+        UPDATE instances SET delete_requested = coalesce(delete_requested, ${now}::timestamptz), updated = ${now}::timestamptz
+        WHERE id IN (SELECT instance FROM target)
+      ), freed AS (
+        DELETE FROM quota_holds WHERE instance IN (SELECT instance FROM target)
+      )
+      INSERT INTO mailbox (instance, key, command, posted)
+      SELECT instance, 'delete:' || generation, '{"_tag":"Delete"}', ${now}::timestamptz FROM target
+      ON CONFLICT DO NOTHING`)
+  })
+
+  const rename = Effect.fn("Instances.rename")(function* (id: InstanceId, name: string) {
+    const now = new Date(yield* Clock.currentTimeMillis)
+    yield* died(sql`UPDATE instances SET name = ${name}, updated = ${now} WHERE id = ${id}`)
+  })
+
+  const records = sql`
+    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address
+    FROM instances i
+    JOIN lifecycles l ON l.instance = i.id
+    LEFT JOIN observations o ON o.instance = i.id
+    LEFT JOIN addresses a ON a.instance = i.id`
+
+  const get: Instances["Service"]["get"] = Effect.fn("Instances.get")(function* (scope, id) {
+    const mine = scope === "any" ? sql`true` : sql`i.project = ${scope.project}`
+    const rows = yield* sql`${records} WHERE i.id = ${id} AND ${mine} AND l.tag <> 'Deleted'`.pipe(
+      Effect.flatMap(decodeRows),
+      died
+    )
+    return rows[0] === undefined ? Option.none() : Option.some(toRecord(rows[0]))
+  })
+
+  const list: Instances["Service"]["list"] = Effect.fn("Instances.list")(function* (project, { limit, marker }) {
+    // One more than asked for tells whether there is a next page.
+    const rows = yield* sql`
+      ${records} WHERE i.project = ${project} AND l.tag <> 'Deleted' AND i.id > ${marker ?? ""}
+      ORDER BY i.id LIMIT ${limit + 1}`.pipe(Effect.flatMap(decodeRows), died)
+    const items = rows.slice(0, limit).map(toRecord)
+    return { items, next: rows.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
+  })
+
+  const setRootEnabled = Effect.fn("Instances.setRootEnabled")(function* (
+    id: InstanceId,
+    enabled: boolean,
+    by: string
+  ) {
+    const row = { instance: id, enabled, changed_by: by, changed: new Date(yield* Clock.currentTimeMillis) }
+    yield* died(sql`
+      INSERT INTO roots ${sql.insert(row)}
+      ON CONFLICT (instance) DO UPDATE
+      SET enabled = excluded.enabled, changed_by = excluded.changed_by, changed = excluded.changed`)
+  })
+
+  const rootEnabled = Effect.fn("Instances.rootEnabled")(function* (id: InstanceId) {
+    const rows = yield* died(sql<{ readonly enabled: boolean }>`SELECT enabled FROM roots WHERE instance = ${id}`)
+    return rows[0] === undefined ? "never" : rows[0].enabled ? "enabled" : "disabled"
+  })
+
+  return Instances.of({ create, requestDelete, rename, get, list, setRootEnabled, rootEnabled })
+})
+
+const makeProvisioning = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const box = yield* SecretBox
+  return ProvisioningStore.of({
+    open: Effect.fn("ProvisioningStore.open")(function* (id) {
+      const rows = yield* died(
+        sql<{ readonly sealed: Uint8Array }>`SELECT sealed FROM provisioning WHERE instance = ${id}`
+      )
+      if (rows[0] === undefined) return { databases: [], users: [] }
+      const plain = yield* died(box.open(id, rows[0].sealed))
+      return yield* died(decodeProvisioning(Redacted.value(plain)))
+    }),
+    forget: (id) => died(Effect.asVoid(sql`DELETE FROM provisioning WHERE instance = ${id}`))
+  })
+})
+
+export const layer = Layer.mergeAll(
+  Layer.effect(Instances, makeInstances).pipe(Layer.provideMerge(Layer.effect(Quotas, makeQuotas))),
+  Layer.effect(ProvisioningStore, makeProvisioning)
+)

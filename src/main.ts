@@ -1,0 +1,14 @@
+/** The coffer command. */
+// First, before any schema is used: compiles schemas to code, which halves the cost of a request.
+import "effect/schema/SchemaJITCompiler/enable"
+import { NodeRuntime, NodeServices } from "@effect/platform-node"
+import { Effect, Layer } from "effect"
+import { Command } from "effect/cli"
+import { coffer } from "./cli/coffer.ts"
+import * as Logging from "./layers/Logging.ts"
+import * as Telemetry from "./layers/Telemetry.ts"
+
+Command.run(coffer, { version: "0.1.0" }).pipe(
+  Effect.provide(Layer.mergeAll(NodeServices.layer, Logging.layer, Telemetry.layer)),
+  NodeRuntime.runMain({ disableErrorReporting: true })
+)

@@ -1,0 +1,128 @@
+/**
+ * The conductor: takes what guests report, so that no guest ever touches the store. Heartbeats are written in
+ * batches, each message done with after its write; only what changed is told to the taskmanager.
+ */
+import { Clock, Deferred, Duration, Effect, Queue, Schedule, Schema } from "effect"
+import { InstanceId as Id, type InstanceId } from "../actors/Instance.ts"
+import { heartbeatExpiry } from "../actors/Status.ts"
+import { ConductorApi, conductorTopic, type ServiceStatus } from "./ConductorApi.ts"
+import { Fabric } from "./Fabric.ts"
+import { type Beat, Observations } from "./Observations.ts"
+import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
+
+/** How many reports are taken at once, and so at most in one statement. */
+export const maxBatch = 256
+
+/** How often guests that have gone silent are looked for. */
+const silenceCheck = Duration.seconds(15)
+
+interface ProgressBeat extends Beat {
+  /** For the history only: words are told on, not kept as a state. */
+  readonly progress: string | null
+}
+
+type Report =
+  | { readonly _tag: "Beat"; readonly beat: ProgressBeat; readonly done: Deferred.Deferred<void> }
+  | {
+      readonly _tag: "Failure"
+      readonly instance: InstanceId
+      readonly message: string
+      readonly done: Deferred.Deferred<void>
+    }
+
+const isInstanceId = Schema.is(Id)
+
+/** Serves the conductor's topic until the scope closes. */
+export const serve = Effect.gen(function* () {
+  const fabric = yield* Fabric
+  const observations = yield* Observations
+  const taskmanager = fabric.client(taskmanagerTopic, TaskmanagerApi)
+  const reports = yield* Queue.bounded<Report>(maxBatch)
+
+  const tell = (instance: InstanceId, status: ServiceStatus, progress: string | null) =>
+    taskmanager
+      .observed({ instance_id: instance, status, progress })
+      .pipe(Effect.catch((error) => Effect.logDebug(`a sweep will tell instead: ${error.message}`)))
+
+  const writeBeats = Effect.fnUntraced(function* (beats: ReadonlyArray<ProgressBeat>) {
+    const written = yield* observations.record(beats)
+    const guests = new Set(written.map(({ instance }) => instance))
+    for (const { instance, progress, status } of beats) {
+      if (progress !== null && guests.has(instance)) yield* tell(instance, status, progress)
+    }
+    const told = new Set(beats.flatMap(({ instance, progress }) => (progress === null ? [] : [instance])))
+    for (const { changed, instance, status } of written) {
+      if (changed && !told.has(instance)) yield* tell(instance, status, null)
+    }
+  })
+
+  /** In the order they came: a guest tells first why it failed, and then that it did. */
+  const write = Effect.fnUntraced(function* (batch: ReadonlyArray<Report>) {
+    let beats: Array<ProgressBeat> = []
+    for (const report of batch) {
+      if (report._tag === "Beat") {
+        beats.push(report.beat)
+        continue
+      }
+      yield* writeBeats(beats)
+      beats = []
+      yield* observations.recordFailure(report.instance, report.message)
+    }
+    yield* writeBeats(beats)
+  })
+
+  const pump = Effect.gen(function* () {
+    const batch = yield* Queue.takeBetween(reports, 1, maxBatch)
+    yield* write(batch).pipe(
+      Effect.catchCause((cause) => Effect.logError("reports of guests could not be written", cause))
+    )
+    for (const { done } of batch) yield* Deferred.succeed(done, undefined)
+  })
+  yield* Effect.forkScoped(Effect.forever(pump))
+
+  /** Hands a report to the pump and waits until it is written. */
+  const accept = Effect.fnUntraced(function* (
+    make: (instance: InstanceId, done: Deferred.Deferred<void>) => Report,
+    instance: string
+  ) {
+    if (!isInstanceId(instance)) return yield* Effect.logWarning("a report for no valid instance id was dropped")
+    const done = yield* Deferred.make<void>()
+    yield* Queue.offer(reports, make(instance, done))
+    yield* Deferred.await(done)
+  })
+
+  yield* fabric.serve(
+    conductorTopic,
+    ConductorApi,
+    {
+      heartbeat: ({ instance_id, payload, sent }) =>
+        Effect.flatMap(Clock.currentTimeMillis, (receivedAt) =>
+          accept(
+            (instance, done) => ({
+              _tag: "Beat",
+              beat: {
+                instance,
+                status: payload.service_status,
+                progress: payload.progress ?? null,
+                sent: sent * 1000,
+                receivedAt
+              },
+              done
+            }),
+            instance_id
+          )
+        ),
+      notify_exc_info: ({ instance_id, message }) =>
+        accept((instance, done) => ({ _tag: "Failure", instance, message, done }), instance_id)
+    },
+    { concurrency: maxBatch }
+  )
+
+  const findSilent = Effect.gen(function* () {
+    const now = yield* Clock.currentTimeMillis
+    for (const instance of yield* observations.silentSince(now - heartbeatExpiry)) {
+      yield* Effect.ignore(taskmanager.silent({ instance_id: instance }))
+    }
+  }).pipe(Effect.catchCause((cause) => Effect.logError("silent guests could not be looked for", cause)))
+  yield* Effect.forkScoped(Effect.repeat(Effect.delay(findSilent, silenceCheck), Schedule.forever))
+})

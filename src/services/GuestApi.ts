@@ -1,0 +1,114 @@
+/**
+ * What a guest agent can be asked, on its own topic `guestagent.<instance id>`.
+ *
+ * Methods, argument names and the underscored fields of databases and users are those of Trove's
+ * guest RPC API (version 1.1), so that the same contract travels over oslo.messaging later.
+ */
+import { Schema } from "effect"
+import { RpcGroup } from "effect/rpc"
+import { call, cast } from "./Contract.ts"
+
+/** The topic that the agent of one instance serves. */
+export const guestTopic = (instanceId: string) => `guestagent.${instanceId}`
+
+/** A database inside an instance. */
+export const Database = Schema.Struct({
+  name: Schema.String,
+  characterSet: Schema.optionalKey(Schema.NullOr(Schema.String)),
+  collate: Schema.optionalKey(Schema.NullOr(Schema.String))
+}).pipe(Schema.encodeKeys({ name: "_name", characterSet: "_character_set", collate: "_collate" }))
+export type Database = typeof Database.Type
+
+const NamedDatabase = Schema.Struct({ name: Schema.String }).pipe(Schema.encodeKeys({ name: "_name" }))
+
+const Password = Schema.RedactedFromValue(Schema.String)
+
+/** A user to be made, with its password. */
+export const NewUser = Schema.Struct({
+  name: Schema.String,
+  password: Password,
+  host: Schema.NullOr(Schema.String),
+  databases: Schema.Array(NamedDatabase)
+}).pipe(Schema.encodeKeys({ name: "_name", password: "_password", host: "_host", databases: "_databases" }))
+export type NewUser = typeof NewUser.Type
+
+/** A user that exists; its password is never told. */
+export const User = Schema.Struct({
+  name: Schema.String,
+  host: Schema.NullOr(Schema.String),
+  databases: Schema.Array(NamedDatabase)
+}).pipe(Schema.encodeKeys({ name: "_name", host: "_host", databases: "_databases" }))
+export type User = typeof User.Type
+
+/** The database's administrator as handed to the tenant. */
+export const RootUser = Schema.Struct({ name: Schema.String, password: Password }).pipe(
+  Schema.encodeKeys({ name: "_name", password: "_password" })
+)
+export type RootUser = typeof RootUser.Type
+
+/** Which page of a list is wanted: entries after `marker`, `limit` of them at the most. */
+const Page = { limit: Schema.NullOr(Schema.Int), marker: Schema.NullOr(Schema.String), include_marker: Schema.Boolean }
+
+/** The guest understood and refused, or its database did; `message` is fit for a tenant. */
+export class GuestRefusal extends Schema.TaggedError<GuestRefusal>()("GuestRefusal", {
+  message: Schema.String
+}) {}
+
+/** Timeouts of Trove's `agent_call_low_timeout` and `agent_call_high_timeout`. */
+const low = "15 seconds"
+const high = "180 seconds"
+
+export const FilesystemStats = Schema.Struct({
+  /** Size of the volume, in GB. */
+  total: Schema.Number,
+  /** What the database uses of it, in GB. */
+  used: Schema.Number
+})
+
+export const GuestApi = RpcGroup.make(
+  /** Make the database and all that is asked for in it. Told again, it goes on where it was. */
+  cast("prepare", {
+    databases: Schema.Array(Database),
+    users: Schema.Array(NewUser),
+    memory_mb: Schema.Int,
+    root_password: Schema.NullOr(Password),
+    ds_version: Schema.String
+  }),
+  call("rpc_ping", {}, { success: Schema.Boolean, timeout: low }),
+  call("get_filesystem_stats", {}, { success: FilesystemStats, error: GuestRefusal, timeout: low }),
+  call("list_databases", Page, {
+    success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
+    error: GuestRefusal,
+    timeout: low
+  }),
+  call("list_users", Page, {
+    success: Schema.Tuple([Schema.Array(User), Schema.NullOr(Schema.String)]),
+    error: GuestRefusal,
+    timeout: high
+  }),
+  call(
+    "get_user",
+    { username: Schema.String, hostname: Schema.NullOr(Schema.String) },
+    { success: Schema.NullOr(User), error: GuestRefusal, timeout: low }
+  ),
+  call("create_database", { databases: Schema.Array(Database) }, { error: GuestRefusal, timeout: low }),
+  call("delete_database", { database: NamedDatabase }, { error: GuestRefusal, timeout: low }),
+  call("create_user", { users: Schema.Array(NewUser) }, { error: GuestRefusal, timeout: low }),
+  call(
+    "delete_user",
+    {
+      user: Schema.Struct({ name: Schema.String, host: Schema.NullOr(Schema.String) }).pipe(
+        Schema.encodeKeys({ name: "_name", host: "_host" })
+      )
+    },
+    { error: GuestRefusal, timeout: low }
+  ),
+  call("enable_root", {}, { success: RootUser, error: GuestRefusal, timeout: high }),
+  call(
+    "enable_root_with_password",
+    { root_password: Password },
+    { success: RootUser, error: GuestRefusal, timeout: high }
+  ),
+  call("disable_root", {}, { error: GuestRefusal, timeout: low })
+)
+export type GuestMethods = RpcGroup.Rpcs<typeof GuestApi>

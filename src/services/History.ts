@@ -1,0 +1,61 @@
+/**
+ * The history of an instance: every transition of its life and every step of its operations, so that it can
+ * always say why it is where it is. Written by its actor and by the steps that the actor started.
+ */
+import { Context, type Effect } from "effect"
+import type { InstanceId, Millis, OperationId } from "../actors/Instance.ts"
+
+export interface TransitionEntry {
+  readonly kind: "transition"
+  readonly at: Millis
+  readonly from: string
+  readonly to: string
+  readonly because: string
+}
+
+export interface StepEntry {
+  readonly kind: "step"
+  readonly operation: OperationId
+  /** "build", "delete" */
+  readonly operationName: string
+  readonly step: string
+  readonly attempt: number
+  readonly startedAt: Millis
+  readonly endedAt: Millis | null
+  readonly outcome: "running" | "done" | "failed" | "interrupted"
+  readonly error: string | null
+  /** What the step waits for while it runs, in words. */
+  readonly waitsFor: string | null
+  /** When the step is given up. */
+  readonly deadline: Millis | null
+}
+
+/** What the guest reported of itself: health changes, progress of long work. */
+export interface ReportEntry {
+  readonly kind: "report"
+  readonly at: Millis
+  readonly text: string
+}
+
+export type Entry = TransitionEntry | StepEntry | ReportEntry
+
+/** How many entries are kept and told of one instance; older ones are pruned. */
+export const maxEntries = 500
+
+export class History extends Context.Service<
+  History,
+  {
+    readonly report: (id: InstanceId, text: string) => Effect.Effect<void>
+    /** Opens a step's entry; its key closes it. The same step and attempt opened twice is one entry. */
+    readonly stepStarted: (
+      id: InstanceId,
+      step: Pick<StepEntry, "operation" | "operationName" | "step" | "attempt" | "waitsFor" | "deadline">
+    ) => Effect.Effect<void>
+    readonly stepEnded: (
+      id: InstanceId,
+      step: Pick<StepEntry, "operation" | "step" | "attempt" | "outcome" | "error">
+    ) => Effect.Effect<void>
+    /** Oldest first. */
+    readonly list: (id: InstanceId) => Effect.Effect<ReadonlyArray<Entry>>
+  }
+>()("coffer/services/History") {}

@@ -1,0 +1,84 @@
+/**
+ * The api's side of the store: what a tenant wants, written together with the quota and with the command
+ * that asks for it, in one transaction. Of what actors and the conductor write it only reads.
+ */
+import { Context, type Effect, type Option, Schema } from "effect"
+import type { Fault, InstanceId, Millis, ProjectId, StateTag } from "../actors/Instance.ts"
+import type { Observation } from "../actors/Status.ts"
+import type { Provisioning } from "./Provisioning.ts"
+
+export const Access = Schema.Struct({
+  is_public: Schema.optionalKey(Schema.Boolean),
+  allowed_cidrs: Schema.optionalKey(Schema.Array(Schema.String))
+})
+export type Access = typeof Access.Type
+
+/** What the tenant wants of one instance. */
+export interface Desired {
+  readonly id: InstanceId
+  readonly project: ProjectId
+  readonly name: string
+  readonly flavor: string
+  /** MB that the flavor had when it was ordered, for the quota. */
+  readonly ram: number
+  /** GB */
+  readonly volumeSize: number
+  readonly volumeType: string | null
+  readonly datastoreVersion: string
+  readonly region: string
+  readonly access: Access | null
+  readonly created: Millis
+  readonly updated: Millis
+}
+
+/** One instance as the API shows it: wanted, where in its life, last seen as. */
+export interface InstanceRecord {
+  readonly desired: Desired
+  readonly state: StateTag
+  readonly fault: Fault | null
+  readonly stateSince: Millis
+  readonly observed: Observation | null
+  readonly address: string | null
+}
+
+export class InstanceNotFound extends Schema.TaggedError<InstanceNotFound>()("InstanceNotFound", {
+  id: Schema.String
+}) {}
+
+export const Resource = Schema.Literals(["instances", "ram", "volumes", "backups"])
+export type Resource = typeof Resource.Type
+
+export class QuotaExceeded extends Schema.TaggedError<QuotaExceeded>()("QuotaExceeded", {
+  resources: Schema.Array(Resource)
+}) {}
+
+/** A page by id: `next` is the marker of the following page. */
+export interface Page {
+  readonly items: ReadonlyArray<InstanceRecord>
+  readonly next: InstanceId | null
+}
+
+/** Whose instances are meant: one project's, or anybody's for an administrator who names an id. */
+export type Scope = { readonly project: ProjectId } | "any"
+
+export class Instances extends Context.Service<
+  Instances,
+  {
+    /** Instance, quota hold (checked against the project's limits), sealed provisioning and the Create command, or none of them. */
+    readonly create: (desired: Desired, provisioning: Provisioning) => Effect.Effect<void, QuotaExceeded>
+    /** The Delete command; the quota is released with it. Asking again changes nothing. */
+    readonly requestDelete: (id: InstanceId) => Effect.Effect<void>
+    readonly rename: (id: InstanceId, name: string) => Effect.Effect<void>
+    /** None when unknown, foreign to the scope, or deleted. */
+    readonly get: (scope: Scope, id: string) => Effect.Effect<Option.Option<InstanceRecord>>
+    /** Instances of the project with an id after `marker`, in the order of ids; at most `limit`. */
+    readonly list: (
+      project: ProjectId,
+      page: { readonly limit: number; readonly marker: string | null }
+    ) => Effect.Effect<Page>
+    /** Root was enabled or disabled by a request. */
+    readonly setRootEnabled: (id: InstanceId, enabled: boolean, by: string) => Effect.Effect<void>
+    /** `never` when it has not been enabled since the instance was made. */
+    readonly rootEnabled: (id: InstanceId) => Effect.Effect<"enabled" | "disabled" | "never">
+  }
+>()("coffer/services/Instances") {}

@@ -1,0 +1,40 @@
+/**
+ * What guests were last seen to be. The conductor is the only writer, in batches; everybody else reads.
+ */
+import { Context, type Effect, type Option } from "effect"
+import type { InstanceId, Millis } from "../actors/Instance.ts"
+import type { Observation } from "../actors/Status.ts"
+import type { ServiceStatus } from "./ConductorApi.ts"
+
+/** One heartbeat as it came. */
+export interface Beat {
+  readonly instance: InstanceId
+  readonly status: ServiceStatus
+  /** The guest's clock; orders the beats of one guest, and is trusted for nothing else. */
+  readonly sent: Millis
+  readonly receivedAt: Millis
+}
+
+/** The newest beat of a guest was written. */
+export interface Written {
+  readonly instance: InstanceId
+  readonly status: ServiceStatus
+  /** It says something new: another status, or anything at all after a silence. */
+  readonly changed: boolean
+}
+
+export class Observations extends Context.Service<
+  Observations,
+  {
+    /** Writes the newest beat of each live guest in one statement; older and repeated ones are dropped. */
+    readonly record: (beats: ReadonlyArray<Beat>) => Effect.Effect<ReadonlyArray<Written>>
+    /** The guest said why it could not do what it was told; null takes it back. */
+    readonly recordFailure: (instance: InstanceId, message: string | null) => Effect.Effect<void>
+    readonly get: (
+      instance: InstanceId
+    ) => Effect.Effect<Option.Option<Observation & { readonly failure: string | null }>>
+    /** Guests of live instances whose last beat is older than `before` and that were not yet counted as silent. */
+    readonly silentSince: (before: Millis) => Effect.Effect<ReadonlyArray<InstanceId>>
+    readonly forget: (instance: InstanceId) => Effect.Effect<void>
+  }
+>()("coffer/services/Observations") {}

@@ -1,0 +1,22 @@
+/**
+ * What a guest must make inside a new database: databases and users, with their passwords. Kept sealed
+ * beside the instance from the request until the build has ended, and nowhere else.
+ */
+import { Context, type Effect, Schema } from "effect"
+import type { InstanceId } from "../actors/Instance.ts"
+import { Database, NewUser } from "./GuestApi.ts"
+
+export const Provisioning = Schema.Struct({
+  databases: Schema.Array(Database),
+  users: Schema.Array(NewUser)
+})
+export type Provisioning = typeof Provisioning.Type
+
+export class ProvisioningStore extends Context.Service<
+  ProvisioningStore,
+  {
+    /** Empty when there is none, or it was forgotten already. */
+    readonly open: (id: InstanceId) => Effect.Effect<Provisioning>
+    readonly forget: (id: InstanceId) => Effect.Effect<void>
+  }
+>()("coffer/services/ProvisioningStore") {}

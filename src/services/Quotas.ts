@@ -1,0 +1,28 @@
+/** How much of each resource a project may hold, and holds. */
+import { Context, type Effect } from "effect"
+import type { ProjectId } from "../actors/Instance.ts"
+import type { Resource } from "./Instances.ts"
+
+export interface Usage {
+  readonly resource: Resource
+  /** Held by instances that are up. */
+  readonly inUse: number
+  /** Held by instances that are still being built. */
+  readonly reserved: number
+  /** -1: unlimited. */
+  readonly limit: number
+}
+
+/** Trove's defaults: instances, MB of memory (unlimited), GB of volumes, backups. */
+export const defaultLimits: Record<Resource, number> = { instances: 10, ram: -1, volumes: 40, backups: 50 }
+
+/** Trove's `max_accepted_volume_size`: the largest single volume, in GB. */
+export const maxVolumeSize = 10
+
+export class Quotas extends Context.Service<
+  Quotas,
+  {
+    readonly usage: (project: ProjectId) => Effect.Effect<ReadonlyArray<Usage>>
+    readonly setLimits: (project: ProjectId, limits: Partial<Record<Resource, number>>) => Effect.Effect<void>
+  }
+>()("coffer/services/Quotas") {}

@@ -1,0 +1,231 @@
+/** The life of an instance on virtual time, through the real actors, workflows, conductor and guest agents. */
+import { describe, expect, it } from "@effect/vitest"
+import { Duration, Effect } from "effect"
+import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+import { Quotas } from "../../src/services/Quotas.ts"
+import { FakeDatabases } from "../kit/FakeDatabases.ts"
+import * as World from "../kit/World.ts"
+
+const buildSteps = [
+  "allocate an address",
+  "create the server",
+  "hand the order to the guest",
+  "wait for the database",
+  "forget the order",
+  "report"
+]
+
+describe("build", () => {
+  it.effect("becomes ACTIVE and HEALTHY, with the databases that were asked for", () =>
+    World.run(
+      Effect.gen(function* () {
+        const id = yield* World.create(["shop"])
+        expect(yield* World.status(id)).toBe("BUILD")
+        yield* World.passes("5 seconds")
+        expect(yield* World.status(id)).toBe("ACTIVE")
+        expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+        const { servers } = yield* FakeDatabases
+        expect(servers.get(id)?.databases).toEqual(new Set(["shop"]))
+        expect(yield* World.story(id)).toEqual(expect.arrayContaining(buildSteps.map((step) => `build: ${step} done`)))
+      })
+    )
+  )
+
+  it.effect("may take many minutes", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        faults.startTime = Duration.minutes(8)
+        const id = yield* World.create()
+        yield* World.passes("7 minutes", "1 second")
+        expect(yield* World.status(id)).toBe("BUILD")
+        yield* World.passes("2 minutes", "1 second")
+        expect(yield* World.status(id)).toBe("ACTIVE")
+      })
+    )
+  )
+
+  it.effect("tries a start that failed for a moment again", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults, initialised } = yield* FakeDatabases
+        faults.flakyStarts = 3
+        const id = yield* World.create()
+        yield* World.passes("10 seconds")
+        expect(yield* World.status(id)).toBe("ACTIVE")
+        expect(initialised(id)).toBe(1)
+      })
+    )
+  )
+
+  it.effect("that fails ends in ERROR with a fault, and what it made is taken back", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults, servers } = yield* FakeDatabases
+        faults.startFails = new RuntimeError({ message: "There is no such image.", detail: "404", transient: false })
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        expect(yield* World.status(id)).toBe("ERROR")
+        expect((yield* World.fault(id))?.message).toBe("There is no such image.")
+        expect(servers.size).toBe(0)
+        expect(yield* World.story(id)).toContain("build: remove the server done")
+      })
+    )
+  )
+
+  it.effect("that passes its deadline ends in ERROR, and what it made is taken back", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults, servers } = yield* FakeDatabases
+        faults.startTime = Duration.hours(2)
+        const id = yield* World.create()
+        yield* World.passes("29 minutes", "1 second")
+        expect(yield* World.status(id)).toBe("BUILD")
+        yield* World.passes("2 minutes", "1 second")
+        expect(yield* World.status(id)).toBe("ERROR")
+        expect((yield* World.fault(id))?.message).toContain("not ready in time")
+        expect(servers.size).toBe(0)
+      })
+    )
+  )
+})
+
+describe("delete", () => {
+  it.effect("leaves nothing", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { servers } = yield* FakeDatabases
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        yield* World.remove(id)
+        yield* World.passes("5 seconds")
+        expect(yield* World.status(id)).toBeNull()
+        expect(servers.size).toBe(0)
+        const usage = yield* (yield* Quotas).usage(World.project)
+        expect(usage.map(({ inUse, reserved }) => inUse + reserved)).toEqual([0, 0, 0, 0])
+      })
+    )
+  )
+
+  it.effect("tries again what fails for a moment", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults, servers } = yield* FakeDatabases
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        faults.removeFails = new RuntimeError({ message: "The engine is away.", detail: "", transient: true })
+        yield* World.remove(id)
+        yield* World.passes("3 seconds")
+        expect(yield* World.status(id)).toBe("SHUTDOWN")
+        faults.removeFails = null
+        yield* World.passes("20 seconds")
+        expect(yield* World.status(id)).toBeNull()
+        expect(servers.size).toBe(0)
+      })
+    )
+  )
+
+  it.effect("that cannot be done says so, and can be asked for again", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        faults.removeFails = new RuntimeError({ message: "The volume is stuck.", detail: "", transient: false })
+        yield* World.remove(id)
+        yield* World.passes("5 seconds")
+        expect(yield* World.status(id)).toBe("ERROR")
+        expect((yield* World.fault(id))?.message).toBe("The volume is stuck.")
+        faults.removeFails = null
+        yield* World.remove(id)
+        yield* World.passes("5 seconds")
+        expect(yield* World.status(id)).toBeNull()
+      })
+    )
+  )
+
+  for (const millis of [0, 1, 50, 120, 300, 900, 1100]) {
+    it.effect(`${millis} ms into the build leaves nothing either`, () =>
+      World.run(
+        Effect.gen(function* () {
+          const { servers } = yield* FakeDatabases
+          const id = yield* World.create(["shop"])
+          yield* World.passes(Duration.millis(millis), "10 millis")
+          yield* World.remove(id)
+          expect(yield* World.status(id)).toBe("SHUTDOWN")
+          yield* World.passes("10 seconds")
+          expect(yield* World.status(id)).toBeNull()
+          expect(servers.size).toBe(0)
+        })
+      )
+    )
+  }
+})
+
+describe("a process that is killed", () => {
+  for (const step of buildSteps) {
+    for (const call of ["started", "ended"] as const) {
+      it.effect(`when "${step}" has ${call} leaves a build that goes on: one database and not two`, () =>
+        World.runWithDeath(
+          (at, name) => at === call && name === step,
+          Effect.gen(function* () {
+            const id = yield* World.create(["shop"])
+            yield* World.passes("5 seconds")
+            return id
+          }),
+          (id) =>
+            Effect.gen(function* () {
+              yield* World.passes("20 seconds")
+              expect(yield* World.status(id)).toBe("ACTIVE")
+              expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+              const { initialised, servers } = yield* FakeDatabases
+              expect(initialised(id)).toBe(1)
+              expect(servers.size).toBe(1)
+            })
+        )
+      )
+    }
+  }
+
+  for (const step of ["remove the server", "release the address", "forget what was known of the guest", "report"]) {
+    it.effect(`in a delete at "${step}" leaves a delete that goes on`, () => {
+      let deleting = false
+      return World.runWithDeath(
+        (_, name) => deleting && name === step,
+        Effect.gen(function* () {
+          const id = yield* World.create()
+          yield* World.passes("5 seconds")
+          deleting = true
+          yield* World.remove(id)
+          yield* World.passes("5 seconds")
+          return id
+        }),
+        (id) =>
+          Effect.gen(function* () {
+            yield* World.passes("20 seconds")
+            expect(yield* World.status(id)).toBeNull()
+            expect((yield* FakeDatabases).servers.size).toBe(0)
+          })
+      )
+    })
+  }
+})
+
+describe("a database", () => {
+  it.effect("that crashes is seen, started again, and the history says so", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { crash, faults } = yield* FakeDatabases
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        faults.startTime = Duration.seconds(3)
+        crash(id)
+        yield* World.passes("1200 millis")
+        expect(yield* World.operatingStatus(id)).toBe("SHUTDOWN")
+        yield* World.passes("5 seconds")
+        expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+        expect(yield* World.story(id)).toContain("the guest: the database has crashed; it is being started again")
+      })
+    )
+  )
+})

@@ -1,0 +1,210 @@
+/**
+ * A whole control plane on virtual time, in one layer: the real actors, workflows, conductor and guest agents
+ * over the store in memory and databases that are fake. A lifecycle test is ten lines with it:
+ *
+ *     it.effect("a build becomes ACTIVE", () => World.run(Effect.gen(function* () {
+ *       const id = yield* World.create()
+ *       yield* World.passes("10 seconds")
+ *       expect(yield* World.status(id)).toBe("ACTIVE")
+ *     })))
+ */
+
+import { expect } from "@effect/vitest"
+import { Clock, Context, Duration, Effect, Layer, Option, Scope } from "effect"
+import {
+  ClusterWorkflowEngine,
+  MessageStorage,
+  RunnerHealth,
+  RunnerStorage,
+  Runners,
+  Sharding,
+  ShardingConfig,
+  Snowflake
+} from "effect/cluster"
+import { Digest, SecureRandom } from "effect/crypto"
+import { TestClock } from "effect/testing"
+import * as BuildInstance from "../../src/actors/BuildInstance.ts"
+import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
+import { InstanceId, ProjectId } from "../../src/actors/Instance.ts"
+import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import { operatingStatusOf, statusOf } from "../../src/actors/Status.ts"
+import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
+import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
+import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
+import { Catalog } from "../../src/services/Catalog.ts"
+import * as Conductor from "../../src/services/Conductor.ts"
+import { Fabric } from "../../src/services/Fabric.ts"
+import { type Entry, History } from "../../src/services/History.ts"
+import { Instances } from "../../src/services/Instances.ts"
+import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
+import * as FakeDatabases from "./FakeDatabases.ts"
+import * as Mortal from "./Mortal.ts"
+
+export const project = ProjectId.make("demo")
+
+const catalog = Catalog.of({
+  flavors: [{ id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 }],
+  datastores: [
+    {
+      id: "ds-1",
+      name: "postgresql",
+      defaultVersion: "v-1",
+      versions: [{ id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true }]
+    }
+  ],
+  defaultDatastore: "postgresql"
+})
+
+/** What outlives a process: the store, the cluster's messages, the guests' homes and their databases. */
+export const surviving = Layer.mergeAll(
+  MemoryStore.layer,
+  MemoryGuestHosts.layer,
+  FakeDatabases.layer,
+  MessageStorage.MemoryDriver.layer
+)
+
+const cluster = ClusterWorkflowEngine.layer.pipe(
+  Layer.provideMerge(Sharding.layer),
+  Layer.provide(Runners.layerNoop),
+  Layer.provideMerge(
+    Layer.effect(
+      MessageStorage.MessageStorage,
+      Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) => MessageStorage.makeEncoded(encoded))
+    ).pipe(Layer.provide(Snowflake.layerGenerator))
+  ),
+  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+  Layer.provide(
+    ShardingConfig.layer({
+      entityTerminationTimeout: 0,
+      entityMessagePollInterval: Duration.millis(50),
+      shardsPerGroup: 4
+    })
+  ),
+  Layer.provideMerge(Layer.mergeAll(SecureRandom.layerWebCrypto, Digest.layerWebCrypto))
+)
+
+/** What a process is: it can die, and be built again over what survived. */
+export const process = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
+  Layer.provideMerge(InstanceActor.layer),
+  Layer.provideMerge(Layer.mergeAll(BuildInstance.layer, DeleteInstance.layer)),
+  Layer.provideMerge(LocalCompute.layer),
+  Layer.provideMerge(FakeDatabases.runtimesLayer),
+  Layer.provideMerge(InProcessFabric.layer),
+  Layer.provideMerge(cluster),
+  Layer.provide(Layer.succeed(Catalog, catalog))
+)
+
+export const layer = process.pipe(Layer.provideMerge(surviving))
+
+export type World = Layer.Success<typeof layer>
+
+/** Lets virtual time pass, in steps small enough for everything that wakes on the way. */
+export const passes = Effect.fnUntraced(function* (duration: Duration.Input, step: Duration.Input = "100 millis") {
+  const steps = Math.ceil(Duration.toMillis(duration) / Duration.toMillis(step))
+  for (let n = 0; n < steps; n++) yield* TestClock.adjust(step)
+})
+
+/** Runs a test in a world of its own, with its shards acquired. */
+export const run = <A, E>(test: Effect.Effect<A, E, World | Scope.Scope>) =>
+  Effect.andThen(passes("200 millis"), test).pipe(Effect.scoped, Effect.provide(layer))
+
+/**
+ * Runs `before` in a process that dies as by kill -9 when it opens or closes a line of the history that
+ * `fatal` names, and `after` in the next one.
+ */
+export const runWithDeath = <A, E, B, E2>(
+  fatal: (call: "started" | "ended", step: string) => boolean,
+  before: Effect.Effect<A, E, World | Scope.Scope>,
+  after: (a: A) => Effect.Effect<B, E2, World | Scope.Scope>
+) =>
+  Effect.gen(function* () {
+    const world = yield* Effect.context<Layer.Success<typeof surviving>>()
+    const life = { over: false }
+    const dying = Mortal.context(world, life, fatal)
+    // Nobody closes this scope: a process that was killed runs no finalizer.
+    const abandoned = yield* Scope.make()
+    const first = yield* Layer.buildWithScope(process, abandoned).pipe(Effect.provideContext(dying))
+    const witness = Context.merge(first, world)
+    const a = yield* Effect.andThen(passes("200 millis"), before).pipe(Effect.scoped, Effect.provideContext(witness))
+    expect(life.over, "the process was to die on the way").toBe(true)
+    return yield* Effect.andThen(passes("200 millis"), after(a)).pipe(Effect.scoped, Effect.provide(process))
+  }).pipe(Effect.provide(surviving))
+
+let drawn = 0
+const nextId = () => InstanceId.make(`00000000-0000-4000-8000-${String(++drawn).padStart(12, "0")}`)
+
+/** What the api does with a POST: the order and its command in one transaction, then the news. */
+export const create = Effect.fnUntraced(function* (databases: ReadonlyArray<string> = []) {
+  const instances = yield* Instances
+  const now = yield* Clock.currentTimeMillis
+  const id = nextId()
+  yield* instances.create(
+    {
+      id,
+      project,
+      name: "db",
+      flavor: "1",
+      ram: 512,
+      volumeSize: 1,
+      volumeType: null,
+      datastoreVersion: "v-1",
+      region: "RegionOne",
+      access: null,
+      created: now,
+      updated: now
+    },
+    { databases: databases.map((name) => ({ name })), users: [] }
+  )
+  yield* news(id)
+  return id
+})
+
+/** What the api does with a DELETE. */
+export const remove = Effect.fnUntraced(function* (id: InstanceId) {
+  yield* (yield* Instances).requestDelete(id)
+  yield* news(id)
+})
+
+const news = Effect.fnUntraced(function* (id: InstanceId) {
+  const taskmanager = (yield* Fabric).client(taskmanagerTopic, TaskmanagerApi)
+  yield* Effect.ignore(taskmanager.wake({ instance_id: id }))
+})
+
+const get = Effect.fnUntraced(function* (id: InstanceId) {
+  return yield* (yield* Instances).get("any", id)
+})
+
+/** What a tenant sees; null when there is nothing to see any more. */
+export const status = Effect.fnUntraced(function* (id: InstanceId) {
+  const record = yield* get(id)
+  return Option.isNone(record) ? null : statusOf(record.value.state)
+})
+
+export const operatingStatus = Effect.fnUntraced(function* (id: InstanceId) {
+  const record = yield* get(id)
+  const now = yield* Clock.currentTimeMillis
+  return Option.isNone(record) ? null : operatingStatusOf(record.value.state, record.value.observed, now)
+})
+
+export const fault = Effect.fnUntraced(function* (id: InstanceId) {
+  return Option.getOrNull(Option.map(yield* get(id), ({ fault }) => fault))
+})
+
+/** The names of the steps that an instance went through, with their outcome. */
+export const story = Effect.fnUntraced(function* (id: InstanceId) {
+  const entries = yield* (yield* History).list(id)
+  return entries.map(tell)
+})
+
+const tell = (entry: Entry): string => {
+  switch (entry.kind) {
+    case "transition":
+      return `${entry.from} → ${entry.to}`
+    case "step":
+      return `${entry.operationName}: ${entry.step} ${entry.outcome}`
+    case "report":
+      return entry.text
+  }
+}
