@@ -1,0 +1,33 @@
+/**
+ * The whole REST API as one typed definition: it routes, decodes, encodes, and is served as OpenAPI. The
+ * contract is OpenStack Trove's v1.0; what Coffer adds is marked as an extension.
+ */
+import { HttpApi, OpenApi } from "effect/http-api"
+import { DatastoresApi, FlavorsApi } from "./catalog/CatalogApi.ts"
+import { DatabasesApi } from "./guest/DatabasesApi.ts"
+import { RootApi } from "./guest/RootApi.ts"
+import { UsersApi } from "./guest/UsersApi.ts"
+import { HistoryApi } from "./instances/HistoryApi.ts"
+import { InstancesApi } from "./instances/InstancesApi.ts"
+import { ProjectApi } from "./project/ProjectApi.ts"
+import { VersionsApi } from "./VersionsApi.ts"
+
+export class Api extends HttpApi.make("coffer")
+  .add(VersionsApi)
+  .add(InstancesApi)
+  .add(DatabasesApi)
+  .add(UsersApi)
+  .add(RootApi)
+  .add(HistoryApi)
+  .add(DatastoresApi)
+  .add(FlavorsApi)
+  .add(ProjectApi)
+  // One answer names every rule that a body breaks.
+  .annotate(HttpApi.PayloadParseOptions, { errors: "all" })
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Coffer",
+      version: "1.0",
+      description: "Databases as a service: the API of OpenStack Trove, v1.0."
+    })
+  ) {}

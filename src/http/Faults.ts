@@ -1,0 +1,195 @@
+/**
+ * The one table that turns what the domain refuses into the REST faults of Trove, with their exact names,
+ * codes and texts; and the few bodies that Trove's middleware sends in another shape. Nothing else in the
+ * api makes up an error body.
+ */
+import { Effect, Schema } from "effect"
+import { HttpServerResponse } from "effect/http"
+import type { FabricError } from "../services/Fabric.ts"
+import type { GuestRefusal } from "../services/GuestApi.ts"
+import type { DatabaseNotFound, InstanceNotReady, RootNeverEnabled, UserNotFound } from "../services/GuestRequests.ts"
+import type {
+  DatastoreNotFound,
+  DatastoreVersionNotFound,
+  FlavorNotFound,
+  InvalidRequest,
+  VolumeTooLarge
+} from "../services/InstanceRequests.ts"
+import type { InstanceNotFound, QuotaExceeded } from "../services/Instances.ts"
+
+const body = <const Code extends number>(code: Code) =>
+  Schema.Struct({ code: Schema.Literal(code), message: Schema.String })
+
+export class BadRequest extends Schema.Class<BadRequest>("BadRequest")(
+  { badRequest: body(400) },
+  { httpApiStatus: 400 }
+) {}
+export class Unauthorized extends Schema.Class<Unauthorized>("Unauthorized")(
+  { unauthorized: body(401) },
+  { httpApiStatus: 401 }
+) {}
+export class Forbidden extends Schema.Class<Forbidden>("Forbidden")({ forbidden: body(403) }, { httpApiStatus: 403 }) {}
+export class ItemNotFound extends Schema.Class<ItemNotFound>("ItemNotFound")(
+  { itemNotFound: body(404) },
+  { httpApiStatus: 404 }
+) {}
+export class OverLimit extends Schema.Class<OverLimit>("OverLimit")({ overLimit: body(413) }, { httpApiStatus: 413 }) {}
+export class UnprocessableEntity extends Schema.Class<UnprocessableEntity>("UnprocessableEntity")(
+  { unprocessableEntity: body(422) },
+  { httpApiStatus: 422 }
+) {}
+export class InstanceFault extends Schema.Class<InstanceFault>("InstanceFault")(
+  { instanceFault: body(500) },
+  { httpApiStatus: 500 }
+) {}
+export class NotImplemented extends Schema.Class<NotImplemented>("NotImplemented")(
+  { notImplemented: body(501) },
+  { httpApiStatus: 501 }
+) {}
+
+/** Every fault that an operation may answer. */
+export const faults = [
+  BadRequest,
+  Unauthorized,
+  Forbidden,
+  ItemNotFound,
+  OverLimit,
+  UnprocessableEntity,
+  InstanceFault,
+  NotImplemented
+] as const
+export type Fault = InstanceType<(typeof faults)[number]>
+
+export const badRequest = (message: string) => new BadRequest({ badRequest: { code: 400, message } })
+export const unauthorized = (message: string) => new Unauthorized({ unauthorized: { code: 401, message } })
+export const forbidden = (message: string) => new Forbidden({ forbidden: { code: 403, message } })
+export const itemNotFound = (message: string) => new ItemNotFound({ itemNotFound: { code: 404, message } })
+export const overLimit = (message: string) => new OverLimit({ overLimit: { code: 413, message } })
+export const unprocessable = (message: string) =>
+  new UnprocessableEntity({ unprocessableEntity: { code: 422, message } })
+
+/** `feature` begins a sentence: "Backups", "Resizing an instance". */
+export const notYet = (feature: string) =>
+  new NotImplemented({ notImplemented: { code: 501, message: `${feature}: not implemented in Coffer yet.` } })
+
+type DomainError =
+  | InvalidRequest
+  | FlavorNotFound
+  | DatastoreNotFound
+  | DatastoreVersionNotFound
+  | VolumeTooLarge
+  | QuotaExceeded
+  | InstanceNotFound
+  | InstanceNotReady
+  | DatabaseNotFound
+  | UserNotFound
+  | RootNeverEnabled
+  | GuestRefusal
+  | FabricError
+
+const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
+
+type Table = { readonly [Tag in DomainError["_tag"]]: (error: Extract<DomainError, { readonly _tag: Tag }>) => Fault }
+
+const table: Table = {
+  InvalidRequest: ({ message }) => badRequest(message),
+  // Trove is in Python: an id that is not given is None.
+  FlavorNotFound: ({ flavor }) => badRequest(`Resource ${flavor ?? "None"} cannot be found.`),
+  DatastoreNotFound: ({ datastore }) => itemNotFound(`Datastore '${datastore}' cannot be found.`),
+  // Trove looks a uuid up in one way and a name in another, and answers them differently.
+  DatastoreVersionNotFound: ({ version }) =>
+    uuid.test(version)
+      ? itemNotFound("DBDatastoreVersion Not Found")
+      : badRequest(`Datastore version '${version}' cannot be found.`),
+  VolumeTooLarge: ({ size, limit }) =>
+    overLimit(`Volume 'size' cannot exceed maximum of ${limit} GB, ${size} cannot be accepted.`),
+  QuotaExceeded: ({ resources }) =>
+    overLimit(`Quota exceeded for resources: [${resources.map((resource) => `'${resource}'`).join(", ")}].`),
+  InstanceNotFound: ({ id }) => itemNotFound(`Resource ${id} cannot be found.`),
+  InstanceNotReady: ({ id, status }) =>
+    unprocessable(`Instance ${id} is not ready${status === null ? "" : `, status: ${status}`}.`),
+  DatabaseNotFound: ({ name }) => itemNotFound(`Database ${name} cannot be found on the instance.`),
+  UserNotFound: ({ name, host }) => itemNotFound(`User ${name}@${host} cannot be found on the instance.`),
+  RootNeverEnabled: () => itemNotFound("Root user has never been enabled on the instance."),
+  GuestRefusal: ({ message }) => badRequest(message),
+  FabricError: ({ reason }) =>
+    badRequest(`An error occurred communicating with the guest: ${guestTrouble[reason] ?? reason}`)
+}
+
+// The error's own detail names topics and internals, which are the operator's and not the tenant's.
+const guestTrouble: Record<FabricError["reason"], string> = {
+  Unreachable: "its guest agent cannot be reached.",
+  Timeout: "its guest agent did not answer in time; what was asked may have happened.",
+  Overloaded: "its guest agent is too busy. Nothing was done; try again.",
+  Undecodable: "its guest agent does not understand this request.",
+  Crashed: "its guest agent met an error."
+}
+
+const faultOf = (error: DomainError | Fault): Fault => {
+  if (!("_tag" in error)) return error
+  // The table proves that the entry exists; TypeScript cannot follow a tag into one function's type.
+  const row = table[error._tag] as (error: DomainError) => Fault
+  return row(error)
+}
+
+/** An operation that fails in the API's words instead of the domain's. */
+export const answering = <A, R>(operation: Effect.Effect<A, DomainError | Fault, R>): Effect.Effect<A, Fault, R> =>
+  Effect.mapError(operation, faultOf)
+
+/** A fault outside of any operation, as a response. */
+export const faultResponse = (status: number, fault: Fault): HttpServerResponse.HttpServerResponse =>
+  HttpServerResponse.jsonUnsafe({ ...fault }, { status })
+
+/** The shape of errors that Trove's middleware raises (WebOb's). */
+const flat = (status: number, title: string, message: string) =>
+  HttpServerResponse.jsonUnsafe({ message, code: `${status} ${title}`, title }, { status })
+
+export const malformedBody = flat(400, "Bad Request", "Malformed request body<br /><br />\n\n\n")
+export const wrongProject = (project: string) =>
+  flat(
+    403,
+    "Forbidden",
+    `Access was denied to this resource.<br /><br />\nUser with tenant id ${project} cannot access this resource.\n\n`
+  )
+export const unsupportedMediaType = flat(
+  415,
+  "Unsupported Media Type",
+  "The request media type is not supported by this server; send application/json.<br /><br />\n\n\n"
+)
+export const unauthenticated = HttpServerResponse.jsonUnsafe(
+  { error: { code: 401, title: "Unauthorized", message: "The request you have made requires authentication." } },
+  { status: 401 }
+)
+export const noSuchRoute = faultResponse(404, itemNotFound("The resource could not be found."))
+export const foreignHost = faultResponse(
+  403,
+  forbidden("This server answers requests to its own host name only, and to no other web site.")
+)
+export const bodyTooLarge = (limit: number) =>
+  faultResponse(413, overLimit(`The request body is larger than ${limit} bytes.`))
+
+/** A bug of ours; the id finds its cause in the log. */
+export const internalError = (requestId: string) =>
+  faultResponse(
+    500,
+    new InstanceFault({
+      instanceFault: {
+        code: 500,
+        message: `Internal Server Error. Please keep this ID to help us figure out what went wrong: (${requestId}).`
+      }
+    })
+  )
+
+/** The project has used up its requests of this verb for now; `seconds` until the next is taken. */
+export const rateLimited = (verb: string, limit: number, seconds: number) =>
+  HttpServerResponse.jsonUnsafe(
+    {
+      overLimit: {
+        code: 413,
+        message: "This request was rate-limited.",
+        details: `Only ${limit} ${verb} request(s) can be made to * every minute.`,
+        retryAfter: `${seconds}`
+      }
+    },
+    { status: 413, headers: { "retry-after": `${seconds}` } }
+  )

@@ -1,0 +1,64 @@
+/**
+ * Texts as requests may write them, with the rule that each breaks told in the words of a client. The rules
+ * of each datastore stand in services/NameRules.ts.
+ */
+import { Schema } from "effect"
+
+/** Trove's `^.*[0-9a-zA-Z]+.*$` on texts of 1 to 255 characters. */
+const named = (text: Schema.String) =>
+  text.check(
+    Schema.isMinLength(1, { message: "is too short: at least 1 character" }),
+    Schema.isMaxLength(255, { message: "is too long: at most 255 characters" }),
+    Schema.isPattern(/[0-9a-zA-Z]/, { message: "does not match '^.*[0-9a-zA-Z]+.*$': it needs a letter or a digit" })
+  )
+
+export const Name = named(Schema.String)
+
+/** Redacted from here on: it is never logged, traced or repeated. */
+export const Password = Schema.RedactedFromValue(named(Schema.String))
+
+export const Host = Schema.String.check(
+  Schema.isMaxLength(255, { message: "is too long: at most 255 characters" }),
+  Schema.isPattern(/^[%]?[\w(-).:/]*[%]?$/, { message: "does not match '^[%]?[\\w(-).]*[%]?$'" })
+)
+
+export const Cidr = Schema.String.check(
+  Schema.isPattern(/^(\d{1,3}\.){3}\d{1,3}\/([0-9]|[12][0-9]|3[0-2])$/, {
+    message: "must be an IPv4 network such as 10.0.0.0/8"
+  })
+)
+
+/** How many databases or users one request may name. */
+export const maxNamed = 100
+const few = Schema.isMaxLength(maxNamed, { message: `must not hold more than ${maxNamed}` })
+
+const Setting = Schema.optionalKey(Schema.NullOr(Schema.String.check(Schema.isMaxLength(255))))
+
+export const NewDatabases = Schema.Array(Schema.Struct({ name: Name, character_set: Setting, collate: Setting })).check(
+  few
+)
+
+export const NewUsers = Schema.Array(
+  Schema.Struct({
+    name: Name,
+    password: Password,
+    host: Schema.optionalKey(Schema.NullOr(Host)),
+    databases: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Name })).check(few))
+  })
+).check(few)
+
+/** As the guest is told them. */
+export const toDatabases = (databases: typeof NewDatabases.Type) =>
+  databases.map(({ name, character_set, collate }) => ({
+    name,
+    ...(character_set === undefined ? {} : { characterSet: character_set }),
+    ...(collate === undefined ? {} : { collate })
+  }))
+
+export const toUsers = (users: typeof NewUsers.Type) =>
+  users.map(({ name, password, host, databases }) => ({
+    name,
+    password,
+    host: host ?? "%",
+    databases: databases ?? []
+  }))

@@ -1,0 +1,52 @@
+/**
+ * The REST server as a layer of routes, for a composition to serve. It needs the ports of the domain and
+ * nothing else; how they are kept, and who listens where, is the composition's.
+ */
+import { Layer } from "effect"
+import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { GuestRequests } from "../services/GuestRequests.ts"
+import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { Api } from "./Api.ts"
+import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
+import { EdgeLive } from "./Edge.ts"
+import { Gatekeeper, GateLive } from "./Gate.ts"
+import { GuestRoutes } from "./guest/GuestRoutes.ts"
+import { HistoryRoutes } from "./instances/HistoryRoutes.ts"
+import { InstancesRoutes } from "./instances/InstancesRoutes.ts"
+import { NotYetRoutes } from "./NotYet.ts"
+import { ProjectRoutes } from "./project/ProjectRoutes.ts"
+import { RateLimiter } from "./RateLimiter.ts"
+import { ValidationLive } from "./Validation.ts"
+import { VersionsRoutes } from "./VersionsRoutes.ts"
+
+/**
+ * How the routes are to be served: paths as Trove reads them, names as long as it takes them, and no second
+ * access log beside the edge's own.
+ */
+export const serveOptions = {
+  disableLogger: true,
+  routerConfig: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false, maxParamLength: 1024 }
+} as const
+
+const Handlers = Layer.mergeAll(
+  VersionsRoutes,
+  InstancesRoutes,
+  HistoryRoutes,
+  GuestRoutes,
+  CatalogRoutes,
+  ProjectRoutes
+)
+
+const Requests = Layer.mergeAll(InstanceRequests.layer, GuestRequests.layer)
+
+const Operations = Layer.mergeAll(HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }), NotYetRoutes).pipe(
+  Layer.provide(Handlers),
+  Layer.provide([GateLive, ValidationLive]),
+  Layer.provide(Gatekeeper.layer),
+  Layer.provide([RateLimiter.layer, Requests])
+)
+
+const Docs = HttpApiScalar.layer(Api, { path: "/docs" })
+
+/** Every route, with its middleware. Serve it with `HttpRouter.serve(HttpRoutes, serveOptions)`. */
+export const HttpRoutes = Layer.mergeAll(Operations, Docs, EdgeLive)

@@ -1,0 +1,31 @@
+/** The routes of the databases inside an instance. */
+import { Schema } from "effect"
+import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Gate } from "../Gate.ts"
+import { NewDatabases } from "../Names.ts"
+import { Validation } from "../Validation.ts"
+import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+
+const params = { ...project, instance: Schema.String }
+
+export class DatabasesApi extends HttpApiGroup.make("databases")
+  .add(
+    HttpApiEndpoint.get("list", "/instances/:instance/databases", {
+      params,
+      query: pageQuery,
+      success: Schema.Struct({ databases: Schema.Array(Schema.Struct({ name: Schema.String })), ...nextLinks })
+    }),
+    HttpApiEndpoint.post("create", "/instances/:instance/databases", {
+      params,
+      payload: Schema.Struct({ databases: NewDatabases }),
+      success: Accepted
+    }),
+    HttpApiEndpoint.delete("remove", "/instances/:instance/databases/:database", {
+      params: { ...params, database: Schema.String },
+      success: Accepted
+    })
+  )
+  .prefix(prefix)
+  .middleware(Validation)
+  .middleware(Gate)
+  .annotateMerge(OpenApi.annotations({ title: "Databases", description: "Databases inside an instance." })) {}

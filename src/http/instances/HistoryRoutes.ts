@@ -1,0 +1,87 @@
+/** Handler of the history route. */
+import { Effect } from "effect"
+import { HttpApiBuilder } from "effect/http-api"
+import { statusOf } from "../../actors/Status.ts"
+import { type Entry, History } from "../../services/History.ts"
+import { InstanceRequests } from "../../services/InstanceRequests.ts"
+import type { InstanceRecord } from "../../services/Instances.ts"
+import { Api } from "../Api.ts"
+import { answering } from "../Faults.ts"
+import { CurrentCaller, scopeOf } from "../Gate.ts"
+import { stamp } from "../Wire.ts"
+import type { HistoryEntry, WaitsFor } from "./HistoryApi.ts"
+
+const stampOrNull = (at: number | null) => (at === null ? null : stamp(at))
+
+const entryView = (entry: Entry): typeof HistoryEntry.Type => {
+  switch (entry.kind) {
+    case "transition":
+      return { kind: entry.kind, at: stamp(entry.at), from: entry.from, to: entry.to, because: entry.because }
+    case "report":
+      return { kind: entry.kind, at: stamp(entry.at), text: entry.text }
+    case "step":
+      return {
+        kind: entry.kind,
+        operation: entry.operationName,
+        operation_id: entry.operation,
+        step: entry.step,
+        attempt: entry.attempt,
+        started_at: stamp(entry.startedAt),
+        ended_at: stampOrNull(entry.endedAt),
+        outcome: entry.outcome,
+        error: entry.error,
+        waits_for: entry.waitsFor,
+        deadline: stampOrNull(entry.deadline)
+      }
+  }
+}
+
+/** The step that runs now says it; between two steps it is the taskmanager; at rest it is nothing. */
+const waitsFor = (
+  { state, stateSince }: InstanceRecord,
+  entries: ReadonlyArray<Entry>
+): typeof WaitsFor.Type | null => {
+  if (state === "Active" || state === "Failed" || state === "Deleted") return null
+  const running = entries.findLast((entry) => entry.kind === "step" && entry.outcome === "running")
+  return running?.kind === "step"
+    ? {
+        what: running.waitsFor ?? `the step ${running.step} to end`,
+        operation: running.operationName,
+        step: running.step,
+        attempt: running.attempt,
+        since: stamp(running.startedAt),
+        deadline: stampOrNull(running.deadline)
+      }
+    : {
+        what: "the taskmanager to begin the next step",
+        operation: null,
+        step: null,
+        attempt: null,
+        since: stamp(stateSince),
+        deadline: null
+      }
+}
+
+export const HistoryRoutes = HttpApiBuilder.group(
+  Api,
+  "history",
+  Effect.fnUntraced(function* (handlers) {
+    const requests = yield* InstanceRequests
+    const history = yield* History
+    return handlers.handleAll({
+      show: ({ params }) =>
+        Effect.gen(function* () {
+          const instance = yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
+          const entries = yield* history.list(instance.desired.id)
+          return {
+            history: {
+              instance_id: instance.desired.id,
+              status: statusOf(instance.state),
+              waits_for: waitsFor(instance, entries),
+              entries: entries.map(entryView)
+            }
+          }
+        }).pipe(answering)
+    })
+  })
+)

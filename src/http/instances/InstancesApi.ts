@@ -1,0 +1,100 @@
+/** The routes of instances: create, list, show, rename, delete. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Gate } from "../Gate.ts"
+import { Cidr, Name, NewDatabases, NewUsers } from "../Names.ts"
+import { Validation } from "../Validation.ts"
+import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+import { DetailView, ListView } from "./InstanceViews.ts"
+
+const params = { ...project, instance: Schema.String }
+
+/** A field that Trove knows and Coffer does not yet: whatever it holds, the answer is 501. */
+const Later = Schema.optionalKey(Schema.Json)
+
+const FlavorRef = Schema.Union([Name, Schema.Int]).annotate({
+  message: "must be a flavor's id, as a string or an integer, or a link that ends in it"
+})
+
+const VolumeSize = Schema.Union([
+  Schema.Int.check(Schema.isGreaterThanOrEqualTo(1)),
+  Schema.String.check(Schema.isMaxLength(40), Schema.isPattern(/^0*[1-9][0-9]*$/))
+]).annotate({ message: "must be an integer of 1 or more: the size in GB" })
+
+const Access = Schema.Struct({
+  is_public: Schema.optionalKey(Schema.Boolean),
+  allowed_cidrs: Schema.optionalKey(Schema.Array(Cidr).check(Schema.isMaxLength(100)))
+})
+
+const OptionalText = Schema.optionalKey(Schema.NullOr(Schema.String.check(Schema.isMaxLength(255))))
+
+export const NewInstance = Schema.Struct({
+  name: Name,
+  flavorRef: Schema.optionalKey(Schema.NullOr(FlavorRef)),
+  volume: Schema.optionalKey(Schema.NullOr(Schema.Struct({ size: VolumeSize, type: OptionalText }))),
+  datastore: Schema.optionalKey(
+    Schema.Struct({ type: OptionalText, version: OptionalText, version_number: OptionalText })
+  ),
+  databases: Schema.optionalKey(NewDatabases),
+  users: Schema.optionalKey(NewUsers),
+  access: Schema.optionalKey(Schema.NullOr(Access)),
+  region_name: OptionalText,
+  nics: Later,
+  configuration: Later,
+  replica_of: Later,
+  replica_count: Later,
+  restorePoint: Later,
+  availability_zone: Later,
+  locality: Later,
+  modules: Later
+})
+
+export const InstanceChanges = Schema.Struct({
+  name: Schema.optionalKey(Name),
+  configuration: Later,
+  replica_of: Later,
+  slave_of: Later,
+  datastore_version: Later,
+  access: Later
+})
+
+/** Fields beyond these are refused, as Trove does: a change that is not understood must not pass for done. */
+const strict = { errors: "all", onExcessProperty: "error" } as const
+
+const Changed = Schema.Struct({ instance: InstanceChanges })
+const One = Schema.Struct({ instance: DetailView })
+
+export class InstancesApi extends HttpApiGroup.make("instances")
+  .add(
+    HttpApiEndpoint.post("create", "/instances", {
+      params: project,
+      payload: Schema.Struct({ instance: NewInstance }),
+      success: One
+    }),
+    HttpApiEndpoint.get("list", "/instances", {
+      params: project,
+      query: pageQuery,
+      success: Schema.Struct({ instances: Schema.Array(ListView), ...nextLinks })
+    }),
+    HttpApiEndpoint.get("listDetail", "/instances/detail", {
+      params: project,
+      query: pageQuery,
+      success: Schema.Struct({ instances: Schema.Array(DetailView), ...nextLinks })
+    }),
+    HttpApiEndpoint.get("show", "/instances/:instance", { params, success: One }),
+    HttpApiEndpoint.delete("remove", "/instances/:instance", { params, success: Accepted }),
+    HttpApiEndpoint.put("update", "/instances/:instance", { params, payload: Changed, success: Accepted }).annotate(
+      HttpApi.PayloadParseOptions,
+      strict
+    ),
+    HttpApiEndpoint.patch("patch", "/instances/:instance", { params, payload: Changed, success: Accepted }).annotate(
+      HttpApi.PayloadParseOptions,
+      strict
+    )
+  )
+  .prefix(prefix)
+  .middleware(Validation)
+  .middleware(Gate)
+  .annotateMerge(
+    OpenApi.annotations({ title: "Instances", description: "Databases to order, look at and give back." })
+  ) {}

@@ -1,0 +1,150 @@
+/** Handlers of the instance routes: from the wire to InstanceRequests and back. */
+import { Clock, Effect, Option } from "effect"
+import type { HttpServerRequest } from "effect/http"
+import { HttpApiBuilder } from "effect/http-api"
+import { Catalog } from "../../services/Catalog.ts"
+import { GuestRequests } from "../../services/GuestRequests.ts"
+import { InstanceRequests, type Order } from "../../services/InstanceRequests.ts"
+import { Api } from "../Api.ts"
+import { answering, badRequest, notYet } from "../Faults.ts"
+import { CurrentCaller, scopeOf } from "../Gate.ts"
+import { toDatabases, toUsers } from "../Names.ts"
+import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
+import type { InstanceChanges, NewInstance } from "./InstancesApi.ts"
+import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
+
+const laterInCreate = {
+  nics: "Choosing networks (nics)",
+  configuration: "Configuration groups",
+  replica_of: "Replication (replica_of)",
+  replica_count: "Replication (replica_count)",
+  restorePoint: "Restoring a backup (restorePoint)",
+  availability_zone: "Choosing an availability zone",
+  locality: "Locality",
+  modules: "Modules"
+}
+
+const laterInUpdate = {
+  configuration: "Attaching and detaching configuration groups",
+  replica_of: "Detaching a replica (replica_of)",
+  slave_of: "Detaching a replica (slave_of)",
+  datastore_version: "Upgrading the datastore version",
+  access: "Changing the access"
+}
+
+const isNothing = (value: unknown) =>
+  value === undefined || value === null || (Array.isArray(value) && value.length === 0)
+
+/** A create may carry these fields empty; that asks for nothing. */
+const refuseLater = (instance: typeof NewInstance.Type) => {
+  for (const key of Object.keys(laterInCreate) as ReadonlyArray<keyof typeof laterInCreate>)
+    if (!isNothing(instance[key])) return Effect.fail(notYet(laterInCreate[key]))
+  return Effect.void
+}
+
+/** In an update even null asks for something: a detach. */
+const refuseChanges = (changes: typeof InstanceChanges.Type) => {
+  const asked = (Object.keys(laterInUpdate) as ReadonlyArray<keyof typeof laterInUpdate>).filter(
+    (key) => key in changes
+  )
+  const [first] = asked
+  if (first === undefined) return Effect.void
+  return Effect.fail(
+    asked.length > 1
+      ? badRequest("Only one attribute (except 'name') is allowed to update.")
+      : notYet(laterInUpdate[first])
+  )
+}
+
+/** A link to a flavor is as good as its id. */
+const flavorIdOf = (flavorRef: string | number | null | undefined): string | null =>
+  isNothing(flavorRef) ? null : (String(flavorRef).replace(/\/+$/, "").split("/").at(-1) ?? null)
+
+const orderOf = (instance: typeof NewInstance.Type): Order => ({
+  name: instance.name,
+  flavor: flavorIdOf(instance.flavorRef),
+  volume: instance.volume ? { size: Number(instance.volume.size), type: instance.volume.type ?? null } : null,
+  datastore: {
+    type: instance.datastore?.type ?? null,
+    version: instance.datastore?.version ?? null,
+    versionNumber: instance.datastore?.version_number ?? null
+  },
+  provisioning: { databases: toDatabases(instance.databases ?? []), users: toUsers(instance.users ?? []) },
+  access: instance.access ?? null,
+  region: instance.region_name ?? null
+})
+
+export const InstancesRoutes = HttpApiBuilder.group(
+  Api,
+  "instances",
+  Effect.fnUntraced(function* (handlers) {
+    const requests = yield* InstanceRequests
+    const guests = yield* GuestRequests
+    const catalog = yield* Catalog
+
+    const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
+      const { isAdmin } = yield* CurrentCaller
+      const now = yield* Clock.currentTimeMillis
+      const viewer: Viewer = { links: linkWriter(request, project), catalog, now, isAdmin }
+      return viewer
+    })
+
+    const page = Effect.fnUntraced(function* (query: PageQuery) {
+      const { project } = yield* CurrentCaller
+      return yield* requests.list(project, pageOf(query))
+    })
+
+    const change = Effect.fnUntraced(function* (id: string, changes: typeof InstanceChanges.Type) {
+      const scope = scopeOf(yield* CurrentCaller)
+      yield* requests.get(scope, id)
+      yield* refuseChanges(changes)
+      if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
+    })
+
+    return handlers.handleAll({
+      create: ({ request, params, payload }) =>
+        Effect.gen(function* () {
+          const { project } = yield* CurrentCaller
+          yield* refuseLater(payload.instance)
+          const created = yield* requests.create(project, orderOf(payload.instance))
+          return { instance: detailView(created, yield* viewerOf(request, params.project)) }
+        }).pipe(answering),
+
+      list: ({ request, params, query }) =>
+        Effect.gen(function* () {
+          const viewer = yield* viewerOf(request, params.project)
+          const { items, next: marker } = yield* page(query)
+          return {
+            instances: newestFirst(items).map((instance) => listView(instance, viewer)),
+            ...next(request, marker)
+          }
+        }),
+
+      listDetail: ({ request, params, query }) =>
+        Effect.gen(function* () {
+          const viewer = yield* viewerOf(request, params.project)
+          const { items, next: marker } = yield* page(query)
+          return {
+            instances: newestFirst(items).map((instance) => detailView(instance, viewer)),
+            ...next(request, marker)
+          }
+        }),
+
+      show: ({ request, params }) =>
+        Effect.gen(function* () {
+          const instance = yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
+          const usage = yield* guests.volumeUsage(instance)
+          const viewer = yield* viewerOf(request, params.project)
+          return { instance: detailView(instance, viewer, Option.getOrUndefined(usage)) }
+        }).pipe(answering),
+
+      remove: ({ params }) =>
+        Effect.gen(function* () {
+          yield* requests.remove(scopeOf(yield* CurrentCaller), params.instance)
+        }).pipe(answering),
+
+      update: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering),
+      patch: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering)
+    })
+  })
+)

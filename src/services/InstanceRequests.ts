@@ -1,0 +1,223 @@
+/**
+ * What a tenant may ask of the life of instances, whichever wire the request came by: it checks a request
+ * against the catalog and the limits, writes it through `Instances`, and wakes the taskmanager. It never does
+ * the work itself.
+ */
+import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { InstanceId, type ProjectId } from "../actors/Instance.ts"
+import {
+  Catalog,
+  type CatalogContents,
+  type Datastore,
+  type DatastoreVersion,
+  findDatastore,
+  findFlavor
+} from "./Catalog.ts"
+import { Fabric } from "./Fabric.ts"
+import {
+  type Access,
+  InstanceNotFound,
+  type InstanceRecord,
+  Instances,
+  type Page,
+  type QuotaExceeded,
+  type Scope
+} from "./Instances.ts"
+import { refuseDatabases, refuseUsers } from "./NameRules.ts"
+import type { Provisioning } from "./Provisioning.ts"
+import { maxVolumeSize } from "./Quotas.ts"
+import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
+
+/** The request breaks a rule that `message` names; fit for a tenant. */
+export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
+  message: Schema.String
+}) {}
+
+export class FlavorNotFound extends Schema.TaggedError<FlavorNotFound>()("FlavorNotFound", {
+  flavor: Schema.NullOr(Schema.String)
+}) {}
+
+export class DatastoreNotFound extends Schema.TaggedError<DatastoreNotFound>()("DatastoreNotFound", {
+  datastore: Schema.String
+}) {}
+
+export class DatastoreVersionNotFound extends Schema.TaggedError<DatastoreVersionNotFound>()(
+  "DatastoreVersionNotFound",
+  { version: Schema.String }
+) {}
+
+export class VolumeTooLarge extends Schema.TaggedError<VolumeTooLarge>()("VolumeTooLarge", {
+  size: Schema.Number,
+  limit: Schema.Number
+}) {}
+
+/** How ids of instances are drawn. */
+export const NewId = Context.Reference<Effect.Effect<string>>("coffer/services/InstanceRequests/NewId", {
+  defaultValue: () => Effect.sync(() => crypto.randomUUID())
+})
+
+/** Trove's default region (`os_region_name`). */
+export const defaultRegion = "RegionOne"
+
+/** What a tenant orders; the absent is null. */
+export interface Order {
+  readonly name: string
+  readonly flavor: string | null
+  readonly volume: { readonly size: number; readonly type: string | null } | null
+  /** Names or ids. */
+  readonly datastore: {
+    readonly type: string | null
+    readonly version: string | null
+    readonly versionNumber: string | null
+  }
+  readonly provisioning: Provisioning
+  readonly access: Access | null
+  readonly region: string | null
+}
+
+export type OrderRefusal =
+  | InvalidRequest
+  | FlavorNotFound
+  | DatastoreNotFound
+  | DatastoreVersionNotFound
+  | VolumeTooLarge
+  | QuotaExceeded
+
+export class InstanceRequests extends Context.Service<
+  InstanceRequests,
+  {
+    readonly create: (project: ProjectId, order: Order) => Effect.Effect<InstanceRecord, OrderRefusal>
+    /** Asked for twice, it is done once. */
+    readonly remove: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound>
+    readonly rename: (scope: Scope, id: string, name: string) => Effect.Effect<void, InstanceNotFound>
+    readonly get: (scope: Scope, id: string) => Effect.Effect<InstanceRecord, InstanceNotFound>
+    readonly list: (
+      project: ProjectId,
+      page: { readonly limit: number; readonly marker: string | null }
+    ) => Effect.Effect<Page>
+  }
+>()("coffer/services/InstanceRequests") {
+  static readonly layer = Layer.effect(
+    InstanceRequests,
+    Effect.gen(function* () {
+      const instances = yield* Instances
+      const catalog = yield* Catalog
+      const newId = yield* NewId
+      const taskmanager = (yield* Fabric).client(taskmanagerTopic, TaskmanagerApi)
+
+      // The command is a row already: a lost wake-up costs the time to the next sweep, never the request.
+      const wake = (id: InstanceId) =>
+        Effect.catchTag(taskmanager.wake({ instance_id: id }), "FabricError", (error) =>
+          Effect.logWarning("the taskmanager was not woken; a sweep will find the command", error.message).pipe(
+            Effect.annotateLogs({ instance: id })
+          )
+        )
+
+      const get = Effect.fnUntraced(function* (scope: Scope, id: string) {
+        const found = yield* instances.get(scope, id)
+        return Option.isSome(found) ? found.value : yield* new InstanceNotFound({ id })
+      })
+
+      const create = Effect.fn("InstanceRequests.create")(function* (project: ProjectId, order: Order) {
+        const version = yield* orderedVersion(catalog, order)
+        const flavor = order.flavor === null ? undefined : findFlavor(catalog, order.flavor)
+        if (flavor === undefined) return yield* new FlavorNotFound({ flavor: order.flavor })
+        if (order.volume === null) return yield* new InvalidRequest({ message: "Volume size was not specified." })
+        if (order.volume.size > maxVolumeSize)
+          return yield* new VolumeTooLarge({ size: order.volume.size, limit: maxVolumeSize })
+        yield* checkProvisioning(version, order.provisioning)
+
+        const now = yield* Clock.currentTimeMillis
+        const desired = {
+          id: InstanceId.make(yield* newId),
+          project,
+          name: order.name,
+          flavor: flavor.id,
+          ram: flavor.ram,
+          volumeSize: order.volume.size,
+          volumeType: order.volume.type,
+          datastoreVersion: version.id,
+          region: order.region ?? defaultRegion,
+          access: order.access,
+          created: now,
+          updated: now
+        }
+        yield* instances.create(desired, order.provisioning)
+        yield* wake(desired.id)
+        return { desired, state: "New" as const, fault: null, stateSince: now, observed: null, address: null }
+      })
+
+      const remove = Effect.fn("InstanceRequests.remove")(function* (scope: Scope, id: string) {
+        const { desired } = yield* get(scope, id)
+        yield* instances.requestDelete(desired.id)
+        yield* wake(desired.id)
+      })
+
+      const rename = Effect.fn("InstanceRequests.rename")(function* (scope: Scope, id: string, name: string) {
+        const { desired } = yield* get(scope, id)
+        yield* instances.rename(desired.id, name)
+      })
+
+      return { create, remove, rename, get, list: instances.list }
+    })
+  )
+}
+
+/** The datastore of that id or name. */
+export const datastoreNamed = (
+  catalog: CatalogContents,
+  idOrName: string
+): Effect.Effect<Datastore, DatastoreNotFound> => {
+  const datastore = findDatastore(catalog, idOrName)
+  return datastore === undefined
+    ? Effect.fail(new DatastoreNotFound({ datastore: idOrName }))
+    : Effect.succeed(datastore)
+}
+
+/** The version of `datastore` of that id or name; `number` chooses between versions of one name. */
+export const versionNamed = Effect.fnUntraced(function* (
+  datastore: Datastore,
+  idOrName: string,
+  number: string | null = null
+) {
+  const byId = datastore.versions.find((version) => version.id === idOrName)
+  if (byId !== undefined) return byId
+  const [version, ...others] = datastore.versions.filter(
+    (version) => version.name === idOrName && (number === null || version.version === number)
+  )
+  if (version === undefined) return yield* new DatastoreVersionNotFound({ version: idOrName })
+  if (others.length > 0)
+    return yield* new InvalidRequest({
+      message: `Several versions of datastore '${datastore.name}' are named '${idOrName}'. Please specify version_number.`
+    })
+  return version
+})
+
+const orderedVersion = Effect.fnUntraced(function* (catalog: CatalogContents, { datastore: wanted }: Order) {
+  const type = wanted.type ?? catalog.defaultDatastore
+  if (type === null)
+    return yield* new InvalidRequest({ message: "Please specify datastore. No default datastore is defined." })
+  const datastore = yield* datastoreNamed(catalog, type)
+  const name = wanted.version ?? datastore.defaultVersion
+  if (name === null)
+    return yield* new InvalidRequest({
+      message: `Default version for datastore '${datastore.name}' not found. Please specify a version.`
+    })
+  const version = yield* versionNamed(datastore, name, wanted.versionNumber)
+  if (!version.active)
+    return yield* new InvalidRequest({ message: `Datastore version '${version.name}' is not active.` })
+  return version
+})
+
+const checkProvisioning = Effect.fnUntraced(function* (version: DatastoreVersion, { databases, users }: Provisioning) {
+  const refusal = refuseDatabases(version.manager, databases) ?? refuseUsers(version.manager, users)
+  if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
+  const known = new Set(databases.map((database) => database.name))
+  for (const user of users) {
+    const missing = user.databases.find((database) => !known.has(database.name))
+    if (missing !== undefined)
+      return yield* new InvalidRequest({
+        message: `The request indicates that user ${user.name} should have access to database ${missing.name}, but database ${missing.name} is not included in the initial databases list.`
+      })
+  }
+})

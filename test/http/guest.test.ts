@@ -1,0 +1,129 @@
+/** The routes that reach inside an instance, over a real fabric and a guest that keeps lists. */
+import { expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { active, call, order, path, recorded, server } from "./harness.ts"
+
+const inside = (id: string, rest: string) => path(`/instances/${id}${rest}`)
+
+it.effect("before it is up, an instance cannot be asked", () =>
+  Effect.gen(function* () {
+    const { id } = (yield* order()).json.instance
+    for (const rest of ["/databases", "/users", "/users/u", "/root"]) {
+      const { status, json } = yield* call("GET", inside(id, rest))
+      expect(status).toBe(422)
+      expect(json).toEqual({ unprocessableEntity: { code: 422, message: `Instance ${id} is not ready.` } })
+    }
+    expect((yield* call("GET", inside("nosuch", "/root"))).status).toBe(404)
+  }).pipe(Effect.provide(server()))
+)
+
+it.effect("databases are made, listed, deleted", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const databases = inside(id, "/databases")
+    const made = yield* call("POST", databases, {
+      body: { databases: [{ name: "db1", character_set: "utf8", collate: "utf8_general_ci" }] }
+    })
+    expect([made.status, made.text]).toEqual([202, ""])
+    expect(guest.databases).toEqual([{ name: "db1", characterSet: "utf8", collate: "utf8_general_ci" }])
+    expect((yield* call("GET", databases)).json).toEqual(recorded("070").response.body)
+    expect((yield* call("POST", databases, { body: { databases: [] } })).status).toBe(202)
+    const again = yield* call("POST", databases, { body: { databases: [{ name: "db1" }] } })
+    expect(again.json.badRequest.message).toBe('A database with the name "db1" already exists.')
+    const reserved = yield* call("POST", databases, { body: { databases: [{ name: "mysql" }] } })
+    expect(reserved.json).toEqual(recorded("072").response.body)
+    expect((yield* call("DELETE", `${databases}/newdb`)).json).toEqual(recorded("073").response.body)
+    expect((yield* call("DELETE", `${databases}/mysql`)).status).toBe(400)
+    expect((yield* call("DELETE", `${databases}/db1`)).status).toBe(202)
+    expect(guest.databases).toEqual([])
+    expect((yield* call("GET", `${databases}/db1`)).status).toBe(501)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("users are made, listed, shown, deleted; their passwords are told to the guest only", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const users = inside(id, "/users")
+    const made = yield* call("POST", users, {
+      body: { users: [{ name: "u1", password: "pw12345", databases: [{ name: "db1" }] }] }
+    })
+    expect([made.status, made.text]).toEqual([202, ""])
+    expect(guest.users[0]?.host).toBe("%")
+    expect((yield* call("GET", users)).json).toEqual(recorded("074").response.body)
+    const [user] = recorded("074").response.body.users
+    for (const name of ["u1", "u1@%25", "u1@", "u1%40%25"])
+      expect((yield* call("GET", `${users}/${name}`)).json).toEqual({ user })
+    expect((yield* call("GET", `${users}/nosuch`)).json).toEqual({
+      itemNotFound: { code: 404, message: "User nosuch@% cannot be found on the instance." }
+    })
+    expect((yield* call("GET", `${users}/root`)).status).toBe(400)
+    const again = yield* call("POST", users, { body: { users: [{ name: "u1", password: "other" }] } })
+    expect(again.json.badRequest.message).toBe('A user with the name "u1" already exists.')
+    const host = { name: "u1", password: "other", host: "10.0.0.%" }
+    expect((yield* call("POST", users, { body: { users: [host] } })).status).toBe(202)
+    expect((yield* call("DELETE", `${users}/u1@10%2e0%2e0%2e%25`)).status).toBe(202)
+    expect((yield* call("DELETE", `${users}/u1@10%2e0%2e0%2e%25`)).status).toBe(404)
+    expect((yield* call("DELETE", `${users}/u1`)).status).toBe(202)
+    const { request, response } = recorded("076")
+    expect((yield* call("POST", users, { body: request.body })).status).toBe(response.status)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("a user's marker survives the two decodings that troveclient and a server give it", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    const users = inside(id, "/users")
+    const body = { users: ["u1", "u2", "u3"].map((name) => ({ name, password: "pw" })) }
+    yield* call("POST", users, { body })
+    const first = (yield* call("GET", `${users}?limit=2`)).json
+    expect(first.links[0].href).toMatch(/\?limit=2&marker=u2%2540%2525$/)
+    const marker = new URL(first.links[0].href).searchParams.get("marker")
+    const second = (yield* call("GET", `${users}?limit=2&marker=${marker}`)).json
+    expect(second.users.map((user: { name: string }) => user.name)).toEqual(["u3"])
+    expect("links" in second).toBe(false)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("no page is longer than 20", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    const databases = Array.from({ length: 25 }, (_, n) => ({ name: `d${String(n).padStart(2, "0")}` }))
+    yield* call("POST", inside(id, "/databases"), { body: { databases } })
+    const { json } = yield* call("GET", inside(id, "/databases?limit=100"))
+    expect(json.databases).toHaveLength(20)
+    expect(json.links[0].href).toMatch(/marker=d19$/)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("root is enabled with the guest's password or the caller's, shown, and disabled once", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const root = inside(id, "/root")
+    expect((yield* call("GET", root)).json).toEqual(recorded("078").response.body)
+    expect((yield* call("DELETE", root)).json).toEqual({
+      itemNotFound: { code: 404, message: "Root user has never been enabled on the instance." }
+    })
+    const generated = { user: { name: "root", password: "generated-by-the-guest" } }
+    expect((yield* call("POST", root)).json).toEqual(generated)
+    expect((yield* call("POST", root, { body: {} })).json).toEqual(generated)
+    expect((yield* call("GET", root)).json).toEqual(recorded("080").response.body)
+    const chosen = yield* call("POST", root, { body: { password: "chosen-1" } })
+    expect([chosen.status, chosen.json.user.password, guest.passwords]).toEqual([200, "chosen-1", ["chosen-1"]])
+    const disabled = yield* call("DELETE", root)
+    expect([disabled.status, disabled.text]).toEqual([204, ""])
+    expect((yield* call("GET", root)).json).toEqual({ rootEnabled: false })
+    expect((yield* call("DELETE", root)).status).toBe(404)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("a guest that cannot be reached is a 400 that says so, and names no topic", () =>
+  Effect.gen(function* () {
+    const { id } = yield* Effect.scoped(active())
+    const { status, json } = yield* call("GET", inside(id, "/databases"))
+    expect(status).toBe(400)
+    expect(json.badRequest.message).toBe(
+      "An error occurred communicating with the guest: its guest agent cannot be reached."
+    )
+    expect((yield* call("GET", inside(id, ""))).json.instance.volume).toEqual({ size: 2 })
+  }).pipe(Effect.provide(server()))
+)
