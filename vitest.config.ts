@@ -1,5 +1,26 @@
 import { defineConfig } from "vitest/config"
 
+// Two kinds of tests: those that need nothing but Node, and those against real servers and containers,
+// before which an engine is found or started.
 export default defineConfig({
-  test: { include: ["test/**/*.test.ts"], testTimeout: 30_000 }
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/{actors,cli,http,services}/**/*.test.ts"],
+          testTimeout: 30_000
+        }
+      },
+      {
+        test: {
+          name: "real",
+          include: ["test/{layers,guest,e2e}/**/*.test.ts"],
+          globalSetup: ["test/support/docker.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 300_000
+        }
+      }
+    ]
+  }
 })

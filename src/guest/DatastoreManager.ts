@@ -3,7 +3,7 @@
  * server (postgresql; mariadb and mysql). Names of databases and users are untrusted input.
  */
 import type { Effect, Redacted, Scope } from "effect"
-import type { GuestRefusal, NewUser, Database, User } from "../services/GuestApi.ts"
+import type { Database, GuestRefusal, NewUser, User } from "../services/GuestApi.ts"
 
 /** How the guest reaches its own server, always over TCP as a client would. */
 export interface Endpoint {

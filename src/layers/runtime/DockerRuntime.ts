@@ -1,0 +1,207 @@
+/**
+ * Databases as containers of the public images: the port `DatabaseRuntime` through a Docker engine.
+ *
+ * The engine is the only memory: an instance's container is found by its name, and what it was made for is told
+ * by its labels. Nothing here may be decided from what this process did before.
+ */
+import { NodeFileSystem } from "@effect/platform-node"
+import type Dockerode from "dockerode"
+import { Effect, FileSystem, Layer } from "effect"
+import {
+  DatabaseRuntime,
+  type DatabaseSpec,
+  type Progress,
+  RuntimeError,
+  type RuntimeStatus
+} from "../../guest/DatabaseRuntime.ts"
+import { containerFor, containerName, instanceLabel, networkName, specHash, specLabel } from "./docker/Container.ts"
+import { Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
+import { greets } from "./docker/Greeting.ts"
+import { ensureImage } from "./docker/Image.ts"
+import { isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
+
+/** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
+const initialisedWithin = "10 minutes"
+const greetingEvery = "200 millis"
+const logLinesInError = 20
+
+const unavailable = (error: EngineError) =>
+  new RuntimeError({ message: "The container engine could not do this.", detail: error.detail, transient: true })
+
+const unstartable = (spec: DatabaseSpec) => (error: EngineError) =>
+  /already in use|already allocated|cannot assign requested address/.test(error.detail)
+    ? new RuntimeError({
+        message: `The address ${spec.address}:${spec.port} of the database cannot be taken.`,
+        detail: error.detail,
+        transient: true
+      })
+    : new RuntimeError({ message: "The database server could not be started.", detail: error.detail, transient: true })
+
+/** Lines out of the engine's log frames: a byte for the stream, three unused, the length in four, the text. */
+const linesOf = (frames: Buffer) => {
+  const texts: Array<string> = []
+  for (let at = 0; at + 8 <= frames.length; ) {
+    const length = frames.readUInt32BE(at + 4)
+    texts.push(frames.toString("utf8", at + 8, at + 8 + length))
+    at += 8 + length
+  }
+  return texts
+    .join("")
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .join("\n")
+}
+
+const make = Effect.gen(function* () {
+  const { cpus, docker } = yield* Engine
+  const files = yield* FileSystem.FileSystem
+
+  const inspect = (instanceId: string) =>
+    orAbsent(request(() => docker.getContainer(containerName(instanceId)).inspect())).pipe(
+      Effect.filterOrFail(
+        (found) => found === null || found.Config.Labels[instanceLabel] === instanceId,
+        () =>
+          new RuntimeError({
+            message: "The container engine could not do this.",
+            detail: `a container named ${containerName(instanceId)} exists that is not ours`,
+            transient: false
+          })
+      ),
+      Effect.catchTag("EngineError", (error) => Effect.fail(unavailable(error)))
+    )
+
+  const logsOf = (instanceId: string, lines: number) =>
+    orAbsent(
+      request(() => docker.getContainer(containerName(instanceId)).logs({ stdout: true, stderr: true, tail: lines }))
+    ).pipe(Effect.map((frames) => (frames === null ? "" : linesOf(frames))))
+
+  /** One bridge on which tenants' containers cannot reach each other; clients come through published ports. */
+  const ensureNetwork = Effect.gen(function* () {
+    if ((yield* orAbsent(request(() => docker.getNetwork(networkName).inspect()))) !== null) return
+    const options = { "com.docker.network.bridge.enable_icc": "false" }
+    yield* request(() =>
+      docker.createNetwork({ Name: networkName, Driver: "bridge", CheckDuplicate: true, Options: options })
+    ).pipe(
+      // Another agent of this machine was faster.
+      Effect.catchIf(
+        (error) => error.status === 409,
+        () => Effect.void
+      )
+    )
+  }).pipe(Effect.mapError(unavailable))
+
+  const halt = (instanceId: string) =>
+    orAlready(orAbsent(request(() => docker.getContainer(containerName(instanceId)).stop()))).pipe(
+      Effect.mapError(unavailable)
+    )
+
+  const discard = (instanceId: string) =>
+    Effect.gen(function* () {
+      const container = docker.getContainer(containerName(instanceId))
+      yield* orAbsent(request(() => container.remove({ force: true, v: true }))).pipe(
+        // Being removed already: gone when the wait ends.
+        Effect.catchIf(
+          (error) => error.status === 409,
+          () => orAbsent(request(() => container.wait({ condition: "removed" })))
+        )
+      )
+    }).pipe(Effect.mapError(unavailable))
+
+  /** Done when the server has served for the first time, and from then on its files are trusted. */
+  const awaitInitialised = Effect.fn("DockerRuntime.awaitInitialised")(
+    function* (spec: DatabaseSpec, progress: Progress) {
+      if (!(yield* isInitialising(spec.volume))) return
+      yield* progress("initialising the database")
+      const speaksFirst = spec.datastore !== "postgresql"
+      while (!(yield* greets({ address: spec.address, port: spec.port, speaksFirst }))) {
+        if ((yield* status(spec)) !== "running") {
+          const detail = yield* logsOf(spec.instanceId, logLinesInError).pipe(Effect.mapError(unavailable))
+          return yield* new RuntimeError({ message: "The database could not be initialised.", detail, transient: true })
+        }
+        yield* Effect.sleep(greetingEvery)
+      }
+      yield* markInitialised(spec.volume)
+    },
+    Effect.timeoutOrElse({
+      duration: initialisedWithin,
+      orElse: () =>
+        Effect.fail(
+          new RuntimeError({
+            message: "The database could not be initialised.",
+            detail: `it did not serve within ${initialisedWithin}`,
+            transient: true
+          })
+        )
+    })
+  )
+
+  /** A container for this spec, not running: the one that is there if it was made for it, else a new one. */
+  const ensureContainer = Effect.fn("DockerRuntime.ensureContainer")(function* (
+    spec: DatabaseSpec,
+    found: Dockerode.ContainerInspectInfo | null,
+    progress: Progress
+  ) {
+    const image = yield* ensureImage(docker, spec.image, progress)
+    yield* ensureNetwork
+    if (found?.State.Running) yield* halt(spec.instanceId)
+    if (yield* isInitialising(spec.volume)) {
+      // Cut short before anybody could log in: what is there may look whole, and is not.
+      yield* removeData(docker, spec.volume, image.Id)
+    }
+    yield* prepareVolume(spec)
+    if (found !== null && found.Config.Labels[specLabel] === specHash(spec)) return
+    if (found !== null) yield* discard(spec.instanceId)
+    // Not left in flight by an interruption: it would come into being after a removal that saw nothing.
+    yield* Effect.uninterruptible(request(() => docker.createContainer(containerFor(spec, image, cpus)))).pipe(
+      Effect.mapError(unstartable(spec))
+    )
+  })
+
+  const start = Effect.fn("DockerRuntime.start")(
+    function* (spec: DatabaseSpec, progress: Progress) {
+      const found = yield* inspect(spec.instanceId)
+      if (!found?.State.Running || found.Config.Labels[specLabel] !== specHash(spec)) {
+        yield* ensureContainer(spec, found, progress)
+        yield* progress("starting the database server")
+        yield* orAlready(request(() => docker.getContainer(containerName(spec.instanceId)).start())).pipe(
+          Effect.mapError(unstartable(spec))
+        )
+      }
+      yield* awaitInitialised(spec, progress)
+    },
+    Effect.provideService(FileSystem.FileSystem, files)
+  )
+
+  const status = (spec: DatabaseSpec): Effect.Effect<RuntimeStatus, RuntimeError> =>
+    Effect.map(inspect(spec.instanceId), (found) =>
+      found === null ? "absent" : found.State.Running ? "running" : "stopped"
+    )
+
+  const remove = Effect.fn("DockerRuntime.remove")(
+    function* (instanceId: string, volume: string) {
+      const found = yield* inspect(instanceId)
+      if (found === null) return
+      // The data belongs to a user of the image's. Root can remove it with the volume; others need the image to do it,
+      // while the container still tells which it is.
+      if (process.getuid?.() !== 0) {
+        yield* halt(instanceId)
+        yield* removeData(docker, volume, found.Image)
+      }
+      yield* discard(instanceId)
+    },
+    Effect.provideService(FileSystem.FileSystem, files)
+  )
+
+  return DatabaseRuntime.of({
+    kind: "docker",
+    start,
+    stop: (spec) => halt(spec.instanceId),
+    status,
+    logs: (spec, lines) => logsOf(spec.instanceId, lines).pipe(Effect.mapError(unavailable)),
+    remove
+  })
+})
+
+export const layer: Layer.Layer<DatabaseRuntime, never, Engine> = Layer.effect(DatabaseRuntime, make).pipe(
+  Layer.provide(NodeFileSystem.layer)
+)

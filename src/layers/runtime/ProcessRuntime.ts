@@ -1,0 +1,148 @@
+/**
+ * Databases as plain processes of this host: the adapter of DatabaseRuntime for machines without Docker.
+ * Isolation is the operating system's: as root, every server runs as a user of its own (ServerIdentity).
+ * Memory is bounded by the server's own settings, not by the kernel.
+ *
+ * Layout of a volume: `data` (the server's, made by rename when it is whole), `data.tmp` (while it is being made),
+ * `server.log`. The process is found by its data folder; there is no other state.
+ */
+import * as fs from "node:fs"
+import { join } from "node:path"
+import { Effect, Layer } from "effect"
+import {
+  DatabaseRuntime,
+  type DatabaseSpec,
+  type Progress,
+  RuntimeError,
+  type RuntimeStatus
+} from "../../guest/DatabaseRuntime.ts"
+import { endProcessOn, type HostProcessError, isRoot, processOn } from "../embedded/HostProcess.ts"
+import { attempt, readTail } from "../embedded/OwnedFiles.ts"
+import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
+import * as Postgres from "../embedded/PostgresServer.ts"
+import { serverIdentity } from "../embedded/ServerIdentity.ts"
+import * as Mariadb from "./MariadbServer.ts"
+
+/** Beyond it the log of the last run is set aside at the next start; one old log is kept. */
+const maxLogBytes = 16 * 1024 * 1024
+/** How much of the log `logs` looks at. */
+const logWindow = 64 * 1024
+
+/** What differs between the kinds of servers. */
+interface Engine {
+  readonly isInitialised: (data: string) => boolean
+  readonly initialise: Effect.Effect<void, HostProcessError>
+  readonly launch: Effect.Effect<void, HostProcessError>
+}
+
+export const layer = Layer.effect(
+  DatabaseRuntime,
+  Effect.gen(function* () {
+    const binaries = yield* PostgresBinaries
+
+    const engine = (spec: DatabaseSpec): Engine => {
+      const identity = isRoot ? serverIdentity(spec.address) : null
+      const { address, port, memoryMb, adminPassword: password } = spec
+      const at = { data: dataOf(spec.volume), log: logOf(spec.volume), address, port, password, identity }
+      if (spec.datastore === "postgresql") {
+        const server = { ...at, clients: "0.0.0.0/0", settings: postgresSettings(memoryMb), extra: {} }
+        return {
+          isInitialised: Postgres.isInitialised,
+          initialise: Postgres.initialise(binaries, server),
+          launch: Postgres.launch(binaries, server)
+        }
+      }
+      const server = { ...at, memoryMb }
+      return {
+        isInitialised: Mariadb.isInitialised,
+        initialise: Mariadb.initialise(server),
+        launch: Mariadb.launch(server)
+      }
+    }
+
+    const start = Effect.fn("ProcessRuntime.start")(
+      function* (spec: DatabaseSpec, progress: Progress) {
+        if (spec.datastore === "mysql") return yield* unsupported(spec)
+        const data = dataOf(spec.volume)
+        if (processOn(data) !== null) return
+        const { isInitialised, initialise, launch } = engine(spec)
+        yield* prepareVolume(spec.volume)
+        if (!isInitialised(data)) {
+          yield* progress("initialising the database")
+          yield* initialise
+        }
+        yield* progress("starting the database")
+        yield* launch
+      },
+      (effect, spec) => Effect.mapError(effect, (error) => refusal(error, spec))
+    )
+
+    return DatabaseRuntime.of({
+      kind: "process",
+      start,
+      stop: (spec) => endProcessOn(dataOf(spec.volume), stopOf(spec)).pipe(Effect.mapError((e) => refusal(e, spec))),
+      status: (spec) => Effect.sync(() => statusOf(dataOf(spec.volume))),
+      logs: (spec, lines) =>
+        Effect.sync(() => readTail(logOf(spec.volume), logWindow).trimEnd().split("\n").slice(-lines).join("\n")),
+      remove: (_instanceId, volume) =>
+        Effect.andThen(
+          Postgres.endInitialisation(dataOf(volume)),
+          // Its kind is not known here, and need not be: MariaDB ends by the same signals.
+          endProcessOn(dataOf(volume), Postgres.abruptStop)
+        ).pipe(Effect.mapError((error) => refusal(error, null)))
+    })
+  })
+)
+
+const dataOf = (volume: string) => join(volume, "data")
+const logOf = (volume: string) => join(volume, "server.log")
+
+const statusOf = (data: string): RuntimeStatus =>
+  processOn(data) !== null ? "running" : fs.existsSync(data) ? "stopped" : "absent"
+
+const stopOf = (spec: DatabaseSpec) => (spec.datastore === "postgresql" ? Postgres.gracefulStop : Mariadb.gracefulStop)
+
+/** The volume stays root's: the server may walk through it to its data, and change nothing beside that. */
+const prepareVolume = (volume: string) =>
+  attempt(`cannot use the volume ${volume}`, () => {
+    fs.mkdirSync(volume, { recursive: true })
+    fs.chmodSync(volume, 0o711)
+    const log = logOf(volume)
+    const size = fs.statSync(log, { throwIfNoEntry: false })?.size ?? 0
+    if (size > maxLogBytes) fs.renameSync(log, `${log}.1`)
+  })
+
+const postgresSettings = (memoryMb: number) => {
+  const share = (divisor: number, least: number, most: number) =>
+    `${Math.round(Math.min(most, Math.max(least, memoryMb / divisor)))}MB`
+  return {
+    max_connections: 100,
+    shared_buffers: share(4, 16, 8192),
+    effective_cache_size: share(2, 32, 65536),
+    maintenance_work_mem: share(16, 16, 1024),
+    work_mem: share(128, 2, 64)
+  }
+}
+
+const unsupported = (spec: DatabaseSpec) =>
+  new RuntimeError({
+    message: `The datastore ${spec.datastore} needs a runtime with containers.`,
+    detail: "the process runtime has postgresql, and mariadb where it is installed",
+    transient: false
+  })
+
+/** A tenant reads what happened; commands and paths are the operator's. */
+const refusal = (error: HostProcessError | RuntimeError, spec: DatabaseSpec | null) => {
+  if (error instanceof RuntimeError) return error
+  const taken = spec !== null && Postgres.portWasTaken(error)
+  const missing = error.message === Mariadb.notInstalled
+  return new RuntimeError({
+    message: taken
+      ? `The address ${spec.address}:${spec.port} is in use by another program.`
+      : missing
+        ? error.message
+        : "The database server could not be started or stopped.",
+    detail: [error.message, error.detail].join("\n").trim(),
+    transient: !missing
+  })
+}

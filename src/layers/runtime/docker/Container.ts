@@ -1,0 +1,149 @@
+/**
+ * From a database spec to the container that runs it, by the public images' conventions. Pure: the whole
+ * of what a tenant's container may and may not do can be read here.
+ */
+import { createHash } from "node:crypto"
+import { join } from "node:path"
+import type Dockerode from "dockerode"
+import type { DatabaseSpec } from "../../../guest/DatabaseRuntime.ts"
+
+export const networkName = "coffer"
+export const instanceLabel = "coffer.instance"
+export const specLabel = "coffer.spec"
+export const containerName = (instanceId: string) => `coffer-${instanceId}`
+
+/** A server that has not flushed within this is killed, and recovers from its log at the next start. */
+const stopSeconds = 120
+
+const passwordInside = "/run/secrets/coffer/admin-password"
+export const dataFolder = (volume: string) => join(volume, "data")
+export const secretFile = (volume: string) => join(volume, "secret", "admin-password")
+
+interface Convention {
+  readonly port: number
+  readonly data: string
+  readonly environment: ReadonlyArray<string>
+  readonly command: (memoryMb: number) => ReadonlyArray<string>
+  readonly stopSignal: string
+}
+
+// Trove's template gives InnoDB 150 MB of each 512 MB; servers without it would size themselves for the machine.
+const innodb = (memoryMb: number) => `--innodb-buffer-pool-size=${Math.max(16, Math.floor(memoryMb * 0.3))}M`
+
+const conventions: Record<DatabaseSpec["datastore"], Convention> = {
+  postgresql: {
+    port: 5432,
+    data: "/var/lib/postgresql/data",
+    environment: [
+      `POSTGRES_PASSWORD_FILE=${passwordInside}`,
+      // The image's default trusts everybody inside the container, and with that whoever gets the server to
+      // connect to itself (dblink).
+      "POSTGRES_INITDB_ARGS=--data-checksums --auth-local=scram-sha-256 --auth-host=scram-sha-256"
+    ],
+    command: (memoryMb) => ["postgres", "-c", `shared_buffers=${Math.max(16, Math.floor(memoryMb / 4))}MB`],
+    stopSignal: "SIGINT"
+  },
+  mariadb: {
+    port: 3306,
+    data: "/var/lib/mysql",
+    environment: [`MARIADB_ROOT_PASSWORD_FILE=${passwordInside}`, "MARIADB_INITDB_SKIP_TZINFO=1"],
+    command: (memoryMb) => ["mariadbd", innodb(memoryMb)],
+    stopSignal: "SIGTERM"
+  },
+  mysql: {
+    port: 3306,
+    data: "/var/lib/mysql",
+    environment: [`MYSQL_ROOT_PASSWORD_FILE=${passwordInside}`, "MYSQL_INITDB_SKIP_TZINFO=1"],
+    command: (memoryMb) => ["mysqld", innodb(memoryMb)],
+    stopSignal: "SIGTERM"
+  }
+}
+
+/** Where the image keeps its data: the volume that it declares (PostgreSQL 18 moved it), else the usual place. */
+const dataInside = (image: Dockerode.ImageInspectInfo, convention: Convention) => {
+  const declared = Object.keys(image.Config.Volumes ?? {})
+  return declared.length === 1 && declared[0] !== undefined ? declared[0] : convention.data
+}
+
+/** What the entrypoints need: they start as root, hand the data folder to the server's user, and become that user. */
+const capabilities = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"]
+
+const megabytes = (count: number) => count * 1024 * 1024
+
+const bind = (source: string, target: string, readOnly: boolean): Dockerode.MountSettings => ({
+  Type: "bind",
+  Source: source,
+  Target: target,
+  ReadOnly: readOnly
+})
+
+/** A container whose label differs from this was made for another spec, and gives way to a new one. */
+export const specHash = (spec: DatabaseSpec) => {
+  const { adminPassword: _, ...visible } = spec
+  return createHash("sha256")
+    .update(JSON.stringify(Object.entries(visible).sort(([a], [b]) => (a < b ? -1 : 1))))
+    .digest("hex")
+}
+
+/** No Ulimits, OomScoreAdj or Privileged: where this runs the engine itself may lack the right to give them. */
+export const containerFor = (
+  spec: DatabaseSpec,
+  image: Dockerode.ImageInspectInfo,
+  cpus: number
+): Dockerode.ContainerCreateOptions => {
+  const convention = conventions[spec.datastore]
+  return {
+    name: containerName(spec.instanceId),
+    Image: image.Id,
+    Cmd: [...convention.command(spec.memoryMb)],
+    Env: [...convention.environment],
+    Labels: {
+      [instanceLabel]: spec.instanceId,
+      [specLabel]: specHash(spec),
+      "coffer.datastore": spec.datastore,
+      "coffer.image": spec.image
+    },
+    ExposedPorts: { [`${convention.port}/tcp`]: {} },
+    StopSignal: convention.stopSignal,
+    StopTimeout: stopSeconds,
+    HostConfig: {
+      NetworkMode: networkName,
+      PortBindings: { [`${convention.port}/tcp`]: [{ HostIp: spec.address, HostPort: String(spec.port) }] },
+      Mounts: [
+        bind(dataFolder(spec.volume), dataInside(image, convention), false),
+        bind(secretFile(spec.volume), passwordInside, true)
+      ],
+      // The guest supervises, and backs off between restarts. The container outlives the guest's process as it is.
+      RestartPolicy: { Name: "no" },
+      CapDrop: ["ALL"],
+      CapAdd: capabilities,
+      SecurityOpt: ["no-new-privileges"],
+      NanoCpus: Math.min(spec.vcpus, cpus) * 1e9,
+      Memory: megabytes(spec.memoryMb),
+      MemorySwap: megabytes(spec.memoryMb),
+      // PostgreSQL has a process for each client, MariaDB a thread.
+      PidsLimit: Math.max(256, spec.memoryMb),
+      // PostgreSQL's parallel queries share memory here.
+      ShmSize: Math.max(megabytes(64), megabytes(spec.memoryMb) / 4),
+      LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } }
+    }
+  }
+}
+
+/**
+ * A container of the same image that empties a folder whose files belong to users that only the image knows, and opens
+ * it for whoever owns the folder above, who could not even look into it to remove it.
+ */
+export const emptierFor = (folder: string, image: string): Dockerode.ContainerCreateOptions => ({
+  Image: image,
+  User: "0",
+  Entrypoint: ["sh", "-c", "find /emptied -mindepth 1 -delete && chmod 0777 /emptied"],
+  Cmd: [],
+  HostConfig: {
+    NetworkMode: "none",
+    Mounts: [bind(folder, "/emptied", false)],
+    CapDrop: ["ALL"],
+    CapAdd: ["DAC_OVERRIDE", "FOWNER"],
+    SecurityOpt: ["no-new-privileges"]
+  }
+})

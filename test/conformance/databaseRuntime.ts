@@ -1,0 +1,182 @@
+/**
+ * What every DatabaseRuntime does, whatever it runs databases with. An adapter's test gives the adapter as a
+ * layer, specs to run (each removed with its scope), a way to log in, and a look at what is left of a server.
+ */
+import { createServer } from "node:net"
+import { assert, layer as withLayer } from "@effect/vitest"
+import { Duration, Effect, Fiber, type Layer, Redacted, Schedule, type Scope } from "effect"
+import { DatabaseRuntime, type DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
+
+/** One client's connection. */
+export interface Client {
+  readonly query: (sql: string) => Effect.Effect<ReadonlyArray<unknown>, unknown>
+}
+
+export interface DatabaseRuntimeSubject<R> {
+  readonly layer: Layer.Layer<DatabaseRuntime | R, unknown>
+  /** A spec with an instance id, address and volume of its own; what was run by it is gone after the scope. */
+  readonly spec: Effect.Effect<DatabaseSpec, never, Scope.Scope | DatabaseRuntime | R>
+  /** Logs in as the administrator, once; fails when there is nobody or it is refused. */
+  readonly connect: (spec: DatabaseSpec) => Effect.Effect<Client, unknown, Scope.Scope>
+  /** Names of what is still there of an instance: processes, containers. */
+  readonly leftovers: (spec: DatabaseSpec) => Effect.Effect<ReadonlyArray<string>, never, R>
+  /** Moments of a first start at which to interrupt it, in ms. */
+  readonly interruptAfter: ReadonlyArray<number>
+}
+
+const timeout = 60_000
+const quiet = () => Effect.void
+
+export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRuntimeSubject<R>) => {
+  const patiently = (spec: DatabaseSpec) =>
+    Effect.retry(subject.connect(spec), { schedule: Schedule.spaced("50 millis"), times: 600 })
+
+  withLayer(subject.layer, { timeout: Duration.millis(timeout), excludeTestServices: true })(name, (it) => {
+    const behaves = (
+      behaviour: string,
+      test: (
+        spec: DatabaseSpec,
+        runtime: DatabaseRuntime["Service"]
+      ) => Effect.Effect<void, unknown, Scope.Scope | DatabaseRuntime | R>
+    ) =>
+      it.effect(
+        behaviour,
+        () =>
+          Effect.gen(function* () {
+            yield* test(yield* subject.spec, yield* DatabaseRuntime)
+          }),
+        timeout
+      )
+
+    behaves("knows nothing of an instance that never was, and removes it all the same", (spec, runtime) =>
+      Effect.gen(function* () {
+        assert.strictEqual(yield* runtime.status(spec), "absent")
+        yield* runtime.stop(spec)
+        yield* runtime.remove(spec.instanceId, spec.volume)
+        assert.strictEqual(yield* runtime.status(spec), "absent")
+      })
+    )
+
+    behaves("initialises and starts a server, tells progress, and has it logged", (spec, runtime) =>
+      Effect.gen(function* () {
+        const told: Array<string> = []
+        yield* runtime.start(spec, (text) => Effect.sync(() => told.push(text)))
+        yield* (yield* patiently(spec)).query("SELECT 1")
+        assert.strictEqual(yield* runtime.status(spec), "running")
+        assert.isAbove(told.length, 0)
+        const lines = (yield* runtime.logs(spec, 2)).split("\n")
+        assert.isTrue(lines.length <= 2 && lines.every((line) => line.length > 0))
+      })
+    )
+
+    behaves("lets nobody in with another password", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* runtime.start(spec, quiet)
+        yield* patiently(spec)
+        yield* Effect.flip(subject.connect({ ...spec, adminPassword: Redacted.make("another") }))
+      })
+    )
+
+    behaves("adopts a running server: a client that is connected does not notice a second start", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* runtime.start(spec, quiet)
+        const client = yield* patiently(spec)
+        yield* runtime.start(spec, quiet)
+        yield* client.query("SELECT 1")
+      })
+    )
+
+    behaves("stops, and starts again with the same data", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* runtime.start(spec, quiet)
+        yield* Effect.scoped(
+          Effect.gen(function* () {
+            const client = yield* patiently(spec)
+            yield* client.query("CREATE TABLE kept (n int)")
+            yield* client.query("INSERT INTO kept VALUES (7)")
+          })
+        )
+        yield* runtime.stop(spec)
+        yield* runtime.stop(spec)
+        assert.strictEqual(yield* runtime.status(spec), "stopped")
+        yield* Effect.flip(subject.connect(spec))
+        yield* runtime.start(spec, quiet)
+        assert.deepEqual(yield* (yield* patiently(spec)).query("SELECT n FROM kept"), [{ n: 7 }])
+      })
+    )
+
+    behaves("stops although clients are connected", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* runtime.start(spec, quiet)
+        const client = yield* patiently(spec)
+        yield* runtime.stop(spec)
+        yield* Effect.flip(client.query("SELECT 1"))
+        assert.strictEqual(yield* runtime.status(spec), "stopped")
+      })
+    )
+
+    for (const moment of subject.interruptAfter) {
+      behaves(`starts after a first start was interrupted at ${moment} ms`, (spec, runtime) =>
+        Effect.gen(function* () {
+          const first = yield* Effect.forkChild(runtime.start(spec, quiet))
+          yield* Effect.sleep(moment)
+          yield* Fiber.interrupt(first)
+          yield* runtime.start(spec, quiet)
+          yield* (yield* patiently(spec)).query("SELECT 1")
+        })
+      )
+    }
+
+    behaves("leaves nothing when it is removed in the middle of its first start", (spec, runtime) =>
+      Effect.gen(function* () {
+        const first = yield* Effect.forkChild(runtime.start(spec, quiet))
+        yield* Effect.sleep(subject.interruptAfter[0] ?? 100)
+        yield* Fiber.interrupt(first)
+        yield* runtime.remove(spec.instanceId, spec.volume)
+        assert.deepEqual(yield* subject.leftovers(spec), [])
+      })
+    )
+
+    behaves("removes a running server, twice, and leaves nothing", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* runtime.start(spec, quiet)
+        yield* patiently(spec)
+        yield* runtime.remove(spec.instanceId, spec.volume)
+        yield* runtime.remove(spec.instanceId, spec.volume)
+        assert.deepEqual(yield* subject.leftovers(spec), [])
+        assert.notStrictEqual(yield* runtime.status(spec), "running")
+        yield* Effect.flip(subject.connect(spec))
+      })
+    )
+
+    behaves("runs two servers on one port of two addresses, apart from each other", (spec, runtime) =>
+      Effect.gen(function* () {
+        const other = { ...(yield* subject.spec), port: spec.port }
+        yield* Effect.all([runtime.start(spec, quiet), runtime.start(other, quiet)], { concurrency: 2 })
+        yield* (yield* patiently(spec)).query("CREATE TABLE mine (n int)")
+        yield* Effect.flip((yield* patiently(other)).query("SELECT * FROM mine"))
+        yield* runtime.remove(spec.instanceId, spec.volume)
+        assert.strictEqual(yield* runtime.status(other), "running")
+      })
+    )
+
+    behaves("refuses an address and port that another program has", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* occupy(spec)
+        const error = yield* Effect.flip(runtime.start(spec, quiet))
+        assert.strictEqual(error._tag, "RuntimeError")
+        assert.include(error.message, `${spec.address}:${spec.port}`)
+        assert.notInclude(JSON.stringify(error), Redacted.value(spec.adminPassword))
+      })
+    )
+  })
+}
+
+const occupy = (spec: DatabaseSpec) =>
+  Effect.acquireRelease(
+    Effect.callback<ReturnType<typeof createServer>>((resume) => {
+      const server = createServer()
+      server.listen(spec.port, spec.address, () => resume(Effect.succeed(server)))
+    }),
+    (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
+  )

@@ -1,0 +1,23 @@
+/** Run by a test as a user who may use the engine and nothing else: a database from its start to its end, twice begun. */
+import { readdirSync, writeFileSync } from "node:fs"
+import { join } from "node:path"
+import { Effect } from "effect"
+import { DatabaseRuntime } from "../../src/guest/DatabaseRuntime.ts"
+import { containerSpec, dockerLayer } from "../support/containers.ts"
+
+const quiet = () => Effect.void
+
+const life = Effect.gen(function* () {
+  const runtime = yield* DatabaseRuntime
+  const spec = yield* containerSpec("mariadb", 11)
+  yield* runtime.start(spec, quiet)
+  yield* runtime.stop(spec)
+  // As if the host had failed in the middle of the initialisation: the files of the image's user have to go.
+  writeFileSync(join(spec.volume, "initialising"), "")
+  yield* runtime.start(spec, quiet)
+  yield* runtime.remove(spec.instanceId, spec.volume)
+  return readdirSync(spec.volume)
+})
+
+const left = await Effect.runPromise(life.pipe(Effect.scoped, Effect.provide(dockerLayer)))
+process.stdout.write(JSON.stringify(left))

@@ -1,0 +1,52 @@
+/** A real PostgreSQL for a test: the embedded one, in a data folder of its own that goes with the test. */
+import { mkdtempSync, realpathSync, rmSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { NodeServices } from "@effect/platform-node"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Redacted } from "effect"
+import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
+import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
+import { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
+import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
+import * as Migrations from "../../src/layers/postgres/Migrations.ts"
+import * as PgAddresses from "../../src/layers/postgres/PgAddresses.ts"
+import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
+import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
+import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
+import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
+
+const folder = Layer.unwrap(
+  Effect.gen(function* () {
+    const path = yield* Effect.acquireRelease(
+      Effect.sync(() => join(mkdtempSync(join(tmpdir(), "coffer-test-")), "data")),
+      (path) =>
+        Effect.sync(() => {
+          rmSync(realpathSync(path), { recursive: true, force: true })
+          rmSync(join(path, ".."), { recursive: true, force: true })
+        })
+    )
+    return DataFolder.layer(path)
+  })
+)
+
+const server = ControlPostgres.layer.pipe(Layer.provide(PostgresBinaries.layer), Layer.provide(folder))
+
+/** A client of an empty database. */
+export const client = Layer.unwrap(
+  Effect.map(ControlPostgres, ({ url }) => PgClient.layer({ url, maxConnections: 16 }))
+).pipe(Layer.provide(server))
+
+/** Every store, over that database, with its tables. */
+export const stores = Layer.mergeAll(
+  PgInstances.layer,
+  PgLifecycles.layer,
+  PgObservations.layer,
+  PgHistory.layer,
+  PgAddresses.layer(76)
+).pipe(
+  Layer.provide(AesSecretBox.layer(Redacted.make(new Uint8Array(32).fill(7)))),
+  Layer.provideMerge(Migrations.layer),
+  Layer.provideMerge(client),
+  Layer.provide(NodeServices.layer)
+)
