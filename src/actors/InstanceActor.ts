@@ -14,7 +14,7 @@ import { Lifecycles } from "../services/Lifecycles.ts"
 import { Observations } from "../services/Observations.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
 import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
-import { type Event, InstanceId, type OperationId, type ProjectId, type State } from "./Instance.ts"
+import { type Event, InstanceId, type OperationId, type ProjectId, type Signal, type State } from "./Instance.ts"
 import { InstanceEntity } from "./InstanceMailbox.ts"
 import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
 import { StepFailure } from "./Operation.ts"
@@ -81,8 +81,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
   }
 })
 
-/** One turn: everything that waits in the mailbox, in order, then the work of the state that results. */
-const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId) {
+/** One turn: everything that waits in the mailbox, in order, then the signal that brought it about. */
+const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal: Signal | null) {
   const lifecycles = yield* Lifecycles
   const deadlines = yield* OperationDeadlines
   const random = yield* SecureRandom.SecureRandom
@@ -116,6 +116,7 @@ const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId) {
   for (const { command, seq } of loaded.value.mail) yield* settle(command, [seq])
   const now = yield* Clock.currentTimeMillis
   if ("deadline" in state && state.deadline < now) yield* settle({ _tag: "DeadlinePassed" }, [])
+  if (signal !== null) yield* settle(signal, [])
 })
 
 /** Words for the history when the guest is seen to change, or tells how far it has come. */
@@ -127,16 +128,21 @@ export const layer = InstanceEntity.toLayer(
     const instance = InstanceId.make(address.entityId)
     const history = yield* History
     // A refused commit means that another process has taken over: it will do what there is to do.
-    const takeTurn = turn(instance).pipe(
-      Effect.annotateLogs({ instance }),
-      Effect.catchTag("StaleGeneration", () => Effect.logWarning("this actor has moved elsewhere")),
-      Effect.catchCause((cause) => Effect.logError("the actor's turn failed; a sweep will try again", cause))
-    )
+    const take = (signal: Signal | null) =>
+      turn(instance, signal).pipe(
+        Effect.annotateLogs({ instance }),
+        Effect.catchTag("StaleGeneration", () => Effect.logWarning("this actor has moved elsewhere")),
+        Effect.catchCause((cause) => Effect.logError("the actor's turn failed; a sweep will try again", cause))
+      )
     return InstanceEntity.of({
-      Wake: () => takeTurn,
-      Observed: ({ payload }) =>
-        Effect.andThen(history.report(instance, newsOf(payload.status, payload.progress)), takeTurn),
-      Silent: () => history.report(instance, "the guest has gone silent: no heartbeat came in time")
+      Wake: () => take(null),
+      Observed: ({ payload: { progress, status } }) =>
+        Effect.andThen(history.report(instance, newsOf(status, progress)), take({ _tag: "Observed", status })),
+      Silent: () =>
+        Effect.andThen(
+          history.report(instance, "the guest has gone silent: no heartbeat came in time"),
+          take({ _tag: "HeartbeatLost" })
+        )
     })
   }),
   { maxIdleTime: idleTime, disableFatalDefects: true }

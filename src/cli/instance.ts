@@ -1,11 +1,14 @@
 /** `coffer instance …`: what an instance is, and why it is where it is. */
-import { Console, Duration, Effect, Option, Schema } from "effect"
+import { Console, Duration, Effect, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
 import { renderHistory } from "./historyView.ts"
 
-/** How often a watched instance is looked at. */
-const watchInterval = Duration.millis(500)
+/** How often a watched instance is looked at: often while most happens, then well below the API's rate limit. */
+const watchInterval = (looks: number) => Duration.millis(looks < 12 ? 250 : 1000)
+
+/** How long to stand back when the API says that it is asked too often. */
+const standBack = Duration.seconds(5)
 
 const url = Flag.String("url").pipe(Flag.withDescription("Where the API is"), Flag.withDefault("http://127.0.0.1:8779"))
 const project = Flag.String("project").pipe(Flag.withDescription("Whose instance it is"), Flag.withDefault("demo"))
@@ -52,26 +55,27 @@ export type Entry = typeof Entry.Type
 const History = Schema.Struct({ history: Schema.Struct({ entries: Schema.Array(Entry) }) })
 
 /** The service answered with a fault, or did not answer. */
-class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", { message: Schema.String }) {}
+class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
+  message: Schema.String,
+  /** Of the answer; null when there was none. */
+  status: Schema.NullOr(Schema.Int)
+}) {}
+
+const failed = (message: string, status: number | null = null) => new CommandFailed({ message, status })
 
 const Fault = Schema.Record(Schema.String, Schema.Struct({ message: Schema.String }))
 
 const get = <A, I>(base: string, path: string, schema: Schema.Codec<A, I>) =>
   HttpClient.execute(HttpClientRequest.get(`${base}${path}`)).pipe(
-    Effect.mapError(
-      () =>
-        new CommandFailed({
-          message: `Nothing answers at ${base}. Is the service running (coffer up)? Name it with --url.`
-        })
+    Effect.mapError(() =>
+      failed(`Nothing answers at ${base}. Is the service running (coffer up)? Name it with --url.`)
     ),
     Effect.flatMap((response) =>
       response.status < 300
         ? Effect.orDie(HttpClientResponse.schemaBodyJson(schema)(response))
         : HttpClientResponse.schemaBodyJson(Fault)(response).pipe(
             Effect.orElseSucceed(() => ({ fault: { message: `the service answered ${response.status}` } })),
-            Effect.flatMap((fault) =>
-              Effect.fail(new CommandFailed({ message: Object.values(fault)[0]?.message ?? "" }))
-            )
+            Effect.flatMap((fault) => Effect.fail(failed(Object.values(fault)[0]?.message ?? "", response.status)))
           )
     )
   )
@@ -81,9 +85,9 @@ const resolve = Effect.fnUntraced(function* (base: string, nameOrId: string) {
   if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(nameOrId)) return nameOrId
   const { instances } = yield* get(base, "/instances", Listed)
   const found = instances.filter(({ name }) => name === nameOrId)
-  if (found[0] === undefined) return yield* new CommandFailed({ message: `There is no instance named ${nameOrId}.` })
+  if (found[0] === undefined) return yield* failed(`There is no instance named ${nameOrId}.`)
   if (found.length > 1) {
-    return yield* new CommandFailed({ message: `${found.length} instances are named ${nameOrId}; name one by its id.` })
+    return yield* failed(`${found.length} instances are named ${nameOrId}; name one by its id.`)
   }
   return found[0].id
 })
@@ -101,13 +105,15 @@ const show = Command.make(
       const look = Effect.all([get(base, `/instances/${id}`, Shown), get(base, `/instances/${id}/history`, History)])
       const isTerminal = process.stdout.isTTY === true
       let last = ""
-      while (true) {
-        const seen = yield* Effect.option(look)
-        if (Option.isNone(seen)) {
-          if (last === "") yield* look
-          return yield* Console.log("It is gone.")
+      for (let looks = 0; ; looks++) {
+        const seen = yield* Effect.result(look)
+        if (seen._tag === "Failure") {
+          if (last !== "" && seen.failure.status === 404) return yield* Console.log("It is gone.")
+          if (last === "" || seen.failure.status !== 413) return yield* seen.failure
+          yield* Effect.sleep(standBack)
+          continue
         }
-        const [{ instance }, { history }] = seen.value
+        const [{ instance }, { history }] = seen.success
         const picture = renderHistory(instance, history.entries)
         if (picture !== last) {
           // On a terminal the picture is drawn over the one before.
@@ -115,7 +121,7 @@ const show = Command.make(
           last = picture
         }
         if (!watch || atRest(instance)) return
-        yield* Effect.sleep(watchInterval)
+        yield* Effect.sleep(watchInterval(looks))
       }
     },
     Effect.provide(FetchHttpClient.layer),

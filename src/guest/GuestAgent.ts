@@ -20,6 +20,9 @@ export const heartbeatInterval = Duration.seconds(30)
 /** How often the agent looks at its database. */
 export const checkInterval = Duration.seconds(1)
 
+/** A database that does not answer a login within this serves nobody, even if its process runs. */
+const checkTimeout = Duration.seconds(5)
+
 /** How long a server may take from its start until a client can log in (Trove's `state_change_wait_time`). */
 const readyDeadline = Duration.seconds(180)
 
@@ -134,7 +137,10 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       if ((yield* runtime.status(database)) !== "running") return false
       yield* session.ping
       return true
-    }).pipe(Effect.orElseSucceed(() => false))
+    }).pipe(
+      Effect.timeoutOrElse({ duration: checkTimeout, orElse: () => Effect.succeed(false) }),
+      Effect.orElseSucceed(() => false)
+    )
   )
 
   /** Looks at the database again and again; what has crashed is started again, ever more patiently. */

@@ -7,11 +7,10 @@ import { createHash, randomBytes } from "node:crypto"
 import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
-import { NodeHttpServer } from "@effect/platform-node"
+import { NodeCrypto, NodeHttpServer } from "@effect/platform-node"
 import { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
-import { Digest, SecureRandom } from "effect/crypto"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import * as BuildInstance from "../actors/BuildInstance.ts"
@@ -83,7 +82,7 @@ const store = Layer.unwrap(
   })
 )
 
-const crypto = Layer.mergeAll(SecureRandom.layerWebCrypto, Digest.layerWebCrypto)
+const crypto = Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest)
 
 /** The data folder's lock sees to it that there is one runner; its shards need no lease that outlives a kill. */
 const cluster = ClusterWorkflowEngine.layer.pipe(

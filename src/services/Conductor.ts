@@ -2,7 +2,7 @@
  * The conductor: takes what guests report, so that no guest ever touches the store. Heartbeats are written in
  * batches, each message done with after its write; only what changed is told to the taskmanager.
  */
-import { Clock, Deferred, Duration, Effect, Queue, Schedule, Schema } from "effect"
+import { Clock, Deferred, Duration, Effect, Metric, Queue, Schedule, Schema } from "effect"
 import { InstanceId as Id, type InstanceId } from "../actors/Instance.ts"
 import { heartbeatExpiry } from "../actors/Status.ts"
 import { ConductorApi, conductorTopic, type ServiceStatus } from "./ConductorApi.ts"
@@ -20,6 +20,11 @@ interface ProgressBeat extends Beat {
   /** For the history only: words are told on, not kept as a state. */
   readonly progress: string | null
 }
+
+const heartbeats = Metric.counter("coffer_heartbeats", {
+  description: "Heartbeats that were newer than the last of their guest, and written",
+  incremental: true
+})
 
 type Report =
   | { readonly _tag: "Beat"; readonly beat: ProgressBeat; readonly done: Deferred.Deferred<void> }
@@ -46,6 +51,7 @@ export const serve = Effect.gen(function* () {
 
   const writeBeats = Effect.fnUntraced(function* (beats: ReadonlyArray<ProgressBeat>) {
     const written = yield* observations.record(beats)
+    yield* Metric.update(heartbeats, written.length)
     const guests = new Set(written.map(({ instance }) => instance))
     for (const { instance, progress, status } of beats) {
       if (progress !== null && guests.has(instance)) yield* tell(instance, status, progress)

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect } from "effect"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
@@ -228,4 +229,29 @@ describe("a database", () => {
       })
     )
   )
+
+  it.effect("whose guest goes silent shows ERROR, and the history says so", () => {
+    let up = false
+    return World.runWithDeath(
+      () => up,
+      Effect.gen(function* () {
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        up = true
+        // Any line of the history kills the process now; the home of the guest burns down with it.
+        const other = yield* World.create()
+        yield* World.passes("1 second")
+        yield* (yield* GuestHosts).remove(id)
+        return { id, other }
+      }),
+      ({ id }) =>
+        Effect.gen(function* () {
+          expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+          yield* World.passes("2 minutes", "1 second")
+          expect(yield* World.status(id)).toBe("ACTIVE")
+          expect(yield* World.operatingStatus(id)).toBe("ERROR")
+          expect(yield* World.story(id)).toContain("the guest has gone silent: no heartbeat came in time")
+        })
+    )
+  })
 })

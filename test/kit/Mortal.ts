@@ -3,11 +3,15 @@
  * world never returns and changes nothing, just as after kill -9.
  */
 import { Context, Effect } from "effect"
+import { MessageStorage } from "effect/cluster"
 import { History } from "../../src/services/History.ts"
 
 export interface Life {
   over: boolean
 }
+
+/** Objects inside a service through which it is used as well. */
+const insides = new Set(["encoded", "runtime"])
 
 const mortal = <A extends object>(service: A, life: Life): A =>
   new Proxy(service, {
@@ -15,6 +19,7 @@ const mortal = <A extends object>(service: A, life: Life): A =>
       const value: unknown = Reflect.get(target, key, receiver)
       const whileAlive = (effect: unknown) =>
         Effect.isEffect(effect) ? Effect.suspend(() => (life.over ? Effect.never : effect)) : effect
+      if (typeof value === "object" && value !== null && insides.has(String(key))) return mortal(value, life)
       if (typeof value !== "function") return whileAlive(value)
       return (...args: ReadonlyArray<unknown>) => whileAlive(Reflect.apply(value, target, args))
     }
@@ -28,7 +33,8 @@ export const context = <R>(
 ): Context.Context<R> => {
   const services = new Map<string, unknown>()
   for (const [key, service] of context.mapUnsafe) {
-    services.set(key, typeof service === "object" && service !== null ? mortal(service, life) : service)
+    const isTheWorld = key.startsWith("coffer/") || key === MessageStorage.MemoryDriver.key
+    services.set(key, isTheWorld && typeof service === "object" && service !== null ? mortal(service, life) : service)
   }
   const history = context.mapUnsafe.get(History.key) as History["Service"]
   const strike = (call: "started" | "ended", step: string) =>

@@ -9,6 +9,7 @@
  *     })))
  */
 
+import { NodeCrypto } from "@effect/platform-node"
 import { expect } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Layer, Option, Scope } from "effect"
 import {
@@ -21,7 +22,6 @@ import {
   ShardingConfig,
   Snowflake
 } from "effect/cluster"
-import { Digest, SecureRandom } from "effect/crypto"
 import { TestClock } from "effect/testing"
 import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
@@ -40,6 +40,7 @@ import { type Entry, History } from "../../src/services/History.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
+import * as InstantCrypto from "./InstantCrypto.ts"
 import * as Mortal from "./Mortal.ts"
 
 export const project = ProjectId.make("demo")
@@ -62,7 +63,8 @@ export const surviving = Layer.mergeAll(
   MemoryStore.layer,
   MemoryGuestHosts.layer,
   FakeDatabases.layer,
-  MessageStorage.MemoryDriver.layer
+  MessageStorage.MemoryDriver.layer,
+  InstantCrypto.layer
 )
 
 const cluster = ClusterWorkflowEngine.layer.pipe(
@@ -82,7 +84,7 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
       shardsPerGroup: 4
     })
   ),
-  Layer.provideMerge(Layer.mergeAll(SecureRandom.layerWebCrypto, Digest.layerWebCrypto))
+  Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
 )
 
 /** What a process is: it can die, and be built again over what survived. */

@@ -1,0 +1,168 @@
+/** The machine as a table, and what holds whatever order messages come in. */
+import { describe, expect, it } from "@effect/vitest"
+import fc from "fast-check"
+import { type Event, type EventTag, operationId, type State, type StateTag } from "../../src/actors/Instance.ts"
+import { deadlineOf, decide, defaultDeadlines, type Moment, workOf } from "../../src/actors/Lifecycle.ts"
+
+const build = operationId("build", "1")
+const remove = operationId("delete", "1")
+const fault = { message: "it broke", details: null, at: 5 }
+
+const states: Record<StateTag, State> = {
+  New: { _tag: "New" },
+  Building: { _tag: "Building", operation: build, deadline: 100 },
+  Active: { _tag: "Active" },
+  Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
+  Deleted: { _tag: "Deleted", at: 1 },
+  Failed: { _tag: "Failed", fault, previous: null }
+}
+
+const moment: Moment = { now: 10, fresh: "2", deadlines: defaultDeadlines }
+
+const succeeded = (operation: typeof build): Event => ({ _tag: "OperationSucceeded", operation })
+const failed = (operation: typeof build): Event => ({ _tag: "OperationFailed", operation, fault })
+
+/** What each event does in each state; a pair that is not listed does nothing. */
+const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
+  ["New", { _tag: "Create" }, "Building"],
+  ["New", { _tag: "Delete" }, "Deleting"],
+  ["Building", { _tag: "Delete" }, "Deleting"],
+  ["Building", succeeded(build), "Active"],
+  ["Building", failed(build), "Failed"],
+  ["Building", { _tag: "DeadlinePassed" }, "Failed"],
+  ["Active", { _tag: "Delete" }, "Deleting"],
+  ["Deleting", succeeded(remove), "Deleted"],
+  ["Deleting", failed(remove), "Failed"],
+  ["Deleting", { _tag: "DeadlinePassed" }, "Failed"],
+  ["Failed", { _tag: "Delete" }, "Deleting"]
+]
+
+const events: ReadonlyArray<Event> = [
+  { _tag: "Create" },
+  { _tag: "Delete" },
+  succeeded(build),
+  succeeded(remove),
+  failed(build),
+  failed(remove),
+  { _tag: "Observed", status: "healthy" },
+  { _tag: "HeartbeatLost" },
+  { _tag: "DeadlinePassed" }
+]
+
+describe("the machine", () => {
+  for (const tag of Object.keys(states) as ReadonlyArray<StateTag>) {
+    for (const event of events) {
+      const expected = table.find(([from, on]) => from === tag && JSON.stringify(on) === JSON.stringify(event))?.[2]
+      const name = "operation" in event ? `${event._tag} of ${event.operation}` : event._tag
+      it(`in ${tag}, ${name} ${expected === undefined ? "changes nothing" : `leads to ${expected}`}`, () => {
+        expect(decide(states[tag], event, moment)?.state._tag).toBe(expected)
+      })
+    }
+  }
+
+  it("remembers which build a delete calls off", () => {
+    expect(decide(states.Building, { _tag: "Delete" }, moment)?.state).toMatchObject({ previous: build })
+  })
+
+  it("takes a build that ended well after its deadline for what it is", () => {
+    const late = decide(states.Building, { _tag: "DeadlinePassed" }, moment)?.state ?? states.New
+    expect(workOf(late)).toEqual({ _tag: "Interrupt", operation: build })
+    expect(decide(late, succeeded(build), moment)?.state._tag).toBe("Active")
+    expect(decide(late, failed(build), moment)?.state).toMatchObject({ _tag: "Failed", previous: null })
+  })
+
+  it("takes a delete that ended well after its deadline for what it is", () => {
+    const late = decide(states.Deleting, { _tag: "DeadlinePassed" }, moment)?.state ?? states.New
+    expect(decide(late, succeeded(remove), moment)?.state._tag).toBe("Deleted")
+  })
+})
+
+const tags: ReadonlyArray<EventTag> = [
+  "Create",
+  "Delete",
+  "OperationSucceeded",
+  "OperationFailed",
+  "Observed",
+  "HeartbeatLost",
+  "DeadlinePassed"
+]
+
+/** A random event; outcomes are of the operation under way, the one before, or one that never was. */
+const eventIn = (state: State, tag: EventTag, whose: number): Event => {
+  const known = [
+    ...("operation" in state ? [state.operation] : []),
+    ...("previous" in state && state.previous !== null ? [state.previous] : []),
+    operationId("build", "never")
+  ]
+  const operation = known[whose % known.length] ?? build
+  switch (tag) {
+    case "OperationSucceeded":
+      return { _tag: tag, operation }
+    case "OperationFailed":
+      return { _tag: tag, operation, fault }
+    case "Observed":
+      return { _tag: tag, status: "healthy" }
+    default:
+      return { _tag: tag }
+  }
+}
+
+const sequences = fc.array(fc.tuple(fc.constantFrom(...tags), fc.nat(7)), { maxLength: 40 })
+
+describe("whatever order messages come in", () => {
+  it("what is not at rest has a deadline, and its passing leads out", () => {
+    fc.assert(
+      fc.property(sequences, (sequence) => {
+        let state: State = { _tag: "New" }
+        sequence.forEach(([tag, whose], n) => {
+          const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
+          const before = state
+          state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
+          const busy = workOf(state)._tag === "Build" || workOf(state)._tag === "Delete"
+          expect(busy).toBe(deadlineOf(state) !== null)
+          if (busy) expect(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag).toBe("Failed")
+          if (before._tag === "Deleted") expect(state).toBe(before)
+        })
+      })
+    )
+  })
+
+  it("a delete is always on its way or done once it was asked for, unless it failed", () => {
+    fc.assert(
+      fc.property(sequences, (sequence) => {
+        let state: State = { _tag: "New" }
+        let asked = false
+        sequence.forEach(([tag, whose], n) => {
+          const event = eventIn(state, tag, whose)
+          const previous = "previous" in state ? state.previous : null
+          state = decide(state, event, { now: n, fresh: String(n), deadlines: defaultDeadlines })?.state ?? state
+          if (tag === "Delete") asked = true
+          // The one way back to life: a build that was called off at its deadline ended well before the delete came.
+          if (asked && state._tag === "Active") expect(previous?.startsWith("build-")).toBe(true)
+          if (asked) expect(["Deleting", "Deleted", "Failed"]).toContain(state._tag)
+        })
+      })
+    )
+  })
+
+  it("an operation's id is never used again", () => {
+    fc.assert(
+      fc.property(sequences, (sequence) => {
+        let state: State = { _tag: "New" }
+        const seen = new Set<string>()
+        sequence.forEach(([tag, whose], n) => {
+          const next = decide(state, eventIn(state, tag, whose), {
+            now: n,
+            fresh: String(n),
+            deadlines: defaultDeadlines
+          })?.state
+          if (next !== undefined && "operation" in next) {
+            expect(seen.has(next.operation)).toBe(false)
+            seen.add(next.operation)
+          }
+          state = next ?? state
+        })
+      })
+    )
+  })
+})
