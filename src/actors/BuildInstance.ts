@@ -13,7 +13,9 @@ import { History } from "../services/History.ts"
 import { Lifecycles } from "../services/Lifecycles.ts"
 import { Observations } from "../services/Observations.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
+import type { OperationId } from "./Instance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
+import { deadlineOf } from "./Lifecycle.ts"
 import { Operation, StepFailure, step, takeBack } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
 
@@ -101,26 +103,38 @@ const handOver = (operation: Operation, spec: ServerSpec) =>
     })
   })
 
+const waitKey = (operation: OperationId) => ({ operation, step: "wait for the database", attempt: 1 })
+
 /** Not a step, for it holds nothing while it waits; its line in the history is opened and closed by hand. */
 const awaitGuest = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
   const history = yield* History
-  const key = { operation, step: "wait for the database", attempt: 1 }
+  const loaded = yield* (yield* Lifecycles).load(instance)
+  const key = waitKey(operation)
   yield* history.stepStarted(instance, {
     ...key,
     operationName: "build",
     waitsFor: "the guest to see that a client can log in",
-    deadline: null
+    deadline: Option.getOrNull(Option.map(loaded, ({ state }) => deadlineOf(state)))
   })
   yield* DurableDeferred.await(GuestVerdict).pipe(
-    Effect.tapError((failure) => history.stepEnded(instance, { ...key, outcome: "failed", error: failure.message }))
+    Effect.tapError((failure) =>
+      history.stepEnded(instance, { ...key, outcome: "failed", error: failure.message, detail: failure.detail })
+    )
   )
-  yield* history.stepEnded(instance, { ...key, outcome: "done", error: null })
+  yield* history.stepEnded(instance, { ...key, outcome: "done", error: null, detail: null })
 })
 
 export const layer = BuildInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
+        const history = yield* History
+        yield* history.stepEnded(operation.instance, {
+          ...waitKey(operation.operation),
+          outcome: "interrupted",
+          error: null,
+          detail: null
+        })
         for (const { execute, name } of teardown(operation)) yield* takeBack(operation, { name, execute })
         yield* reportOutcome(operation, cause)
       })

@@ -52,8 +52,13 @@ export const recorded = <A, R>(
       waitsFor: step.waitsFor,
       deadline: now + Duration.toMillis(step.deadline)
     })
-    const ended = (outcome: "done" | "failed" | "interrupted", error: string | null) =>
-      history.stepEnded(operation.instance, { ...key, outcome, error })
+    const ended = (outcome: "done" | "failed" | "interrupted", failure: StepFailure | null) =>
+      history.stepEnded(operation.instance, {
+        ...key,
+        outcome,
+        error: failure?.message ?? null,
+        detail: failure?.detail ?? null
+      })
     const timely = Effect.timeoutOrElse(effect, {
       duration: step.deadline,
       orElse: () =>
@@ -68,9 +73,7 @@ export const recorded = <A, R>(
     return yield* Effect.onExit(timely, (exit) => {
       if (Exit.isSuccess(exit)) return ended("done", null)
       const failure = exit.cause.reasons.find((reason) => reason._tag === "Fail")
-      return failure === undefined
-        ? ended("interrupted", null)
-        : ended("failed", `${failure.error.message} ${failure.error.detail}`.trim())
+      return failure === undefined ? ended("interrupted", null) : ended("failed", failure.error)
     })
   }).pipe(
     Effect.withSpan(step.name, {
@@ -128,8 +131,13 @@ export const takeBack = <R>(
       return Effect.delay(recorded(operation, step, attempt, options.execute), pauseBefore(attempt))
     }).pipe(
       Effect.retry({ times: step.retries, while: (failure) => failure.transient }),
-      Effect.catch((failure) =>
-        history.report(operation.instance, `left behind, ${options.name} failed: ${failure.message} ${failure.detail}`)
+      Effect.catch(({ detail, message }) =>
+        Effect.andThen(
+          Effect.logError(
+            `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
+          ),
+          history.report(operation.instance, `left behind: ${options.name} failed: ${message}`)
+        )
       )
     )
   })

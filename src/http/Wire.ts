@@ -19,6 +19,11 @@ export const Stamp = Schema.String.annotate({ description: "UTC, without zone: 2
 
 export const stamp = (at: Millis): string => new Date(at).toISOString().slice(0, 19)
 
+/** The same with milliseconds, for what is ours alone. */
+export const PreciseStamp = Schema.String.annotate({ description: "UTC, without zone: 2026-11-22T06:56:18.042" })
+
+export const preciseStamp = (at: Millis): string => new Date(at).toISOString().slice(0, 23)
+
 /** 202 and nothing to say. */
 export const Accepted = HttpApiSchema.Empty(202)
 

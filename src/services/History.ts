@@ -23,7 +23,10 @@ export interface StepEntry {
   readonly startedAt: Millis
   readonly endedAt: Millis | null
   readonly outcome: "running" | "done" | "failed" | "interrupted"
+  /** For the tenant. */
   readonly error: string | null
+  /** For the operator only. */
+  readonly detail: string | null
   /** What the step waits for while it runs, in words. */
   readonly waitsFor: string | null
   /** When the step is given up. */
@@ -51,9 +54,10 @@ export class History extends Context.Service<
       id: InstanceId,
       step: Pick<StepEntry, "operation" | "operationName" | "step" | "attempt" | "waitsFor" | "deadline">
     ) => Effect.Effect<void>
+    /** Closes the entry if it is open still. */
     readonly stepEnded: (
       id: InstanceId,
-      step: Pick<StepEntry, "operation" | "step" | "attempt" | "outcome" | "error">
+      step: Pick<StepEntry, "operation" | "step" | "attempt" | "outcome" | "error" | "detail">
     ) => Effect.Effect<void>
     /** Oldest first. */
     readonly list: (id: InstanceId) => Effect.Effect<ReadonlyArray<Entry>>

@@ -48,10 +48,7 @@ const greeter = Effect.gen(function* () {
   })
   const client = fabric.client(topic, Greeter)
   const noted = (count: number) =>
-    Ref.get(notes).pipe(
-      Effect.repeat({ until: (notes) => notes.length >= count }),
-      Effect.timeout("5 seconds")
-    )
+    Ref.get(notes).pipe(Effect.repeat({ until: (notes) => notes.length >= count }), Effect.timeout("5 seconds"))
   return { client, notes, gate, noted }
 })
 

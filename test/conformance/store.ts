@@ -242,8 +242,12 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         yield* history.stepStarted(id, started)
         yield* history.stepStarted(id, started)
         expect(yield* history.list(id)).toMatchObject([{ outcome: "running", waitsFor: "rain", endedAt: null }])
-        yield* history.stepEnded(id, { ...key, outcome: "failed", error: "no rain" })
-        expect(yield* history.list(id)).toMatchObject([{ outcome: "failed", error: "no rain", waitsFor: null }])
+        yield* history.stepEnded(id, { ...key, outcome: "failed", error: "no rain", detail: "dry" })
+        expect(yield* history.list(id)).toMatchObject([
+          { outcome: "failed", error: "no rain", detail: "dry", waitsFor: null }
+        ])
+        yield* history.stepEnded(id, { ...key, outcome: "done", error: null, detail: null })
+        expect(yield* history.list(id)).toMatchObject([{ outcome: "failed" }])
         for (let n = 0; n < maxEntries + 5; n++) yield* history.report(id, `line ${n}`)
         const lines = yield* history.list(id)
         expect(lines).toHaveLength(maxEntries)

@@ -328,7 +328,7 @@ it.effect("the history tells what happened and what is waited for, until when", 
     const { status, entries } = yield* history
     expect(status).toBe("BUILD")
     expect(entries).toEqual([
-      { kind: "transition", at: "1970-01-01T00:00:00", from: "New", to: "Building", because: "create requested" }
+      { kind: "transition", at: "1970-01-01T00:00:00.000", from: "New", to: "Building", because: "create requested" }
     ])
 
     const steps = yield* History
@@ -340,15 +340,17 @@ it.effect("the history tells what happened and what is waited for, until when", 
       operation: "build",
       step: "volume",
       attempt: 2,
-      since: "1970-01-01T00:00:05",
-      deadline: "1970-01-01T00:01:05"
+      since: "1970-01-01T00:00:05.000",
+      deadline: "1970-01-01T00:01:05.000"
     })
-    yield* steps.stepEnded(id, { ...step, outcome: "failed", error: "the disk is full" })
-    expect((yield* history).entries.at(-1)).toMatchObject({
+    yield* steps.stepEnded(id, { ...step, outcome: "failed", error: "the disk is full", detail: "/dev/sda" })
+    const told = (yield* history).entries.at(-1)
+    expect(told).not.toHaveProperty("detail")
+    expect(told).toMatchObject({
       kind: "step",
       step: "volume",
       attempt: 2,
-      ended_at: "1970-01-01T00:00:05",
+      ended_at: "1970-01-01T00:00:05.000",
       outcome: "failed",
       error: "the disk is full"
     })

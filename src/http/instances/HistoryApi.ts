@@ -6,11 +6,11 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Gate } from "../Gate.ts"
 import { Validation } from "../Validation.ts"
-import { prefix, project, Stamp } from "../Wire.ts"
+import { PreciseStamp, prefix, project } from "../Wire.ts"
 
 const Transition = Schema.Struct({
   kind: Schema.Literal("transition"),
-  at: Stamp,
+  at: PreciseStamp,
   from: Schema.String,
   to: Schema.String,
   because: Schema.String
@@ -22,15 +22,17 @@ const Step = Schema.Struct({
   operation_id: Schema.String,
   step: Schema.String,
   attempt: Schema.Number,
-  started_at: Stamp,
-  ended_at: Schema.NullOr(Stamp),
+  started_at: PreciseStamp,
+  ended_at: Schema.NullOr(PreciseStamp),
   outcome: Schema.Literals(["running", "done", "failed", "interrupted"]),
   error: Schema.NullOr(Schema.String),
+  /** For administrators only. */
+  detail: Schema.optionalKey(Schema.NullOr(Schema.String)),
   waits_for: Schema.NullOr(Schema.String),
-  deadline: Schema.NullOr(Stamp)
+  deadline: Schema.NullOr(PreciseStamp)
 })
 
-const Report = Schema.Struct({ kind: Schema.Literal("report"), at: Stamp, text: Schema.String })
+const Report = Schema.Struct({ kind: Schema.Literal("report"), at: PreciseStamp, text: Schema.String })
 
 export const WaitsFor = Schema.Struct({
   /** In words. */
@@ -39,9 +41,9 @@ export const WaitsFor = Schema.Struct({
   operation: Schema.NullOr(Schema.String),
   step: Schema.NullOr(Schema.String),
   attempt: Schema.NullOr(Schema.Number),
-  since: Stamp,
+  since: PreciseStamp,
   /** When it is given up; null where nothing ends the wait by itself. */
-  deadline: Schema.NullOr(Stamp)
+  deadline: Schema.NullOr(PreciseStamp)
 })
 
 export const HistoryEntry = Schema.Union([Transition, Step, Report])

@@ -8,17 +8,17 @@ import type { InstanceRecord } from "../../services/Instances.ts"
 import { Api } from "../Api.ts"
 import { answering } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
-import { stamp } from "../Wire.ts"
+import { preciseStamp } from "../Wire.ts"
 import type { HistoryEntry, WaitsFor } from "./HistoryApi.ts"
 
-const stampOrNull = (at: number | null) => (at === null ? null : stamp(at))
+const stampOrNull = (at: number | null) => (at === null ? null : preciseStamp(at))
 
-const entryView = (entry: Entry): typeof HistoryEntry.Type => {
+const entryView = (entry: Entry, isAdmin: boolean): typeof HistoryEntry.Type => {
   switch (entry.kind) {
     case "transition":
-      return { kind: entry.kind, at: stamp(entry.at), from: entry.from, to: entry.to, because: entry.because }
+      return { kind: entry.kind, at: preciseStamp(entry.at), from: entry.from, to: entry.to, because: entry.because }
     case "report":
-      return { kind: entry.kind, at: stamp(entry.at), text: entry.text }
+      return { kind: entry.kind, at: preciseStamp(entry.at), text: entry.text }
     case "step":
       return {
         kind: entry.kind,
@@ -26,10 +26,11 @@ const entryView = (entry: Entry): typeof HistoryEntry.Type => {
         operation_id: entry.operation,
         step: entry.step,
         attempt: entry.attempt,
-        started_at: stamp(entry.startedAt),
+        started_at: preciseStamp(entry.startedAt),
         ended_at: stampOrNull(entry.endedAt),
         outcome: entry.outcome,
         error: entry.error,
+        ...(isAdmin ? { detail: entry.detail } : {}),
         waits_for: entry.waitsFor,
         deadline: stampOrNull(entry.deadline)
       }
@@ -49,7 +50,7 @@ const waitsFor = (
         operation: running.operationName,
         step: running.step,
         attempt: running.attempt,
-        since: stamp(running.startedAt),
+        since: preciseStamp(running.startedAt),
         deadline: stampOrNull(running.deadline)
       }
     : {
@@ -57,7 +58,7 @@ const waitsFor = (
         operation: null,
         step: null,
         attempt: null,
-        since: stamp(stateSince),
+        since: preciseStamp(stateSince),
         deadline: null
       }
 }
@@ -71,14 +72,15 @@ export const HistoryRoutes = HttpApiBuilder.group(
     return handlers.handleAll({
       show: ({ params }) =>
         Effect.gen(function* () {
-          const instance = yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
+          const caller = yield* CurrentCaller
+          const instance = yield* requests.get(scopeOf(caller), params.instance)
           const entries = yield* history.list(instance.desired.id)
           return {
             history: {
               instance_id: instance.desired.id,
               status: statusOf(instance.state),
               waits_for: waitsFor(instance, entries),
-              entries: entries.map(entryView)
+              entries: entries.map((entry) => entryView(entry, caller.isAdmin))
             }
           }
         }).pipe(answering)

@@ -281,7 +281,7 @@ const make = Effect.sync(() => {
         if (row.history.some((line) => line.key === key)) return
         row.history.push({
           key,
-          entry: { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null }
+          entry: { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null, detail: null }
         })
       })
     }),
@@ -289,8 +289,18 @@ const make = Effect.sync(() => {
       const endedAt = yield* Clock.currentTimeMillis
       yield* change(id, (row) => {
         row.history = row.history.map((line) =>
-          line.key === keyOf(step) && line.entry.kind === "step"
-            ? { ...line, entry: { ...line.entry, endedAt, outcome: step.outcome, error: step.error, waitsFor: null } }
+          line.key === keyOf(step) && line.entry.kind === "step" && line.entry.outcome === "running"
+            ? {
+                ...line,
+                entry: {
+                  ...line.entry,
+                  endedAt,
+                  outcome: step.outcome,
+                  error: step.error,
+                  detail: step.detail,
+                  waitsFor: null
+                }
+              }
             : line
         )
       })

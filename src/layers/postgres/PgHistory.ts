@@ -24,6 +24,7 @@ const EntryColumn = Schema.Union([
     endedAt: Schema.NullOr(Schema.Number),
     outcome: Schema.Literals(["running", "done", "failed", "interrupted"]),
     error: Schema.NullOr(Schema.String),
+    detail: Schema.NullOr(Schema.String),
     waitsFor: Schema.NullOr(Schema.String),
     deadline: Schema.NullOr(Schema.Number)
   }),
@@ -54,7 +55,15 @@ const make = Effect.gen(function* () {
     }),
     stepStarted: Effect.fnUntraced(function* (id, step) {
       const startedAt = yield* Clock.currentTimeMillis
-      const entry: StepEntry = { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null }
+      const entry: StepEntry = {
+        kind: "step",
+        ...step,
+        startedAt,
+        endedAt: null,
+        outcome: "running",
+        error: null,
+        detail: null
+      }
       yield* died(sql`
         INSERT INTO history (instance, key, entry)
         VALUES (${id}, ${keyOf(step)}, ${JSON.stringify(entry)}::jsonb)
@@ -65,11 +74,12 @@ const make = Effect.gen(function* () {
         endedAt: yield* Clock.currentTimeMillis,
         outcome: step.outcome,
         error: step.error,
+        detail: step.detail,
         waitsFor: null
       }
       yield* died(sql`
         UPDATE history SET entry = entry || ${JSON.stringify(ended)}::jsonb
-        WHERE instance = ${id} AND key = ${keyOf(step)}`)
+        WHERE instance = ${id} AND key = ${keyOf(step)} AND entry ->> 'outcome' = 'running'`)
     }),
     list: (id) =>
       sql`
