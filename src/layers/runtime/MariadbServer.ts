@@ -46,10 +46,12 @@ const program = (name: string) =>
 
 export const isInitialised = (data: string) => fs.existsSync(join(data, "mysql"))
 
-/** The first statement loads the grant tables, without which bootstrap mode knows no users. */
+/** FLUSH loads the grant tables, without which bootstrap mode knows no users. */
 const bootstrapSql = (password: string) => {
   const literal = `'${password.replace(/[\\']/g, (special) => `\\${special}`)}'`
   return [
+    // The installer makes root once more for each name of this host, and nameless users: all without a password.
+    "DELETE FROM mysql.global_priv WHERE NOT (User = 'mariadb.sys' OR User = 'root' AND Host = 'localhost');",
     "FLUSH PRIVILEGES;",
     `ALTER USER root@localhost IDENTIFIED BY ${literal};`,
     `CREATE USER root@'%' IDENTIFIED BY ${literal};`,

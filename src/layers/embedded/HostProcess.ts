@@ -1,0 +1,160 @@
+/**
+ * Processes of this host that outlive us: servers that are started detached, found again by the folder they
+ * work on, and ended by signals. Owns no state: the process table is the truth, so a predecessor's `kill -9`
+ * loses nothing. It never touches a process that does not work on the folder it was asked about.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import * as fs from "node:fs"
+import { Effect, Schema } from "effect"
+
+/** A user to run as; null where a signature allows it means the current one. */
+export interface Identity {
+  readonly uid: number
+  readonly gid: number
+}
+
+export class HostProcessError extends Schema.TaggedError<HostProcessError>()("HostProcessError", {
+  message: Schema.String,
+  /** What the process printed last. */
+  detail: Schema.String
+}) {}
+
+export const isRoot = process.getuid?.() === 0
+
+/** Nothing of ours reaches a server by its environment: a tenant's superuser can read it there. */
+const cleanEnvironment = { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" }
+
+const as = (identity: Identity | null) => (identity === null ? {} : { uid: identity.uid, gid: identity.gid })
+
+/**
+ * Runs a command to its end and fails unless it exits with 0; interruption kills it and its children.
+ * @param stdin an open file descriptor, or "ignore"
+ */
+export const runToEnd = (
+  command: string,
+  args: ReadonlyArray<string>,
+  options: { readonly identity: Identity | null; readonly stdin?: number }
+) =>
+  Effect.callback<string, HostProcessError>((resume) => {
+    let output = ""
+    const child = spawn(command, args, {
+      ...as(options.identity),
+      cwd: "/",
+      detached: true,
+      env: cleanEnvironment,
+      stdio: [options.stdin ?? "ignore", "pipe", "pipe"]
+    })
+    const keep = (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-8192)
+    }
+    child.stdout?.on("data", keep)
+    child.stderr?.on("data", keep)
+    child.on("error", (error) =>
+      resume(Effect.fail(new HostProcessError({ message: `${command} cannot run: ${error.message}`, detail: output })))
+    )
+    child.on("close", (code, signal) =>
+      resume(
+        code === 0
+          ? Effect.succeed(output)
+          : Effect.fail(new HostProcessError({ message: `${command} ended with ${code ?? signal}`, detail: output }))
+      )
+    )
+    return Effect.callback<void>((gone) => {
+      if (child.pid === undefined || hasEnded(child)) return gone(Effect.void)
+      child.on("close", () => gone(Effect.void))
+      signal(-child.pid, "SIGKILL")
+    })
+  })
+
+export const hasEnded = (child: ChildProcess) => child.exitCode !== null || child.signalCode !== null
+
+/**
+ * Starts a server in a session of its own, so that neither Ctrl-C in our terminal nor our death ends it.
+ * Its output is appended to the file `log`.
+ */
+export const startDetached = (
+  command: string,
+  args: ReadonlyArray<string>,
+  options: { readonly identity: Identity | null; readonly log: string }
+) =>
+  Effect.callback<ChildProcess, HostProcessError>((resume) => {
+    const fail = (error: unknown) =>
+      resume(Effect.fail(new HostProcessError({ message: `${command} cannot run: ${error}`, detail: "" })))
+    try {
+      const log = fs.openSync(options.log, "a", 0o600)
+      const child = spawn(command, args, {
+        ...as(options.identity),
+        cwd: "/",
+        detached: true,
+        env: cleanEnvironment,
+        stdio: ["ignore", log, log]
+      })
+      fs.closeSync(log)
+      child.once("error", fail)
+      child.once("spawn", () => {
+        child.unref()
+        resume(Effect.succeed(child))
+      })
+    } catch (error) {
+      fail(error)
+    }
+  })
+
+/** Sends a signal; false when nobody is there to get it. */
+export const signal = (pid: number, name: NodeJS.Signals | 0): boolean => {
+  try {
+    return process.kill(pid, name)
+  } catch {
+    return false
+  }
+}
+
+/**
+ * The process that works on a folder: its command line names the folder as an argument or as an option's value,
+ * and it runs as the folder's owner (a tenant may run what it likes inside its own server, so a command line
+ * alone proves nothing). Helper processes of a server change their command line and do not count.
+ */
+export const processOn = (folder: string): number | null => {
+  const owner = fs.statSync(folder, { throwIfNoEntry: false })?.uid
+  if (owner === undefined) return null
+  for (const name of fs.readdirSync("/proc")) {
+    if (!/^\d+$/.test(name)) continue
+    const args = readProc(`/proc/${name}/cmdline`).split("\0")
+    if (args.some((arg, i) => i > 0 && (arg === folder || arg.endsWith(`=${folder}`)))) {
+      const uid = /^Uid:\s+(\d+)/m.exec(readProc(`/proc/${name}/status`))?.[1]
+      if (uid === String(owner)) return Number(name)
+    }
+  }
+  return null
+}
+
+const readProc = (path: string) => {
+  try {
+    return fs.readFileSync(path, "utf8")
+  } catch {
+    return "" // it ended while we looked
+  }
+}
+
+/** Signals in the order they are tried, each with the time it is given. */
+export type Escalation = ReadonlyArray<readonly [name: NodeJS.Signals, milliseconds: number]>
+
+const pollInterval = 10
+
+/** Ends the process that works on `folder`, if there is one, and returns when it is gone. */
+export const endProcessOn = Effect.fnUntraced(function* (folder: string, escalation: Escalation) {
+  for (const [name, milliseconds] of escalation) {
+    const pid = processOn(folder)
+    if (pid === null) return
+    signal(pid, name)
+    for (let waited = 0; waited < milliseconds && isAlive(pid); waited += pollInterval) {
+      yield* Effect.sleep(pollInterval)
+    }
+  }
+  if (processOn(folder) !== null) {
+    return yield* new HostProcessError({ message: `the process on ${folder} does not end`, detail: "" })
+  }
+})
+
+/** A zombie is dead: only its parent has yet to notice. */
+const isAlive = (pid: number) => fs.existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readProc(`/proc/${pid}/status`))
