@@ -1,8 +1,8 @@
 /**
  * Logs, one line an event: on a terminal for eyes (time, level, message, then the annotations), elsewhere in
- * logfmt for machines. A level below Info is shown when `COFFER_LOG_LEVEL` asks for it.
+ * logfmt for machines. Which levels are shown is the command's `--log-level`.
  */
-import { Cause, Config, Effect, Layer, Logger, References } from "effect"
+import { Cause, Logger, References } from "effect"
 
 const colours: Record<string, string> = {
   Error: "\u001b[31m",
@@ -32,11 +32,4 @@ const forEyes = Logger.make<unknown, string>(({ cause, date, fiber, logLevel, me
   return `${colours[logLevel] ?? ""}${date.toISOString().slice(11, 23)} ${logLevel.toUpperCase().padEnd(5)} ${words}${reset}`
 })
 
-const level = Config.Literals(["Trace", "Debug", "Info", "Warn", "Error"], "COFFER_LOG_LEVEL").pipe(
-  Config.withDefault("Info" as const)
-)
-
-export const layer = Layer.merge(
-  Logger.layer([Logger.withConsoleError(process.stderr.isTTY ? forEyes : Logger.formatLogFmt)]),
-  Layer.unwrap(Effect.map(level, (level) => Layer.succeed(References.MinimumLogLevel, level)))
-)
+export const layer = Logger.layer([Logger.withConsoleError(process.stderr.isTTY ? forEyes : Logger.formatLogFmt)])

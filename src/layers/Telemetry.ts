@@ -2,7 +2,7 @@
  * Export of traces, logs and metrics over OTLP, turned on by OpenTelemetry's own variables
  * (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` …).
  */
-import { Layer } from "effect"
+import { ConfigProvider, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Otlp, OtlpSerialization } from "effect/observability"
 
@@ -16,9 +16,18 @@ const switches = [
 
 const isWanted = switches.some((name) => (process.env[name] ?? "") !== "")
 
+/** OpenTelemetry's own default, which effect leaves out: a signal with an endpoint is exported. */
+const exporters = ConfigProvider.layerAdd(
+  ConfigProvider.fromUnknown({
+    OTEL_TRACES_EXPORTER: "otlp",
+    OTEL_METRICS_EXPORTER: "otlp",
+    OTEL_LOGS_EXPORTER: "otlp"
+  })
+)
+
 /** Provide it outermost: whatever is built inside is traced. */
 export const layer = isWanted
   ? Otlp.layerFromConfig({ resource: { serviceName: "coffer" }, loggerMergeWithExisting: true }).pipe(
-      Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson])
+      Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson, exporters])
     )
   : Layer.empty

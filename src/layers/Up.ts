@@ -37,6 +37,7 @@ import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
 import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
+import * as Settings from "./Settings.ts"
 
 export interface Options {
   readonly dataDir: string
@@ -134,7 +135,8 @@ export const layer = ({ dataDir, port, runtime }: Options) =>
         Layer.provide(crypto),
         Layer.provideMerge(ControlPostgres.layer),
         Layer.provide(PostgresBinaries.layer),
-        Layer.provideMerge(DataFolder.layer(dataDir))
+        Layer.provideMerge(DataFolder.layer(dataDir)),
+        Layer.provide(Settings.layer)
       )
     )
   )

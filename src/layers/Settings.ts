@@ -1,0 +1,19 @@
+/** What an operator may set about time, by variables: how long operations may take, and what is kept how long. */
+import { Config, Duration, Effect, Layer } from "effect"
+import { OperationDeadlines } from "../actors/InstanceActor.ts"
+import { defaultDeadlines } from "../actors/Lifecycle.ts"
+import { DeletedRetention } from "../actors/Taskmanager.ts"
+
+const duration = (name: string, otherwise: Duration.Duration) =>
+  Config.Duration(name).pipe(Config.withDefault(otherwise))
+
+export const layer = Layer.unwrap(
+  Effect.gen(function* () {
+    const deadlines = {
+      build: yield* duration("COFFER_BUILD_DEADLINE", defaultDeadlines.build),
+      delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
+    }
+    const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))
+    return Layer.mergeAll(Layer.succeed(OperationDeadlines, deadlines), Layer.succeed(DeletedRetention, retention))
+  })
+)
