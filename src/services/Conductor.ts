@@ -13,6 +13,9 @@ import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
 /** How many reports are taken at once, and so at most in one statement. */
 export const maxBatch = 256
 
+/** How often, a second apart, a batch is tried again while the store is away. Guests wait meanwhile. */
+const patience = 60
+
 /** How often guests that have gone silent are looked for. */
 const silenceCheck = Duration.seconds(15)
 
@@ -80,7 +83,10 @@ export const serve = Effect.gen(function* () {
   const pump = Effect.gen(function* () {
     const batch = yield* Queue.takeBetween(reports, 1, maxBatch)
     yield* write(batch).pipe(
-      Effect.catchCause((cause) => Effect.logError("reports of guests could not be written", cause))
+      Effect.sandbox,
+      Effect.tapError((cause) => Effect.logWarning("reports of guests wait for the store", cause)),
+      Effect.retry({ times: patience, schedule: Schedule.spaced("1 second") }),
+      Effect.catch(() => Effect.logError("reports of guests are given up; the next ones will tell"))
     )
     for (const { done } of batch) yield* Deferred.succeed(done, undefined)
   })

@@ -145,7 +145,25 @@ describe("delete", () => {
     )
   )
 
-  for (const millis of [0, 1, 50, 120, 300, 900, 1100]) {
+  for (const step of buildSteps) {
+    for (const call of ["started", "ended"] as const) {
+      it.effect(`at the moment that "${step}" of the build has ${call} leaves nothing either`, () =>
+        World.runWithDelete(
+          (at, name) => at === call && name === step,
+          Effect.gen(function* () {
+            const { servers } = yield* FakeDatabases
+            const id = yield* World.create(["shop"])
+            yield* World.passes("20 seconds")
+            expect(yield* World.status(id)).toBeNull()
+            expect(servers.size).toBe(0)
+            expect(yield* World.unfinished(id)).toEqual([])
+          })
+        )
+      )
+    }
+  }
+
+  for (const millis of [0, 1, 300, 900, 1100]) {
     it.effect(`${millis} ms into the build leaves nothing either`, () =>
       World.run(
         Effect.gen(function* () {
@@ -157,6 +175,7 @@ describe("delete", () => {
           yield* World.passes("10 seconds")
           expect(yield* World.status(id)).toBeNull()
           expect(servers.size).toBe(0)
+          expect(yield* World.unfinished(id)).toEqual([])
         })
       )
     )

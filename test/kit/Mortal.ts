@@ -4,6 +4,7 @@
  */
 import { Context, Effect } from "effect"
 import { MessageStorage } from "effect/cluster"
+import type { InstanceId } from "../../src/actors/Instance.ts"
 import { History } from "../../src/services/History.ts"
 
 export interface Life {
@@ -25,34 +26,31 @@ const mortal = <A extends object>(service: A, life: Life): A =>
     }
   })
 
-/** Every service of `context`, mortal; the history strikes when `fatal` says so. */
-export const context = <R>(
-  context: Context.Context<R>,
-  life: Life,
-  fatal: (call: "started" | "ended", step: string) => boolean
-): Context.Context<R> => {
+/** A line of the history is opened or closed: what happens right before it is written. */
+export type OnLine = (
+  line: { readonly call: "started" | "ended"; readonly step: string; readonly instance: InstanceId },
+  life: Life
+) => Effect.Effect<void>
+
+/** Every service of `context`, mortal; `onLine` strikes in the middle of things. */
+export const context = <R>(context: Context.Context<R>, onLine: OnLine) => {
+  const life: Life = { over: false }
   const services = new Map<string, unknown>()
   for (const [key, service] of context.mapUnsafe) {
     const isTheWorld = key.startsWith("coffer/") || key === MessageStorage.MemoryDriver.key
     services.set(key, isTheWorld && typeof service === "object" && service !== null ? mortal(service, life) : service)
   }
-  const history = context.mapUnsafe.get(History.key) as History["Service"]
-  const strike = (call: "started" | "ended", step: string) =>
-    Effect.suspend(() => {
-      if (life.over) return Effect.never
-      if (!fatal(call, step)) return Effect.void
-      life.over = true
-      return Effect.never
-    })
+  const history = Context.getUnsafe(Context.makeUnsafe<History>(services), History)
+  const strike = (call: "started" | "ended", step: string, instance: InstanceId) =>
+    Effect.suspend(() => (life.over ? Effect.never : onLine({ call, step, instance }, life)))
   services.set(
     History.key,
     History.of({
-      ...mortal(history, life),
-      report: mortal(history, life).report,
-      list: mortal(history, life).list,
-      stepStarted: (id, step) => Effect.andThen(strike("started", step.step), history.stepStarted(id, step)),
-      stepEnded: (id, step) => Effect.andThen(strike("ended", step.step), history.stepEnded(id, step))
+      report: history.report,
+      list: history.list,
+      stepStarted: (id, step) => Effect.andThen(strike("started", step.step, id), history.stepStarted(id, step)),
+      stepEnded: (id, step) => Effect.andThen(strike("ended", step.step, id), history.stepEnded(id, step))
     })
   )
-  return Context.makeUnsafe(services)
+  return { life, dying: Context.makeUnsafe<R>(services) }
 }

@@ -112,6 +112,15 @@ export const passes = Effect.fnUntraced(function* (duration: Duration.Input, ste
 export const run = <A, E>(test: Effect.Effect<A, E, World | Scope.Scope>) =>
   Effect.andThen(passes("200 millis"), test).pipe(Effect.scoped, Effect.provide(layer))
 
+/** Builds a process in which `onLine` strikes. Nobody closes its scope: who is killed runs no finalizer. */
+const buildMortal = Effect.fnUntraced(function* (onLine: Mortal.OnLine) {
+  const world = yield* Effect.context<Layer.Success<typeof surviving>>()
+  const { dying, life } = Mortal.context(world, onLine)
+  const abandoned = yield* Scope.make()
+  const process_ = yield* Layer.buildWithScope(process, abandoned).pipe(Effect.provideContext(dying))
+  return { life, witness: Context.merge(process_, world) }
+})
+
 /**
  * Runs `before` in a process that dies as by kill -9 when it opens or closes a line of the history that
  * `fatal` names, and `after` in the next one.
@@ -122,16 +131,35 @@ export const runWithDeath = <A, E, B, E2>(
   after: (a: A) => Effect.Effect<B, E2, World | Scope.Scope>
 ) =>
   Effect.gen(function* () {
-    const world = yield* Effect.context<Layer.Success<typeof surviving>>()
-    const life = { over: false }
-    const dying = Mortal.context(world, life, fatal)
-    // Nobody closes this scope: a process that was killed runs no finalizer.
-    const abandoned = yield* Scope.make()
-    const first = yield* Layer.buildWithScope(process, abandoned).pipe(Effect.provideContext(dying))
-    const witness = Context.merge(first, world)
+    const { life, witness } = yield* buildMortal(({ call, step }, life) =>
+      Effect.suspend(() => {
+        if (!fatal(call, step)) return Effect.void
+        life.over = true
+        return Effect.never
+      })
+    )
     const a = yield* Effect.andThen(passes("200 millis"), before).pipe(Effect.scoped, Effect.provideContext(witness))
     expect(life.over, "the process was to die on the way").toBe(true)
     return yield* Effect.andThen(passes("200 millis"), after(a)).pipe(Effect.scoped, Effect.provide(process))
+  }).pipe(Effect.provide(surviving))
+
+/** Runs a test in which somebody deletes an instance at the very moment that it begins, or ends, a step. */
+export const runWithDelete = <A, E>(
+  at: (call: "started" | "ended", step: string) => boolean,
+  test: Effect.Effect<A, E, World | Scope.Scope>
+) =>
+  Effect.gen(function* () {
+    const instances = yield* Instances
+    let asked = false
+    const { witness } = yield* buildMortal(({ call, instance, step }) =>
+      Effect.suspend(() => {
+        if (asked || !at(call, step)) return Effect.void
+        asked = true
+        return instances.requestDelete(instance)
+      })
+    )
+    yield* Effect.andThen(passes("200 millis"), test).pipe(Effect.scoped, Effect.provideContext(witness))
+    expect(asked, "a delete was to be asked for on the way").toBe(true)
   }).pipe(Effect.provide(surviving))
 
 let drawn = 0
@@ -210,3 +238,9 @@ const tell = (entry: Entry): string => {
       return entry.text
   }
 }
+
+/** Steps that nobody closed: when an instance is at rest, there are none. */
+export const unfinished = Effect.fnUntraced(function* (id: InstanceId) {
+  const entries = yield* (yield* History).list(id)
+  return entries.flatMap((entry) => (entry.kind === "step" && entry.outcome === "running" ? [entry.step] : []))
+})

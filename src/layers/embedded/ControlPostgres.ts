@@ -49,6 +49,7 @@ const address = "127.0.0.1"
 /** Readiness includes recovery after a crash, which reads back what was written since the last checkpoint. */
 const readyWithin = "60 seconds"
 const portAttempts = 5
+const watchInterval = "1 second"
 const passwordFile = "coffer-password"
 const portFile = "coffer-port"
 
@@ -84,6 +85,7 @@ const acquire = Effect.gen(function* () {
   const password = readOr(join(data, passwordFile), "").trim()
   const url = Redacted.make(`postgres://postgres:${password}@${address}:${port}/postgres`)
   yield* answers(url)
+  yield* Effect.forkScoped(keepUp(data, Effect.andThen(launch(binaries, describe(port)), answers(url))))
   return ControlPostgres.of({ url, adopted })
 }).pipe(
   Effect.mapError(
@@ -91,6 +93,18 @@ const acquire = Effect.gen(function* () {
       new ControlPostgresError({ message: `The control plane's own PostgreSQL does not start: ${message}`, detail })
   )
 )
+
+/** Whoever kills the store finds it started again, at the same place: clients come back by themselves. */
+const keepUp = (data: string, start: Effect.Effect<void, HostProcessError>) =>
+  Effect.gen(function* () {
+    if (findServer(data) !== null) return
+    yield* Effect.logError("the control plane's PostgreSQL has ended; it is being started again")
+    yield* start
+    yield* Effect.logInfo("the control plane's PostgreSQL serves again")
+  }).pipe(
+    Effect.catch((error) => Effect.logError(`the control plane's PostgreSQL does not start: ${error.message}`)),
+    Effect.repeat(Schedule.spaced(watchInterval))
+  )
 
 /** Somebody may have taken the port that we used last time, or the free one between our look and our start. */
 const launchOnFreePort = (
