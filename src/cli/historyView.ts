@@ -1,5 +1,5 @@
 /** The history of an instance as lines for a terminal. */
-import type { Entry, Instance } from "./instance.ts"
+import type { Entry, Instance } from "./answers.ts"
 
 const time = (moment: string | undefined) => (moment ?? "").slice(11, 19)
 

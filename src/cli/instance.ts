@@ -2,6 +2,7 @@
 import { Console, Duration, Effect, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { History, type Instance, Listed, Shown } from "./answers.ts"
 import { renderHistory } from "./historyView.ts"
 
 /** How often a watched instance is looked at: often while most happens, then well below the API's rate limit. */
@@ -17,42 +18,6 @@ const watch = Flag.Boolean("watch").pipe(
   Flag.withDefault(false)
 )
 const nameOrId = Argument.String("instance").pipe(Argument.withDescription("Its id, or its name"))
-
-const Listed = Schema.Struct({ instances: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String })) })
-
-const Shown = Schema.Struct({
-  instance: Schema.Struct({
-    id: Schema.String,
-    name: Schema.String,
-    status: Schema.String,
-    operating_status: Schema.String,
-    datastore: Schema.Struct({ type: Schema.String, version: Schema.String }),
-    ip: Schema.optionalKey(Schema.Array(Schema.String)),
-    fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
-  })
-})
-export type Instance = (typeof Shown.Type)["instance"]
-
-const Entry = Schema.Struct({
-  kind: Schema.Literals(["transition", "step", "report"]),
-  at: Schema.optionalKey(Schema.String),
-  started_at: Schema.optionalKey(Schema.String),
-  ended_at: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  from: Schema.optionalKey(Schema.String),
-  to: Schema.optionalKey(Schema.String),
-  because: Schema.optionalKey(Schema.String),
-  operation: Schema.optionalKey(Schema.String),
-  step: Schema.optionalKey(Schema.String),
-  attempt: Schema.optionalKey(Schema.Int),
-  outcome: Schema.optionalKey(Schema.String),
-  error: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  waits_for: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  deadline: Schema.optionalKey(Schema.NullOr(Schema.String)),
-  text: Schema.optionalKey(Schema.String)
-})
-export type Entry = typeof Entry.Type
-
-const History = Schema.Struct({ history: Schema.Struct({ entries: Schema.Array(Entry) }) })
 
 /** The service answered with a fault, or did not answer. */
 class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
