@@ -8,7 +8,10 @@ import { coffer } from "./cli/coffer.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as Telemetry from "./layers/Telemetry.ts"
 
+/** Telemetry adds its logger to those that are there, so ours must be there first. */
+const telemetry = Telemetry.layer.pipe(Layer.provideMerge(Logging.layer))
+
 Command.run(coffer, { version: "0.1.0" }).pipe(
-  Effect.provide(Layer.mergeAll(NodeServices.layer, Logging.layer, Telemetry.layer)),
+  Effect.provide(Layer.mergeAll(NodeServices.layer, telemetry)),
   NodeRuntime.runMain({ disableErrorReporting: true })
 )

@@ -3,7 +3,21 @@
  * once, then keeps the database running: it looks for itself whether a client can log in, restarts what has
  * crashed, and reports what it sees. It trusts and knows nothing of the control plane but its messages.
  */
-import { Cause, Clock, Duration, Effect, Latch, Option, type Redacted, Ref, Schedule, Schema, Semaphore } from "effect"
+import {
+  Cause,
+  Clock,
+  Context,
+  Duration,
+  Effect,
+  Latch,
+  Option,
+  type Redacted,
+  Ref,
+  Schedule,
+  Schema,
+  Semaphore,
+  Tracer
+} from "effect"
 import type { ServerSpec } from "../services/Compute.ts"
 import { ConductorApi, conductorTopic, maxReportLength, type ServiceStatus } from "../services/ConductorApi.ts"
 import { Fabric } from "../services/Fabric.ts"
@@ -75,6 +89,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   const status = yield* Ref.make<ServiceStatus>((yield* notes.phase) === "new" ? "new" : "building")
   const ordered = yield* Latch.make(false)
+  /** The trace of the order goes on in the work that it causes, and ends with it. */
+  let orderedIn: Tracer.AnySpan | undefined
   /** Starting, stopping and checking the server take turns. */
   const server = yield* Semaphore.make(1)
 
@@ -97,6 +113,11 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   const become = (next: ServiceStatus, progress: string | null = null) =>
     Effect.andThen(Ref.set(status, next), beat(progress))
+
+  // A clean end is told, lest the last report be taken for the present at the next start.
+  yield* Effect.addFinalizer(() =>
+    Effect.flatMap(Ref.get(status), (last) => (last === "healthy" ? become("shutdown") : Effect.void))
+  )
 
   /** The server runs and a client can log in, or the reason why not. */
   const bringUp = server.withPermits(1)(
@@ -129,7 +150,13 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         yield* become("failed to spawn")
       })
     ),
-    Effect.withSpan("GuestAgent.prepare")
+    (work) =>
+      Effect.suspend(() =>
+        Effect.withSpan(work, "GuestAgent.prepare", {
+          attributes: { "coffer.instance": spec.instanceId },
+          ...(orderedIn === undefined ? { root: true } : { parent: orderedIn })
+        })
+      )
   )
 
   const isServing = server.withPermits(1)(
@@ -193,14 +220,18 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       yield* notes.keepOrder(order)
       yield* notes.setPhase("preparing")
       yield* Ref.set(status, "building")
+      orderedIn = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
       yield* ordered.open
     }
     yield* beat(null)
   })
 
   yield* fabric.serve(guestTopic(spec.instanceId), GuestApi, makeHandlers(session, prepare, spec.volumeSize))
-  yield* Effect.forkScoped(life)
-  yield* Effect.forkScoped(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval)))
+  // The agent's life is longer than the trace of whoever started it.
+  const apart = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.updateContext(effect, (context: Context.Context<never>) => Context.omit(Tracer.ParentSpan)(context))
+  yield* Effect.forkScoped(apart(life))
+  yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
 })
 
 /** Waits until a client can log in; a server that dies meanwhile is not waited for. */

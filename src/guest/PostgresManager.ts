@@ -64,6 +64,8 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
     Effect.map(ask(Schema.Unknown, text, [name]), (rows) => rows.length > 0)
   const roleExists = (name: string) => exists("SELECT 1 FROM pg_roles WHERE rolname::text = $1", name)
   const run = (text: string) => sql.unsafe(text).unprepared
+  /** A span would carry the statement, and the password in it, to wherever traces are collected. */
+  const runSecretly = (text: string) => Effect.withTracerEnabled(run(text), false)
 
   /** Statements that only work inside the database they are about. */
   const inside = (database: string, statements: ReadonlyArray<string>) =>
@@ -105,7 +107,7 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
     }
     const user = identifier(name)
     const verb = (yield* roleExists(name)) ? "ALTER" : "CREATE"
-    yield* run(`${verb} ROLE ${user} LOGIN PASSWORD ${literal(Redacted.value(password))}`)
+    yield* runSecretly(`${verb} ROLE ${user} LOGIN PASSWORD ${literal(Redacted.value(password))}`)
     for (const database of databases) {
       yield* run(`GRANT ALL ON DATABASE ${identifier(database.name)} TO ${user}`)
       // Since PostgreSQL 15 nobody but the owner may create in it.
@@ -203,7 +205,9 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
     enableRoot: (password: Redacted.Redacted) =>
       roleExists("root").pipe(
         Effect.flatMap((known) =>
-          run(`${known ? "ALTER" : "CREATE"} ROLE root SUPERUSER LOGIN PASSWORD ${literal(Redacted.value(password))}`)
+          runSecretly(
+            `${known ? "ALTER" : "CREATE"} ROLE root SUPERUSER LOGIN PASSWORD ${literal(Redacted.value(password))}`
+          )
         ),
         oneAtATime,
         refused

@@ -54,7 +54,11 @@ export class Gatekeeper extends Context.Service<
           const caller = yield* Effect.result(identity.authenticate(project.value, presented))
           if (caller._tag === "Failure")
             return caller.failure._tag === "Unauthenticated" ? unauthenticated : wrongProject(caller.failure.project)
-          yield* Effect.annotateCurrentSpan({ project: project.value, instance: params["instance"] })
+          const instance = params["instance"]
+          yield* Effect.annotateCurrentSpan({
+            "coffer.project": project.value,
+            ...(instance === undefined ? {} : { "coffer.instance": instance })
+          })
           const wait = yield* limiter.take(project.value, method)
           if (wait > 0) return rateLimited(method, limiter.rate, Math.ceil(wait / 1000))
           return yield* Effect.provideService(operation, CurrentCaller, caller.success)

@@ -171,12 +171,12 @@ const collecting = Tracer.make({
 it.effect("the server's span names the route, the project and the instance, and keeps no header", () =>
   Effect.gen(function* () {
     yield* call("GET", path("/instances/x/history"), { token: "TokenSecret1" })
-    const span = spans.find((each) => each.kind === "server" && each.attributes.has("instance"))
+    const span = spans.find((each) => each.kind === "server" && each.attributes.has("coffer.instance"))
     expect(Object.fromEntries(span?.attributes ?? [])).toMatchObject({
       "http.route": "/v1.0/:project/instances/:instance/history",
       "http.response.status_code": 404,
-      project,
-      instance: "x"
+      "coffer.project": project,
+      "coffer.instance": "x"
     })
     expect(JSON.stringify(spans.map((each) => [...each.attributes]))).not.toContain("TokenSecret1")
   }).pipe(Effect.provide(server().pipe(Layer.provide(Layer.succeed(Tracer.Tracer, collecting)))))
