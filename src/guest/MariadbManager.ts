@@ -12,10 +12,9 @@ import { ask, connectAsAdministrator, run, type ServerFailure } from "./MariadbC
 import {
   account,
   anyHost,
-  checkCharacterSet,
-  checkCollation,
   checkDatabaseName,
   checkHost,
+  checkSetting,
   checkUserName,
   fromGrantPattern,
   grantPattern,
@@ -173,8 +172,8 @@ const checkDatabases = (databases: ReadonlyArray<Database>) =>
     (database) =>
       Effect.all([
         checkDatabaseName(database.name),
-        checkCharacterSet(database.characterSet),
-        checkCollation(database.collate)
+        checkSetting(database.characterSet),
+        checkSetting(database.collate)
       ]),
     { discard: true }
   )

@@ -1,6 +1,7 @@
 /**
  * Which names a tenant may give to databases and users, by datastore manager: the one place of these rules.
- * A name is refused when it is asked for, not minutes later by the guest; the guest checks again for itself.
+ * A name is refused when it is asked for, not minutes later by the guest; the guest, which trusts nobody, asks the
+ * same rules again.
  *
  * Source of the rules: what the servers take (Trove takes less of it), and Trove's reserved lists.
  */
@@ -75,6 +76,12 @@ const postgresql: Rules = {
 
 const rules: Record<DatastoreManagerName, Rules> = { mysql, mariadb: mysql, postgresql }
 
+/** Names that are the server's or ours: refused, and hidden from lists. */
+export const reservedNames = (manager: DatastoreManagerName) => ({
+  databases: rules[manager].reservedDatabases,
+  users: rules[manager].reservedUsers
+})
+
 const isReserved = (name: string, reserved: ReadonlyArray<string>, foldsCase: boolean): boolean =>
   foldsCase ? reserved.some((each) => each.toLowerCase() === name.toLowerCase()) : reserved.includes(name)
 
@@ -98,6 +105,18 @@ export const refuseUserName = (manager: DatastoreManagerName, name: string): str
   return rule === null ? null : `'${name}' is not a valid user name for ${manager}: ${rule}.`
 }
 
+/** Why `host` cannot be the host of a user; null if it can. */
+export const refuseHost = (manager: DatastoreManagerName, host: string): string | null => {
+  const rule = rules[manager].host(host)
+  return rule === null ? null : `'${host}' is not a valid host of a user for ${manager}: ${rule}.`
+}
+
+/** Why `text` cannot be a character set or a collation; null if it can. */
+export const refuseSetting = (manager: DatastoreManagerName, text: string): string | null => {
+  const rule = rules[manager].setting(text)
+  return rule === null ? null : `'${text}' is no character set or collation for ${manager}: ${rule}.`
+}
+
 const firstOf = <A>(items: ReadonlyArray<A>, check: (item: A) => string | null): string | null => {
   for (const item of items) {
     const refusal = check(item)
@@ -115,8 +134,8 @@ export const refuseDatabases = (manager: DatastoreManagerName, databases: Readon
     const refusal = refuseDatabaseName(manager, name)
     if (refusal !== null) return refusal
     for (const setting of [characterSet, collate]) {
-      const rule = setting ? rules[manager].setting(setting) : null
-      if (rule !== null) return `'${setting}' is no character set or collation for database '${name}': ${rule}.`
+      const refusal = setting ? refuseSetting(manager, setting) : null
+      if (refusal !== null) return refusal
     }
   }
   return firstTwice(databases.map(({ name }) => name)) === undefined
@@ -129,8 +148,8 @@ export const refuseUsers = (manager: DatastoreManagerName, users: ReadonlyArray<
   for (const { name, host, databases } of users) {
     const refusal = refuseUserName(manager, name) ?? firstOf(databases, (one) => refuseDatabaseName(manager, one.name))
     if (refusal !== null) return refusal
-    const hostRule = host === null ? null : rules[manager].host(host)
-    if (hostRule !== null) return `'${host}' is not a valid host of user '${name}' for ${manager}: ${hostRule}.`
+    const hostRefusal = host === null ? null : refuseHost(manager, host)
+    if (hostRefusal !== null) return hostRefusal
   }
   return firstTwice(users.map(({ name, host }) => JSON.stringify([name, host ?? "%"]))) === undefined
     ? null
