@@ -114,9 +114,13 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const become = (next: ServiceStatus, progress: string | null = null) =>
     Effect.andThen(Ref.set(status, next), beat(progress))
 
+  // The agent's life is longer than the trace of whoever started it.
+  const apart = <A, E>(effect: Effect.Effect<A, E>) =>
+    Effect.updateContext(effect, (context: Context.Context<never>) => Context.omit(Tracer.ParentSpan)(context))
+
   // A clean end is told, lest the last report be taken for the present at the next start.
   yield* Effect.addFinalizer(() =>
-    Effect.flatMap(Ref.get(status), (last) => (last === "healthy" ? become("shutdown") : Effect.void))
+    apart(Effect.flatMap(Ref.get(status), (last) => (last === "healthy" ? become("shutdown") : Effect.void)))
   )
 
   /** The server runs and a client can log in, or the reason why not. */
@@ -227,9 +231,6 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   })
 
   yield* fabric.serve(guestTopic(spec.instanceId), GuestApi, makeHandlers(session, prepare, spec.volumeSize))
-  // The agent's life is longer than the trace of whoever started it.
-  const apart = <A, E>(effect: Effect.Effect<A, E>) =>
-    Effect.updateContext(effect, (context: Context.Context<never>) => Context.omit(Tracer.ParentSpan)(context))
   yield* Effect.forkScoped(apart(life))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
 })

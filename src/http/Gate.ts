@@ -21,6 +21,8 @@ export class Gate extends HttpApiMiddleware.Service<Gate, { provides: CurrentCal
   security: { token: HttpApiSecurity.apiKey({ key: "X-Auth-Token", in: "header" }) }
 }) {}
 
+const decodeProject = Schema.decodeUnknownOption(ProjectId)
+
 /** The router lets a path that ends in a slash match a last parameter of no characters. */
 const hasEmptyParameter = (params: Readonly<Record<string, string | undefined>>): boolean =>
   Object.entries(params).some(([name, value]) => value === "" && name !== "*")
@@ -48,7 +50,7 @@ export class Gatekeeper extends Context.Service<
         admit: Effect.fnUntraced(function* (token, operation) {
           const { params } = yield* HttpRouter.RouteContext
           const { method } = yield* HttpServerRequest.HttpServerRequest
-          const project = Schema.decodeUnknownOption(ProjectId)(params["project"])
+          const project = decodeProject(params["project"])
           if (Option.isNone(project) || hasEmptyParameter(params)) return noSuchRoute
           const presented = Redacted.value(token) === "" ? Option.none() : Option.some(token)
           const caller = yield* Effect.result(identity.authenticate(project.value, presented))

@@ -134,7 +134,18 @@ const lastSeen = new Map<string, number>()
 const worksOn = (pid: number, folder: string, owner: number): boolean => {
   const args = readProc(`/proc/${pid}/cmdline`).split("\0")
   if (!args.some((arg, i) => i > 0 && (arg === folder || arg.endsWith(`=${folder}`)))) return false
-  return /^Uid:\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1] === String(owner)
+  return ownerOf(pid) === owner
+}
+
+/** The user that a process runs as. */
+const ownerOf = (pid: number) => Number(/^Uid:\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1])
+
+const linkOf = (path: string) => {
+  try {
+    return fs.readlinkSync(path)
+  } catch {
+    return "" // it ended while we looked, or is not ours
+  }
 }
 
 const readProc = (path: string) => {
@@ -154,7 +165,7 @@ const pollInterval = 10
 export const endProcessOn = Effect.fnUntraced(function* (folder: string, escalation: Escalation) {
   for (const [name, milliseconds] of escalation) {
     const pid = processOn(folder)
-    if (pid === null) return
+    if (pid === null) return yield* endOrphans(folder)
     signal(pid, name)
     for (let waited = 0; waited < milliseconds && isAlive(pid); waited += pollInterval) {
       yield* Effect.sleep(pollInterval)
@@ -163,6 +174,23 @@ export const endProcessOn = Effect.fnUntraced(function* (folder: string, escalat
   if (processOn(folder) !== null) {
     return yield* new HostProcessError({ message: `the process on ${folder} does not end`, detail: "" })
   }
+  yield* endOrphans(folder)
+})
+
+/**
+ * Kills what is left of a server that died without its helper processes: they work in its folder, as its owner.
+ * One that is busy does not notice by itself, and would keep the next server from starting.
+ */
+export const endOrphans = Effect.fnUntraced(function* (folder: string) {
+  const owner = fs.statSync(folder, { throwIfNoEntry: false })?.uid
+  if (owner === undefined) return
+  const orphans = fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name) && linkOf(`/proc/${name}/cwd`) === folder)
+    .map(Number)
+    .filter((pid) => ownerOf(pid) === owner)
+  for (const pid of orphans) signal(pid, "SIGKILL")
+  while (orphans.some(isAlive)) yield* Effect.sleep(pollInterval)
 })
 
 /** A zombie is dead: only its parent has yet to notice. */

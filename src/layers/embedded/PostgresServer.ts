@@ -9,6 +9,7 @@ import { join } from "node:path"
 import { Effect, type Redacted } from "effect"
 import {
   type Escalation,
+  endOrphans,
   endProcessOn,
   HostProcessError,
   hasEnded,
@@ -102,6 +103,7 @@ export const launch = Effect.fn("PostgresServer.launch")(function* (binaries: Bi
   // No server works on this folder, else it would have been adopted; after a reboot the pid in the file may be
   // anybody's, which PostgreSQL would take for a running server.
   yield* attempt(`cannot clear ${pidFile}`, () => fs.rmSync(pidFile, { force: true }))
+  yield* endOrphans(server.data)
   const settings = {
     ...server.settings,
     listen_addresses: server.address,

@@ -1,0 +1,127 @@
+/** The core of the service with databases as containers, of images that the tests build themselves. */
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import type { CatalogContents, DatastoreManagerName } from "../../src/services/Catalog.ts"
+import { buildImages, testImages } from "../images/build.ts"
+import { ensureDocker } from "../support/docker.ts"
+import { mustNotSkip } from "../support/packages.ts"
+import { type Login, mysql, postgres } from "./logins.ts"
+import { eventually, newService, type Service } from "./service.ts"
+
+const engine = await ensureDocker()
+const missing = "missing" in engine ? engine.missing : null
+if (missing === null) await buildImages()
+else if (mustNotSkip) throw new Error(missing)
+
+const datastore = (name: "postgresql" | "mariadb", version: string) => {
+  const id = `${name}-${version}`
+  const manager: DatastoreManagerName = name
+  const image = testImages[name]
+  return {
+    id: name,
+    name,
+    defaultVersion: id,
+    versions: [{ id, name: version, version, manager, image, active: true }]
+  }
+}
+
+const catalog: CatalogContents = {
+  flavors: [{ id: "1", name: "db.tiny", ram: 512, vcpus: 1, disk: 5, ephemeral: 0 }],
+  datastores: [datastore("postgresql", "15"), datastore("mariadb", "10.11")],
+  defaultDatastore: "postgresql"
+}
+
+const kinds = [
+  { type: "postgresql", port: 5432, query: postgres },
+  { type: "mariadb", port: 3306, query: mysql }
+] as const
+
+const order = {
+  databases: [{ name: "shop" }],
+  users: [{ name: "ann", password: "secret-1", databases: [{ name: "shop" }] }]
+}
+const ann = (address: string): Login => ({ user: "ann", password: "secret-1", database: "shop", address })
+
+describe.skipIf(missing !== null)(
+  `coffer up with databases in containers${missing === null ? "" : ` (skipped: ${missing})`}`,
+  { timeout: 120_000 },
+  () => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-e2e-"))
+    let service: Service
+
+    beforeAll(async () => {
+      chmodSync(folder, 0o755)
+      const path = join(folder, "catalog.json")
+      writeFileSync(path, JSON.stringify(catalog))
+      service = await newService({ runtime: "docker", env: { COFFER_CATALOG: path } })
+      await service.start()
+    }, 90_000)
+
+    afterAll(async () => {
+      await service?.dispose()
+      rmSync(folder, { recursive: true, force: true })
+    }, 90_000)
+
+    describe.each(kinds)("$type", ({ port, query, type }) => {
+      it("serves a stock driver as soon as it is ACTIVE, survives the service, and leaves nothing", async () => {
+        const before = await service.existing()
+        const id = await service.create({ name: type, datastore: { type }, ...order })
+        const { address } = await service.healthy(id)
+        await query(ann(address), "CREATE TABLE kept AS SELECT 'tea' AS what")
+        const between = await service.existing()
+        expect(between.containers).toHaveLength(1)
+        expect(between.containers[0]).toContain("running")
+        expect(between.listeners).toContain(`${address}:${port}`)
+
+        await service.kill()
+        expect(await query(ann(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+        await service.start()
+        await service.healthy(id)
+        expect(await query(ann(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+        expect((await service.existing()).containers).toEqual(between.containers)
+
+        await service.remove(id)
+        expect(await service.existing()).toEqual({ ...before, processes: expect.any(Array) })
+      })
+
+      it("is built once and not twice when the service is killed in the middle", async () => {
+        const id = await service.create({ name: type, datastore: { type }, ...order })
+        await eventually("its container exists", async () => {
+          const { containers } = await service.existing()
+          return containers.length > 0 ? true : null
+        })
+        await service.kill()
+        await service.start()
+        const { address } = await service.healthy(id)
+        await query(ann(address), "SELECT 1")
+        expect((await service.existing()).containers).toHaveLength(1)
+        await service.remove(id)
+      })
+
+      it("leaves nothing when it is deleted in the middle of its build", async () => {
+        const before = await service.existing()
+        const id = await service.create({ name: type, datastore: { type }, ...order })
+        await eventually("its container exists", async () => {
+          const { containers } = await service.existing()
+          return containers.length > 0 ? true : null
+        })
+        await service.remove(id)
+        expect(await service.existing()).toEqual(before)
+      })
+    })
+
+    it("stops containers with itself, and brings them back with their data", async () => {
+      const id = await service.create({ name: "stopped", ...order })
+      const { address } = await service.healthy(id)
+      await postgres(ann(address), "CREATE TABLE kept AS SELECT 'tea' AS what")
+      await service.stop()
+      expect((await service.existing()).containers.filter((line) => line.includes("running"))).toEqual([])
+      await service.start()
+      await service.healthy(id)
+      expect(await postgres(ann(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+      await service.remove(id)
+    })
+  }
+)

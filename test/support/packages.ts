@@ -1,0 +1,73 @@
+/**
+ * Programs that tests run and this project does not bring. On Debian as root what is missing is installed,
+ * quietly; elsewhere tests use what is there, and say what is not.
+ */
+import { execFile } from "node:child_process"
+import { existsSync } from "node:fs"
+import { promisify } from "node:util"
+
+const run = promisify(execFile)
+
+const isDebianRoot = process.getuid?.() === 0 && existsSync("/etc/debian_version")
+
+/** Whether a test may not be skipped for what this machine could have. */
+export const mustNotSkip = process.env["CI"] === "true" && isDebianRoot
+
+/** Another test file may be installing at this moment. */
+const installWithin = 300_000
+const pause = 500
+
+const aptGet = async (...args: ReadonlyArray<string>) => {
+  const quiet = ["-q", "-o", "Dpkg::Use-Pty=0", "-o", `DPkg::Lock::Timeout=${installWithin / 1000}`]
+  const options = { env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" }, maxBuffer: 64 << 20 }
+  for (const deadline = Date.now() + installWithin; ; ) {
+    try {
+      return await run("apt-get", [...quiet, ...args], options)
+    } catch (error) {
+      // The lists have a lock of their own, for which apt-get does not wait.
+      if (!/Could not get lock|Unable to lock/.test(String(error)) || Date.now() > deadline) throw error
+      await new Promise((resolve) => setTimeout(resolve, pause))
+    }
+  }
+}
+
+/** Something that tests need: how to see that it works, and the packages that bring it. */
+export interface Requirement {
+  readonly name: string
+  /** A command that ends with 0 when it is there. */
+  readonly probe: readonly [command: string, ...args: ReadonlyArray<string>]
+  readonly packages: ReadonlyArray<string>
+}
+
+const works = ({ probe: [command, ...args] }: Requirement) =>
+  run(command, args).then(
+    () => true,
+    () => false
+  )
+
+/** Null when it is there, installed if need be; else what is missing and why. Throws where a skip is not allowed. */
+export const ensurePackages = async (requirement: Requirement): Promise<string | null> => {
+  if (await works(requirement)) return null
+  const wanted = `${requirement.name} (${requirement.packages.join(", ")})`
+  if (!isDebianRoot) return `${wanted} is not installed`
+  try {
+    await aptGet("update")
+    await aptGet("install", "-y", "--no-install-recommends", ...requirement.packages)
+  } catch (error) {
+    return refuse(`${wanted} could not be installed: ${String(error).slice(0, 500)}`)
+  }
+  return (await works(requirement)) ? null : refuse(`${wanted} was installed and does not work`)
+}
+
+const refuse = (missing: string) => {
+  if (mustNotSkip) throw new Error(missing)
+  return missing
+}
+
+export const curl: Requirement = { name: "curl", probe: ["curl", "--version"], packages: ["curl", "ca-certificates"] }
+
+export const openstackClient: Requirement = {
+  name: "OpenStack's client with its database commands",
+  probe: ["openstack", "help", "database", "instance", "list"],
+  packages: ["python3-openstackclient", "python3-troveclient"]
+}
