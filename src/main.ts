@@ -2,7 +2,7 @@
 // First, before any schema is used: compiles schemas to code, which halves the cost of a request.
 import "effect/schema/SchemaJITCompiler/enable"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Effect, Layer } from "effect"
+import { Cause, Effect, Exit, Layer, Runtime } from "effect"
 import { Command } from "effect/cli"
 import { coffer } from "./cli/coffer.ts"
 import * as Logging from "./layers/Logging.ts"
@@ -11,7 +11,11 @@ import * as Telemetry from "./layers/Telemetry.ts"
 /** Telemetry adds its logger to those that are there, so ours must be there first. */
 const telemetry = Telemetry.layer.pipe(Layer.provideMerge(Logging.layer))
 
+/** To have been told to stop is no failure, whoever asks for the exit code. */
+const teardown: Runtime.Teardown = (exit, onExit) =>
+  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
+
 Command.run(coffer, { version: "0.1.0" }).pipe(
   Effect.provide(Layer.mergeAll(NodeServices.layer, telemetry)),
-  NodeRuntime.runMain({ disableErrorReporting: true })
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
 )

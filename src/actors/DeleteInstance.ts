@@ -4,8 +4,8 @@
  */
 import { Duration, Effect, Option, Schema } from "effect"
 import { Workflow, type WorkflowEngine } from "effect/workflow"
+import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
-import { kindOf, OperationId } from "./Instance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { Operation, StepFailure, step } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"

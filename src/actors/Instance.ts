@@ -1,40 +1,11 @@
 /**
- * The words of an instance's life: its ids, its states, and the events that move it. Data only;
- * what an event means in a state stands in Lifecycle.ts.
+ * The words of an instance's life: its states, and the events that move it. Data only; what an event means in a
+ * state stands in Lifecycle.ts.
  */
 import { Schema } from "effect"
 import { ServiceStatus } from "../services/ConductorApi.ts"
-
-export const InstanceId = Schema.String.check(Schema.isUUID()).pipe(Schema.brand("InstanceId"))
-export type InstanceId = typeof InstanceId.Type
-
-export const ProjectId = Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(
-  Schema.brand("ProjectId")
-)
-export type ProjectId = typeof ProjectId.Type
-
-export const OperationKind = Schema.Literals(["build", "delete"])
-export type OperationKind = typeof OperationKind.Type
-
-/** One run of one operation, `<kind>-<uuid>`; the durable workflow that does the work bears the same id. */
-export const OperationId = Schema.String.check(Schema.isPattern(/^(build|delete)-/)).pipe(Schema.brand("OperationId"))
-export type OperationId = typeof OperationId.Type
-
-export const operationId = (kind: OperationKind, fresh: string): OperationId => OperationId.make(`${kind}-${fresh}`)
-
-export const kindOf = (operation: OperationId): OperationKind => (operation.startsWith("build-") ? "build" : "delete")
-
-/** Milliseconds since the epoch, by the service's clock. */
-export const Millis = Schema.Number
-export type Millis = typeof Millis.Type
-
-/** Why an instance is in ERROR: `message` is for its tenant, `details` for an operator. */
-export const Fault = Schema.Struct({
-  message: Schema.String,
-  details: Schema.NullOr(Schema.String),
-  at: Millis
-})
-export type Fault = typeof Fault.Type
+import { Millis, OperationId } from "../services/Ids.ts"
+import { Fault } from "../services/Status.ts"
 
 /** An operation under way: it ends, one way or the other, by its deadline. */
 const underWay = { operation: OperationId, deadline: Millis }
@@ -51,7 +22,6 @@ export const Failed = Schema.TaggedStruct("Failed", { fault: Fault, previous: Sc
 
 export const State = Schema.Union([New, Building, Active, Deleting, Deleted, Failed])
 export type State = typeof State.Type
-export type StateTag = State["_tag"]
 
 /**
  * Commands are written to the instance's durable mailbox: by the api in the transaction that accepts

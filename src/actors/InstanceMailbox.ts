@@ -6,8 +6,8 @@ import { Cause, Clock, Effect, Schema } from "effect"
 import { Entity } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { ServiceStatus } from "../services/ConductorApi.ts"
-import { Lifecycles } from "../services/Lifecycles.ts"
 import type { Command } from "./Instance.ts"
+import { Lifecycles } from "./Lifecycles.ts"
 import type { Operation, StepFailure } from "./Operation.ts"
 
 /** The actor's volatile mailbox: news that something durable is waiting. */

@@ -5,17 +5,9 @@
  * What there is to do follows from the state alone (`workOf`), so after a crash the row says it.
  */
 import { Duration } from "effect"
-import {
-  type Event,
-  type EventTag,
-  type Fault,
-  kindOf,
-  type Millis,
-  type OperationId,
-  operationId,
-  type State,
-  type StateTag
-} from "./Instance.ts"
+import { kindOf, type Millis, type OperationId, operationId } from "../services/Ids.ts"
+import type { Fault, StateTag } from "../services/Status.ts"
+import type { Event, EventTag, State } from "./Instance.ts"
 
 /** How long each operation may take before it is called off. */
 export interface Deadlines {

@@ -7,7 +7,7 @@
 import { Clock, Duration, Effect, Exit, Schema } from "effect"
 import { Activity } from "effect/workflow"
 import { History } from "../services/History.ts"
-import { InstanceId, kindOf, OperationId, ProjectId } from "./Instance.ts"
+import { InstanceId, kindOf, OperationId, ProjectId } from "../services/Ids.ts"
 
 /** Which operation of which instance; the payload of every operation's workflow. */
 export const Operation = Schema.Struct({ instance: InstanceId, project: ProjectId, operation: OperationId })

@@ -5,9 +5,9 @@
 import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
 import { Sharding, Singleton } from "effect/cluster"
 import { Fabric } from "../services/Fabric.ts"
-import { Lifecycles } from "../services/Lifecycles.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../services/TaskmanagerApi.ts"
 import { InstanceEntity, wake } from "./InstanceMailbox.ts"
+import { Lifecycles } from "./Lifecycles.ts"
 
 /** How often the sweep looks for actors that missed their news, and how many it wakes at the most. */
 export const sweepInterval = Duration.seconds(2)
@@ -34,12 +34,14 @@ const serve = Effect.gen(function* () {
 const sweep = Effect.gen(function* () {
   const lifecycles = yield* Lifecycles
   const now = yield* Clock.currentTimeMillis
-  const missed = yield* lifecycles.overdue({
-    mailBefore: now - Duration.toMillis(sweepInterval),
-    now,
-    limit: maxWoken
-  })
-  const underWay = yield* lifecycles.underWay
+  const missed = yield* lifecycles
+    .overdue({
+      mailBefore: now - Duration.toMillis(sweepInterval),
+      now,
+      limit: maxWoken
+    })
+    .pipe(Effect.withTracerEnabled(false))
+  const underWay = yield* Effect.withTracerEnabled(lifecycles.underWay, false)
   yield* Effect.forEach(new Set([...missed, ...underWay]), wake, { discard: true })
 }).pipe(Effect.catchCause((cause) => Effect.logError("the sweep failed", cause)))
 

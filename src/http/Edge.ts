@@ -108,6 +108,9 @@ const measuresOf = (method: string, route: string, status: number) => {
 
 const knownMethods = new Set(["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"])
 
+/** The query may hold what is not for a log. */
+const pathOf = (url: string): string => URL.parse(url)?.pathname ?? url.split("?", 1)[0] ?? ""
+
 const record = (request: Request, route: string, answer: Answer, requestId: string, milliseconds: number) =>
   Effect.gen(function* () {
     const method = knownMethods.has(request.method) ? request.method : "other"
@@ -119,7 +122,7 @@ const record = (request: Request, route: string, answer: Answer, requestId: stri
     yield* log("request").pipe(
       Effect.annotateLogs({
         method: request.method,
-        path: request.originalUrl.split("?", 1)[0],
+        path: pathOf(request.originalUrl),
         route,
         status: answer.status,
         milliseconds,

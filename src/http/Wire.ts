@@ -4,7 +4,7 @@
 import { Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiSchema } from "effect/http-api"
-import type { Millis } from "../actors/Instance.ts"
+import type { Millis } from "../services/Ids.ts"
 
 /** Every parameter of the path that the prefix of all operations brings along. */
 export const prefix = "/v1.0/:project"

@@ -1,6 +1,6 @@
 /** Addresses of instances: each owns one from its build until its delete. */
 import { Context, type Effect, Schema } from "effect"
-import type { InstanceId } from "../actors/Instance.ts"
+import type { InstanceId } from "./Ids.ts"
 
 /** Every address of the range is taken, or cannot be listened on. */
 export class NoAddressLeft extends Schema.TaggedError<NoAddressLeft>()("NoAddressLeft", { range: Schema.String }) {}

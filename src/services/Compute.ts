@@ -3,8 +3,8 @@
  * and its database. Adapters: local (the agent in this process), a Docker host, OpenStack Nova.
  */
 import { Context, type Effect, Schema } from "effect"
-import type { InstanceId } from "../actors/Instance.ts"
 import type { DatastoreManagerName } from "./Catalog.ts"
+import type { InstanceId } from "./Ids.ts"
 
 /** What a guest is told about itself when its server is made; it learns everything else by messages. */
 export const ServerSpec = Schema.Struct({

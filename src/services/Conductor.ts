@@ -3,11 +3,11 @@
  * batches, each message done with after its write; only what changed is told to the taskmanager.
  */
 import { Clock, Deferred, Duration, Effect, Metric, Queue, Schedule, Schema } from "effect"
-import { InstanceId as Id, type InstanceId } from "../actors/Instance.ts"
-import { heartbeatExpiry } from "../actors/Status.ts"
 import { ConductorApi, conductorTopic, type ServiceStatus } from "./ConductorApi.ts"
 import { Fabric } from "./Fabric.ts"
+import { InstanceId as Id, type InstanceId } from "./Ids.ts"
 import { type Beat, Observations } from "./Observations.ts"
+import { heartbeatExpiry } from "./Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
 
 /** How many reports are taken at once, and so at most in one statement. */

@@ -3,7 +3,6 @@
  * over the fabric, and only while the database serves; nothing of it is kept here but whether root was enabled.
  */
 import { Clock, Context, Effect, Layer, Option, type Redacted, Schema } from "effect"
-import { isServing, operatingStatusOf } from "../actors/Status.ts"
 import { Catalog, type DatastoreManagerName, findVersion } from "./Catalog.ts"
 import { Fabric, type FabricError } from "./Fabric.ts"
 import {
@@ -18,6 +17,7 @@ import {
 import { InvalidRequest } from "./InstanceRequests.ts"
 import { type InstanceRecord, Instances } from "./Instances.ts"
 import { refuseDatabaseName, refuseDatabases, refuseUserName, refuseUsers } from "./NameRules.ts"
+import { isServing, operatingStatusOf } from "./Status.ts"
 
 /** The instance cannot be asked now; `status` is what its guest last reported, null when it has none yet. */
 export class InstanceNotReady extends Schema.TaggedError<InstanceNotReady>()("InstanceNotReady", {

@@ -3,7 +3,7 @@
  * always say why it is where it is. Written by its actor and by the steps that the actor started.
  */
 import { Context, type Effect } from "effect"
-import type { InstanceId, Millis, OperationId } from "../actors/Instance.ts"
+import type { InstanceId, Millis, OperationId } from "./Ids.ts"
 
 export interface TransitionEntry {
   readonly kind: "transition"

@@ -1,6 +1,6 @@
 /** Who is asking: the identity port. Adapters: embedded (loopback), Keystone. */
 import { Context, type Effect, type Option, type Redacted, Schema } from "effect"
-import type { ProjectId } from "../actors/Instance.ts"
+import type { ProjectId } from "./Ids.ts"
 
 export interface Caller {
   readonly project: ProjectId

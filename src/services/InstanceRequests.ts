@@ -4,7 +4,6 @@
  * the work itself.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
-import { InstanceId, type ProjectId } from "../actors/Instance.ts"
 import {
   Catalog,
   type CatalogContents,
@@ -14,6 +13,7 @@ import {
   findFlavor
 } from "./Catalog.ts"
 import { Fabric } from "./Fabric.ts"
+import { InstanceId, type ProjectId } from "./Ids.ts"
 import {
   type Access,
   InstanceNotFound,

@@ -3,9 +3,9 @@
  * that asks for it, in one transaction. Of what actors and the conductor write it only reads.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
-import type { Fault, InstanceId, Millis, ProjectId, StateTag } from "../actors/Instance.ts"
-import type { Observation } from "../actors/Status.ts"
+import type { InstanceId, Millis, ProjectId } from "./Ids.ts"
 import type { Provisioning } from "./Provisioning.ts"
+import type { Fault, Observation, StateTag } from "./Status.ts"
 
 export const Access = Schema.Struct({
   is_public: Schema.optionalKey(Schema.Boolean),

@@ -2,9 +2,9 @@
  * What guests were last seen to be. The conductor is the only writer, in batches; everybody else reads.
  */
 import { Context, type Effect, type Option } from "effect"
-import type { InstanceId, Millis } from "../actors/Instance.ts"
-import type { Observation } from "../actors/Status.ts"
 import type { ServiceStatus } from "./ConductorApi.ts"
+import type { InstanceId, Millis } from "./Ids.ts"
+import type { Observation } from "./Status.ts"
 
 /** One heartbeat as it came. */
 export interface Beat {

@@ -3,8 +3,8 @@
  * beside the instance from the request until the build has ended, and nowhere else.
  */
 import { Context, type Effect, Schema } from "effect"
-import type { InstanceId } from "../actors/Instance.ts"
 import { Database, NewUser } from "./GuestApi.ts"
+import type { InstanceId } from "./Ids.ts"
 
 export const Provisioning = Schema.Struct({
   databases: Schema.Array(Database),

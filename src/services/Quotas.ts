@@ -1,6 +1,6 @@
 /** How much of each resource a project may hold, and holds. */
 import { Context, type Effect } from "effect"
-import type { ProjectId } from "../actors/Instance.ts"
+import type { ProjectId } from "./Ids.ts"
 import type { Resource } from "./Instances.ts"
 
 export interface Usage {

@@ -1,8 +1,10 @@
 /** The machine as a table, and what holds whatever order messages come in. */
 import { describe, expect, it } from "@effect/vitest"
 import fc from "fast-check"
-import { type Event, type EventTag, operationId, type State, type StateTag } from "../../src/actors/Instance.ts"
+import type { Event, EventTag, State } from "../../src/actors/Instance.ts"
 import { deadlineOf, decide, defaultDeadlines, type Moment, workOf } from "../../src/actors/Lifecycle.ts"
+import { operationId } from "../../src/services/Ids.ts"
+import type { StateTag } from "../../src/services/Status.ts"
 
 const build = operationId("build", "1")
 const remove = operationId("delete", "1")

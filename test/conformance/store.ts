@@ -1,11 +1,11 @@
 /** What every store must do, whatever it keeps its rows in: run by the one in memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, Exit, type Layer, Option, Redacted } from "effect"
-import { InstanceId, operationId, ProjectId } from "../../src/actors/Instance.ts"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Addresses } from "../../src/services/Addresses.ts"
 import { History, maxEntries } from "../../src/services/History.ts"
+import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
-import { Lifecycles } from "../../src/services/Lifecycles.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { type Provisioning, ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { Quotas } from "../../src/services/Quotas.ts"

@@ -1,6 +1,6 @@
 /** The manager of PostgreSQL, by the conformance suite, on a real server. */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted } from "effect"
+import { Context, Effect, Layer, Redacted, Schedule } from "effect"
 import { DatabaseRuntime } from "../../src/guest/DatabaseRuntime.ts"
 import type { Endpoint } from "../../src/guest/DatastoreManager.ts"
 import { PostgresManager } from "../../src/guest/PostgresManager.ts"
@@ -62,6 +62,8 @@ it.live(
     Effect.gen(function* () {
       const { endpoint, volume } = yield* Server
       const session = yield* PostgresManager.open(endpoint)
+      // It listens; on a busy machine that is a while before it serves.
+      yield* Effect.retry(session.ping, Schedule.spaced("20 millis"))
       yield* session
         .createUsers([
           { name: "ann", password: Redacted.make("the-secret"), host: null, databases: [] },

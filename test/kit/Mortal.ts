@@ -4,8 +4,8 @@
  */
 import { Context, Effect } from "effect"
 import { MessageStorage } from "effect/cluster"
-import type { InstanceId } from "../../src/actors/Instance.ts"
 import { History } from "../../src/services/History.ts"
+import type { InstanceId } from "../../src/services/Ids.ts"
 
 export interface Life {
   over: boolean

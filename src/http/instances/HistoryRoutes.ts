@@ -1,10 +1,10 @@
 /** Handler of the history route. */
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { statusOf } from "../../actors/Status.ts"
 import { type Entry, History } from "../../services/History.ts"
 import { InstanceRequests } from "../../services/InstanceRequests.ts"
 import type { InstanceRecord } from "../../services/Instances.ts"
+import { statusOf } from "../../services/Status.ts"
 import { Api } from "../Api.ts"
 import { answering } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"

@@ -3,10 +3,10 @@
  * poll.
  */
 import { Schema } from "effect"
-import type { Millis } from "../../actors/Instance.ts"
-import { operatingStatusOf, statusOf } from "../../actors/Status.ts"
 import { type CatalogContents, findVersion } from "../../services/Catalog.ts"
+import type { Millis } from "../../services/Ids.ts"
 import { Access, type InstanceRecord } from "../../services/Instances.ts"
+import { operatingStatusOf, statusOf } from "../../services/Status.ts"
 import { Links, type LinkWriter, Stamp, stamp } from "../Wire.ts"
 
 const Address = Schema.Struct({ address: Schema.String, type: Schema.Literals(["private", "public"]) })

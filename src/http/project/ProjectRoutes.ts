@@ -1,7 +1,7 @@
 /** Handlers of the routes of a project: limits and quotas. */
 import { Effect, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { ProjectId } from "../../actors/Instance.ts"
+import { ProjectId } from "../../services/Ids.ts"
 import { Resource } from "../../services/Instances.ts"
 import { Quotas } from "../../services/Quotas.ts"
 import { Api } from "../Api.ts"

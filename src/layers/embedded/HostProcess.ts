@@ -132,13 +132,16 @@ export const processOn = (folder: string): number | null => {
 const lastSeen = new Map<string, number>()
 
 const worksOn = (pid: number, folder: string, owner: number): boolean => {
-  const args = readProc(`/proc/${pid}/cmdline`).split("\0")
-  if (!args.some((arg, i) => i > 0 && (arg === folder || arg.endsWith(`=${folder}`)))) return false
-  return ownerOf(pid) === owner
+  const line = readProc(`/proc/${pid}/cmdline`)
+  if (!line.split("\0").some((arg, i) => i > 0 && (arg === folder || arg.endsWith(`=${folder}`)))) return false
+  const status = readProc(`/proc/${pid}/status`)
+  // A helper that was forked this moment still bears its server's command line.
+  const parent = /^PPid:\s+(\d+)/m.exec(status)?.[1]
+  return ownerIn(status) === owner && readProc(`/proc/${parent}/cmdline`) !== line
 }
 
-/** The user that a process runs as. */
-const ownerOf = (pid: number) => Number(/^Uid:\s+(\d+)/m.exec(readProc(`/proc/${pid}/status`))?.[1])
+/** The user that a process runs as, by its status. */
+const ownerIn = (status: string) => Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
 
 const linkOf = (path: string) => {
   try {
@@ -188,7 +191,7 @@ export const endOrphans = Effect.fnUntraced(function* (folder: string) {
     .readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name) && linkOf(`/proc/${name}/cwd`) === folder)
     .map(Number)
-    .filter((pid) => ownerOf(pid) === owner)
+    .filter((pid) => ownerIn(readProc(`/proc/${pid}/status`)) === owner)
   for (const pid of orphans) signal(pid, "SIGKILL")
   while (orphans.some(isAlive)) yield* Effect.sleep(pollInterval)
 })

@@ -3,13 +3,14 @@
  * conformance suite in `test/conformance/store.ts`.
  */
 import { Clock, Context, Effect, Layer, Option } from "effect"
-import type { Command, InstanceId, ProjectId, State } from "../../actors/Instance.ts"
+import type { Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
+import { Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
 import { Addresses } from "../../services/Addresses.ts"
 import type { ServiceStatus } from "../../services/ConductorApi.ts"
 import { type Entry, History, maxEntries, type StepEntry } from "../../services/History.ts"
+import type { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
-import { Lifecycles, StaleGeneration } from "../../services/Lifecycles.ts"
 import { Observations, type Written } from "../../services/Observations.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { defaultLimits, Quotas, type Usage } from "../../services/Quotas.ts"

@@ -5,8 +5,8 @@
 import { createServer } from "node:net"
 import { Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
-import type { InstanceId } from "../../actors/Instance.ts"
 import { Addresses, NoAddressLeft } from "../../services/Addresses.ts"
+import type { InstanceId } from "../../services/Ids.ts"
 
 const died = Effect.orDie
 

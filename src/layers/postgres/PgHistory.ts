@@ -1,8 +1,8 @@
 /** The history of instances in PostgreSQL. */
 import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { OperationId } from "../../actors/Instance.ts"
 import { History, maxEntries, type ReportEntry, type StepEntry } from "../../services/History.ts"
+import { OperationId } from "../../services/Ids.ts"
 
 const died = Effect.orDie
 

@@ -1,8 +1,9 @@
 /** Instances, quotas and sealed provisioning in PostgreSQL: the api's tables. */
 import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { Fault, InstanceId, ProjectId, State, type StateTag } from "../../actors/Instance.ts"
+import { State } from "../../actors/Instance.ts"
 import { ServiceStatus } from "../../services/ConductorApi.ts"
+import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import {
   Access,
   type Desired,
@@ -14,6 +15,7 @@ import {
 import { Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { defaultLimits, Quotas, type Usage } from "../../services/Quotas.ts"
 import { SecretBox } from "../../services/SecretBox.ts"
+import { Fault, StateTag } from "../../services/Status.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
 const died = Effect.orDie
@@ -51,7 +53,7 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
 const Row = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
-  tag: Schema.Literals(["New", "Building", "Active", "Deleting", "Deleted", "Failed"]),
+  tag: StateTag,
   fault: Schema.NullOr(Fault),
   since: Schema.Date,
   status: Schema.NullOr(ServiceStatus),

@@ -1,10 +1,12 @@
 /** Lifecycles and mailboxes in PostgreSQL: the actors' tables. */
 import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { Command, type InstanceId, State } from "../../actors/Instance.ts"
+import { Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
+import { type Commit, Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
 import type { TransitionEntry } from "../../services/History.ts"
-import { type Commit, Lifecycles, StaleGeneration } from "../../services/Lifecycles.ts"
+import type { InstanceId } from "../../services/Ids.ts"
+import { StateTag } from "../../services/Status.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
 
 const died = Effect.orDie
@@ -22,7 +24,7 @@ const decodeIds = Schema.decodeUnknownEffect(
 const decodeCounts = Schema.decodeUnknownEffect(
   Schema.Array(
     Schema.Struct({
-      tag: Schema.Literals(["New", "Building", "Active", "Deleting", "Deleted", "Failed"]),
+      tag: StateTag,
       count: Schema.BigInt
     })
   )

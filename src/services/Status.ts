@@ -2,8 +2,21 @@
  * What a tenant sees of an instance: a pure function of where it is in its life and what its guest
  * was last seen to be. Never stored.
  */
-import type { ServiceStatus } from "../services/ConductorApi.ts"
-import type { Millis, StateTag } from "./Instance.ts"
+import { Schema } from "effect"
+import type { ServiceStatus } from "./ConductorApi.ts"
+import { Millis } from "./Ids.ts"
+
+/** Where an instance can be in its life; what each state holds is its actor's (`actors/Instance.ts`). */
+export const StateTag = Schema.Literals(["New", "Building", "Active", "Deleting", "Deleted", "Failed"])
+export type StateTag = typeof StateTag.Type
+
+/** Why an instance is in ERROR: `message` is for its tenant, `details` for an operator. */
+export const Fault = Schema.Struct({
+  message: Schema.String,
+  details: Schema.NullOr(Schema.String),
+  at: Millis
+})
+export type Fault = typeof Fault.Type
 
 /** Trove's `agent_heartbeat_expiry`: a guest that is silent for longer counts as lost, in milliseconds. */
 export const heartbeatExpiry = 90_000

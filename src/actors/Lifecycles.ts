@@ -3,8 +3,9 @@
  * only writer; a commit is refused when somebody else has written since it read.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
-import type { Command, InstanceId, Millis, State } from "../actors/Instance.ts"
-import type { Desired } from "./Instances.ts"
+import type { InstanceId, Millis } from "../services/Ids.ts"
+import type { Desired } from "../services/Instances.ts"
+import type { Command, State } from "./Instance.ts"
 
 /** One command in the mailbox; `seq` orders them. */
 export interface Mail {

@@ -1,0 +1,25 @@
+/** The ids that everything is named by, and the moments that everything is told by. */
+import { Schema } from "effect"
+
+export const InstanceId = Schema.String.check(Schema.isUUID()).pipe(Schema.brand("InstanceId"))
+export type InstanceId = typeof InstanceId.Type
+
+export const ProjectId = Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(
+  Schema.brand("ProjectId")
+)
+export type ProjectId = typeof ProjectId.Type
+
+export const OperationKind = Schema.Literals(["build", "delete"])
+export type OperationKind = typeof OperationKind.Type
+
+/** One run of one operation, `<kind>-<uuid>`; the durable workflow that does the work bears the same id. */
+export const OperationId = Schema.String.check(Schema.isPattern(/^(build|delete)-/)).pipe(Schema.brand("OperationId"))
+export type OperationId = typeof OperationId.Type
+
+export const operationId = (kind: OperationKind, fresh: string): OperationId => OperationId.make(`${kind}-${fresh}`)
+
+export const kindOf = (operation: OperationId): OperationKind => (operation.startsWith("build-") ? "build" : "delete")
+
+/** Milliseconds since the epoch, by the service's clock. */
+export const Millis = Schema.Number
+export type Millis = typeof Millis.Type
