@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/{actors,cli,http,services}/**/*.test.ts"],
+          include: ["test/{actors,cli,http,kit,services}/**/*.test.ts"],
           testTimeout: 30_000
         }
       },

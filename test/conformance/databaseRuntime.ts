@@ -22,6 +22,8 @@ export interface DatabaseRuntimeSubject<R> {
   readonly leftovers: (spec: DatabaseSpec) => Effect.Effect<ReadonlyArray<string>, never, R>
   /** Moments of a first start at which to interrupt it, in ms. */
   readonly interruptAfter: ReadonlyArray<number>
+  /** Another program listens where the spec's server would; a real one unless told. */
+  readonly occupy?: (spec: DatabaseSpec) => Effect.Effect<unknown, never, Scope.Scope>
 }
 
 const timeout = 60_000
@@ -162,7 +164,7 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
 
     behaves("refuses an address and port that another program has", (spec, runtime) =>
       Effect.gen(function* () {
-        yield* occupy(spec)
+        yield* (subject.occupy ?? listen)(spec)
         const error = yield* Effect.flip(runtime.start(spec, quiet))
         assert.strictEqual(error._tag, "RuntimeError")
         assert.include(error.message, `${spec.address}:${spec.port}`)
@@ -172,7 +174,7 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
   })
 }
 
-const occupy = (spec: DatabaseSpec) =>
+const listen = (spec: DatabaseSpec) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
       const server = createServer()

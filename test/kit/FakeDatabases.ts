@@ -2,19 +2,13 @@
  * Databases that exist only in memory and only in virtual time: a runtime and a datastore manager over one
  * shared world, with knobs for what can go wrong. Held to the conformance suites of their real twins.
  */
-import { Context, Duration, Effect, Layer, type Redacted } from "effect"
+import { Context, Duration, Effect, Layer } from "effect"
 import { type DatabaseRuntimeShape, type DatabaseSpec, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import type { DatastoreManager, Page } from "../../src/guest/DatastoreManager.ts"
 import { LocalRuntimes } from "../../src/layers/embedded/LocalCompute.ts"
-import { GuestRefusal, type User } from "../../src/services/GuestApi.ts"
-
-interface Server {
-  running: boolean
-  readonly address: string
-  readonly databases: Set<string>
-  readonly users: Map<string, { user: User; password: Redacted.Redacted }>
-  root: Redacted.Redacted | null
-}
+import { GuestRefusal, type NewUser } from "../../src/services/GuestApi.ts"
+import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
+import { FakeServer } from "./FakeServer.ts"
 
 /** What goes wrong, or takes its time. Change it in the middle of a test. */
 export interface Faults {
@@ -31,7 +25,10 @@ export class FakeDatabases extends Context.Service<
   FakeDatabases,
   {
     readonly faults: Faults
-    readonly servers: ReadonlyMap<string, { readonly running: boolean; readonly databases: ReadonlySet<string> }>
+    /** By instance. */
+    readonly servers: ReadonlyMap<string, FakeServer>
+    /** Addresses that another program listens on. */
+    readonly occupied: Set<string>
     /** How often a server was initialised: one database and not two. */
     readonly initialised: (instanceId: string) => number
     /** The server process dies. */
@@ -41,47 +38,52 @@ export class FakeDatabases extends Context.Service<
   }
 >()("coffer/test/FakeDatabases") {}
 
-const paged = <A>(all: ReadonlyArray<A>, keyOf: (a: A) => string, { includeMarker, limit, marker }: Page) => {
-  const sorted = [...all].sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1))
-  const after = sorted.filter((a) => marker === null || keyOf(a) > marker || (includeMarker && keyOf(a) === marker))
+/** In the order of bytes, as servers sort names. */
+const inOrder = (a: string, b: string) => Buffer.compare(Buffer.from(a), Buffer.from(b))
+
+const paged = <A extends { readonly name: string }>(
+  all: ReadonlyArray<A>,
+  { includeMarker, limit, marker }: Page
+): readonly [ReadonlyArray<A>, string | null] => {
+  const after = all
+    .toSorted((a, b) => inOrder(a.name, b.name))
+    .filter(({ name }) => marker === null || inOrder(name, marker) > 0 || (includeMarker && name === marker))
   const items = limit === null ? after : after.slice(0, limit)
-  const last = items.at(-1)
-  return [items, after.length > items.length && last !== undefined ? keyOf(last) : null] as const
+  return [items, after.length > items.length ? (items.at(-1)?.name ?? null) : null]
 }
 
-const make = Effect.sync(() => {
-  const servers = new Map<string, Server>()
+const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, faults: Faults) => {
   const initialisations = new Map<string, number>()
-  const faults: Faults = { startTime: Duration.seconds(1), startFails: null, flakyStarts: 0, removeFails: null }
+
+  const start = Effect.fnUntraced(function* (
+    spec: DatabaseSpec,
+    progress: (text: string) => Effect.Effect<void>
+  ): Effect.fn.Return<void, RuntimeError> {
+    if (faults.startFails !== null) return yield* faults.startFails
+    if (faults.flakyStarts > 0) {
+      faults.flakyStarts--
+      return yield* new RuntimeError({ message: "The host is busy.", detail: "flaky", transient: true })
+    }
+    if (occupied.has(spec.address)) {
+      const message = `The address ${spec.address}:${spec.port} is in use by another program.`
+      return yield* new RuntimeError({ message, detail: "", transient: true })
+    }
+    const known = servers.get(spec.instanceId)
+    if (known?.running === true) return
+    yield* progress("starting the server")
+    yield* Effect.sleep(faults.startTime)
+    if (known !== undefined) {
+      known.running = true
+      return
+    }
+    initialisations.set(spec.instanceId, (initialisations.get(spec.instanceId) ?? 0) + 1)
+    servers.set(spec.instanceId, new FakeServer(spec))
+  })
 
   const runtime: DatabaseRuntimeShape = {
     kind: "process",
-    start: Effect.fnUntraced(function* (spec: DatabaseSpec, progress) {
-      if (faults.startFails !== null) return yield* faults.startFails
-      if (faults.flakyStarts > 0) {
-        faults.flakyStarts--
-        return yield* new RuntimeError({ message: "The host is busy.", detail: "flaky", transient: true })
-      }
-      const known = servers.get(spec.instanceId)
-      if (known?.running === true) return
-      yield* progress("starting the server")
-      yield* Effect.sleep(faults.startTime)
-      if (known === undefined) {
-        initialisations.set(spec.instanceId, (initialisations.get(spec.instanceId) ?? 0) + 1)
-        servers.set(spec.instanceId, {
-          running: true,
-          address: spec.address,
-          databases: new Set(),
-          users: new Map(),
-          root: null
-        })
-      } else known.running = true
-    }),
-    stop: ({ instanceId }) =>
-      Effect.sync(() => {
-        const server = servers.get(instanceId)
-        if (server !== undefined) server.running = false
-      }),
+    start,
+    stop: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.stop()),
     status: ({ instanceId }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)
@@ -91,86 +93,82 @@ const make = Effect.sync(() => {
     remove: (instanceId) =>
       Effect.suspend(() => {
         if (faults.removeFails !== null) return Effect.fail(faults.removeFails)
+        servers.get(instanceId)?.stop()
         servers.delete(instanceId)
         return Effect.void
       })
   }
+  return { runtime, initialised: (id: string) => initialisations.get(id) ?? 0 }
+}
 
-  const manager: DatastoreManager = {
-    datastores: ["postgresql", "mariadb", "mysql"],
-    port: 5432,
-    open: (endpoint) => {
-      const server = Effect.suspend(() => {
-        const found = [...servers.values()].find(({ address }) => address === endpoint.address)
-        return found?.running === true
-          ? Effect.succeed(found)
-          : Effect.fail(new GuestRefusal({ message: "The database does not answer." }))
-      })
-      const change = (f: (server: Server) => void) => Effect.map(server, f)
-      const keyOf = (name: string, host: string | null) => `${name}@${host ?? "%"}`
-      return Effect.succeed({
-        ping: Effect.asVoid(server),
-        usedBytes: Effect.succeed(1024 ** 2),
-        listDatabases: (page) =>
-          Effect.map(server, ({ databases }) =>
-            paged(
-              [...databases].map((name) => ({ name })),
-              ({ name }) => name,
-              page
-            )
-          ),
-        createDatabases: (databases) =>
-          change((server) => {
-            for (const { name } of databases) server.databases.add(name)
-          }),
-        deleteDatabase: (name) =>
-          change((server) => {
-            server.databases.delete(name)
-          }),
-        listUsers: (page) =>
-          Effect.map(server, ({ users }) =>
-            paged(
-              [...users.values()].map(({ user }) => user),
-              ({ host, name }) => keyOf(name, host),
-              page
-            )
-          ),
-        getUser: (name, host) => Effect.map(server, ({ users }) => users.get(keyOf(name, host))?.user ?? null),
-        createUsers: (users) =>
-          change((server) => {
-            for (const { databases, host, name, password } of users) {
-              server.users.set(keyOf(name, host), { user: { name, host: host ?? "%", databases }, password })
-            }
-          }),
-        deleteUser: (name, host) =>
-          change((server) => {
-            server.users.delete(keyOf(name, host))
-          }),
-        enableRoot: (password) =>
-          change((server) => {
-            server.root = password
-          }),
-        disableRoot: change((server) => {
-          server.root = null
-        })
-      })
-    }
+const refuse = (message: string) => new GuestRefusal({ message })
+const obey = (refusal: string | null) => (refusal === null ? Effect.void : Effect.fail(refuse(refusal)))
+const obeyDatabase = (name: string) => obey(refuseDatabaseName("postgresql", name))
+const obeyUser = (name: string) => obey(refuseUserName("postgresql", name))
+const isTenants = ({ name }: { readonly name: string }) => !reservedNames("postgresql").databases.includes(name)
+
+const makeManager = (servers: ReadonlyMap<string, FakeServer>): DatastoreManager => ({
+  datastores: ["postgresql", "mariadb", "mysql"],
+  port: 5432,
+  open: (endpoint) => {
+    const server = Effect.suspend(() => {
+      const found = [...servers.values()].find(({ address }) => address === endpoint.address)
+      return found?.running === true ? Effect.succeed(found) : Effect.fail(refuse("The database does not answer."))
+    })
+
+    const createUsers = Effect.fnUntraced(function* (users: ReadonlyArray<NewUser>) {
+      const { databases } = yield* server
+      for (const user of users) {
+        yield* obeyUser(user.name)
+        const missing = user.databases.find(({ name }) => !databases.has(name))
+        if (missing !== undefined) return yield* refuse(`There is no database ${missing.name}.`)
+      }
+      for (const user of users) (yield* server).createUser(user)
+    })
+
+    return Effect.succeed({
+      ping: Effect.asVoid(server),
+      usedBytes: Effect.map(server, ({ databases }) => databases.size * 1024 ** 2),
+      listDatabases: (page) =>
+        Effect.map(server, ({ databases }) =>
+          paged([...databases.keys()].map((name) => ({ name })).filter(isTenants), page)
+        ),
+      createDatabases: Effect.fnUntraced(function* (databases) {
+        for (const { name } of databases) yield* obeyDatabase(name)
+        for (const { name } of databases) (yield* server).createDatabase(name)
+      }),
+      deleteDatabase: Effect.fnUntraced(function* (name) {
+        yield* obeyDatabase(name)
+        ;(yield* server).deleteDatabase(name)
+      }),
+      listUsers: (page) => Effect.map(server, ({ users }) => paged(users, page)),
+      getUser: (name) => Effect.map(server, ({ users }) => users.find((user) => user.name === name) ?? null),
+      createUsers,
+      deleteUser: Effect.fnUntraced(function* (name) {
+        yield* obeyUser(name)
+        ;(yield* server).deleteUser(name)
+      }),
+      enableRoot: (password) => Effect.map(server, (server) => server.setRoot(password)),
+      disableRoot: Effect.map(server, (server) => server.setRoot(null))
+    })
   }
+})
 
+export const layer = Layer.sync(FakeDatabases, () => {
+  const servers = new Map<string, FakeServer>()
+  const occupied = new Set<string>()
+  const faults: Faults = { startTime: Duration.seconds(1), startFails: null, flakyStarts: 0, removeFails: null }
+  const { initialised, runtime } = makeRuntime(servers, occupied, faults)
   return FakeDatabases.of({
     faults,
     servers,
-    initialised: (id) => initialisations.get(id) ?? 0,
-    crash: (id) => {
-      const server = servers.get(id)
-      if (server !== undefined) server.running = false
-    },
+    occupied,
+    initialised,
+    crash: (id) => servers.get(id)?.stop(),
     runtime,
-    manager
+    manager: makeManager(servers)
   })
 })
-
-export const layer = Layer.effect(FakeDatabases, make)
 
 /** This machine, as far as compute can tell: it runs fake databases. */
 export const runtimesLayer = Layer.effect(

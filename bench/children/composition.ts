@@ -1,0 +1,57 @@
+/**
+ * Parts of the service for a child of the bench, put together as Up.ts does it, over a PostgreSQL that runs
+ * already. What a part does not measure is left out or does nothing.
+ */
+import { createServer } from "node:http"
+import { NodeHttpServer } from "@effect/platform-node"
+import { PgClient } from "@effect/sql-pg"
+import { Effect, Layer, Option, Redacted } from "effect"
+import { HttpRouter, HttpServer } from "effect/http"
+import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
+import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
+import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
+import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
+import * as PgAddresses from "../../src/layers/postgres/PgAddresses.ts"
+import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
+import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
+import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
+import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
+import { Fabric } from "../../src/services/Fabric.ts"
+import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
+
+/** The same bound as in Up.ts. */
+export const maxConnections = 16
+
+export const sql = (url: string) =>
+  PgClient.layer({ url: Redacted.make(url), maxConnections, applicationName: "coffer-bench" })
+
+export const stores = Layer.mergeAll(
+  PgInstances.layer,
+  PgLifecycles.layer,
+  PgObservations.layer,
+  PgHistory.layer,
+  PgAddresses.layer(99)
+).pipe(Layer.provide(AesSecretBox.layer(Redacted.make(new Uint8Array(32).fill(7)))))
+
+export const catalog = EmbeddedCatalog.layer({ runtime: "process", mariadb: Option.none() })
+
+/** Takes the news and wakes nobody: what was accepted stays in the mailbox. */
+export const idleTaskmanager = Layer.effectDiscard(
+  Effect.flatMap(Fabric, (fabric) =>
+    fabric.serve(taskmanagerTopic, TaskmanagerApi, {
+      wake: () => Effect.void,
+      observed: () => Effect.void,
+      silent: () => Effect.void
+    })
+  )
+)
+
+/** The REST server on a free port. */
+export const api = HttpRouter.serve(HttpRoutes, { ...serveOptions, disableListenLog: true }).pipe(
+  Layer.provide(LoopbackIdentity.layer(Redacted.make("bench"))),
+  Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
+)
+
+export const port = Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
+  address._tag === "UnixPathAddress" ? Effect.die("the server listens on a socket") : Effect.succeed(address.port)
+)

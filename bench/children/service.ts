@@ -1,0 +1,88 @@
+/**
+ * The whole service over PostgreSQL, but for guests: servers are said to exist, and nothing runs in them. Tells
+ * what memory it takes, and can be made to wake every actor there is a row for.
+ */
+// First, as in main.ts: before any schema is used.
+import "effect/schema/SchemaJITCompiler/enable"
+import { NodeCrypto } from "@effect/platform-node"
+import { Effect, Layer, ManagedRuntime, Schema } from "effect"
+import { ClusterWorkflowEngine, Sharding, SingleRunner } from "effect/cluster"
+import { SqlClient } from "effect/sql"
+import * as BuildInstance from "../../src/actors/BuildInstance.ts"
+import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
+import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import { InstanceEntity } from "../../src/actors/InstanceMailbox.ts"
+import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
+import * as Logging from "../../src/layers/Logging.ts"
+import * as Metrics from "../../src/layers/Metrics.ts"
+import * as ClusterPruning from "../../src/layers/postgres/ClusterPruning.ts"
+import { Compute } from "../../src/services/Compute.ts"
+import * as Conductor from "../../src/services/Conductor.ts"
+import * as composition from "./composition.ts"
+import { answer, options } from "./parent.ts"
+
+const { url } = options(Schema.Struct({ url: Schema.String }))
+
+const compute = Layer.succeed(
+  Compute,
+  Compute.of({ portOf: () => 5432, ensure: () => Effect.void, destroy: () => Effect.void })
+)
+
+const cluster = ClusterWorkflowEngine.layer.pipe(
+  Layer.provideMerge(
+    SingleRunner.layer({ runnerStorage: "memory", shardingConfig: { maxResidentEntities: "unbounded" } })
+  )
+)
+
+const taskmanager = Taskmanager.layer.pipe(
+  Layer.provideMerge(InstanceActor.layer),
+  Layer.provide([BuildInstance.layer, DeleteInstance.layer])
+)
+
+const runtime = ManagedRuntime.make(
+  composition.api.pipe(
+    Layer.provide([Metrics.layer, ClusterPruning.layer]),
+    Layer.provide(taskmanager),
+    Layer.provide(compute),
+    Layer.provide(Layer.effectDiscard(Conductor.serve)),
+    Layer.provide(composition.catalog),
+    Layer.provide(InProcessFabric.layer),
+    Layer.provideMerge(cluster),
+    Layer.provide(composition.stores),
+    Layer.provideMerge(composition.sql(url)),
+    Layer.provide(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest)),
+    Layer.provide(Logging.layer)
+  )
+)
+
+/** Each actor has taken a turn when this is done. */
+const wakeAll = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const sharding = yield* Sharding.Sharding
+  const client = yield* InstanceEntity.client
+  const rows = yield* sql<{ readonly id: string }>`SELECT id FROM instances`
+  yield* Effect.forEach(rows, ({ id }) => client(id).Wake(), { concurrency: 128, discard: true })
+  return { awake: yield* sharding.activeEntityCount }
+})
+
+const awake = Effect.flatMap(Sharding.Sharding, ({ activeEntityCount }) =>
+  Effect.map(activeEntityCount, (awake) => ({ awake }))
+)
+
+/** What is left when the garbage is gone, in bytes. */
+const memory = async () => {
+  for (let n = 0; n < 4; n++) {
+    globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  const { external, heapUsed, rss } = process.memoryUsage()
+  return { heap: heapUsed + external, rss }
+}
+
+answer({
+  listening: () => runtime.runPromise(Effect.map(composition.port, (port) => ({ port }))),
+  wakeAll: () => runtime.runPromise(wakeAll),
+  awake: () => runtime.runPromise(awake),
+  memory
+})

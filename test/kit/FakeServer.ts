@@ -1,0 +1,127 @@
+/**
+ * A database server that exists only in memory: databases with tables, users with passwords and grants, and
+ * clients who are thrown out when it stops. It speaks as much SQL as the conformance suites do.
+ */
+import { Effect, Redacted, Schema } from "effect"
+import type { NewUser, User } from "../../src/services/GuestApi.ts"
+
+/** The server refused, or is not there. */
+export class FakeRefusal extends Schema.TaggedError<FakeRefusal>()("FakeRefusal", { message: Schema.String }) {}
+
+type Tables = Map<string, Array<Record<string, number>>>
+
+interface Account {
+  password: string
+  readonly grants: Set<string>
+}
+
+/** The database that is there from the first, and the administrator who may enter it. */
+const initialDatabase = "postgres"
+const administrator = "postgres"
+
+export interface FakeClient {
+  readonly query: (sql: string) => Effect.Effect<ReadonlyArray<unknown>, FakeRefusal>
+}
+
+export class FakeServer {
+  running = true
+  readonly databases = new Map<string, Tables>([[initialDatabase, new Map()]])
+  readonly #users = new Map<string, Account>()
+  #root: string | null = null
+  /** Clients of an earlier run are none of this one. */
+  #run = 0
+  readonly address: string
+  readonly port: number
+  readonly #adminPassword: string
+
+  constructor(at: { readonly address: string; readonly port: number; readonly adminPassword: Redacted.Redacted }) {
+    this.address = at.address
+    this.port = at.port
+    this.#adminPassword = Redacted.value(at.adminPassword)
+  }
+
+  stop() {
+    this.running = false
+    this.#run++
+  }
+
+  connect(user: string, password: Redacted.Redacted, database: string): Effect.Effect<FakeClient, FakeRefusal> {
+    return Effect.suspend(() => {
+      if (!this.running) return Effect.fail(new FakeRefusal({ message: "nobody is there" }))
+      if (!this.#knows(user, Redacted.value(password))) {
+        return Effect.fail(new FakeRefusal({ message: "password authentication failed" }))
+      }
+      const tables = this.databases.get(database)
+      const may = user === administrator || user === "root" || this.#users.get(user)?.grants.has(database) === true
+      if (tables === undefined || !may) return Effect.fail(new FakeRefusal({ message: "no such database for you" }))
+      const run = this.#run
+      return Effect.succeed({
+        query: (sql) =>
+          Effect.suspend(() =>
+            this.#run === run && this.databases.get(database) === tables
+              ? this.#answer(sql, tables)
+              : Effect.fail(new FakeRefusal({ message: "the connection is closed" }))
+          )
+      })
+    })
+  }
+
+  #knows(user: string, password: string): boolean {
+    if (user === administrator) return password === this.#adminPassword
+    if (user === "root") return password === this.#root
+    return password === this.#users.get(user)?.password
+  }
+
+  #answer(sql: string, tables: Tables): Effect.Effect<ReadonlyArray<unknown>, FakeRefusal> {
+    const create = /^CREATE TABLE (\w+) \(n int\)$/.exec(sql)?.[1]
+    if (create !== undefined) {
+      tables.set(create, [])
+      return Effect.succeed([])
+    }
+    const name = /^(?:INSERT INTO|SELECT (?:n|\*) FROM|DROP TABLE) (\w+)/.exec(sql)?.[1]
+    if (name === undefined) return Effect.succeed(sql === "SELECT 1" ? [{ n: 1 }] : [])
+    const rows = tables.get(name)
+    if (rows === undefined) return Effect.fail(new FakeRefusal({ message: `no table ${name}` }))
+    if (sql.startsWith("DROP")) tables.delete(name)
+    const value = /VALUES \((\d+)\)/.exec(sql)?.[1]
+    if (value !== undefined) rows.push({ n: Number(value) })
+    return Effect.succeed(sql.startsWith("SELECT") ? rows : [])
+  }
+
+  createDatabase(name: string) {
+    if (!this.databases.has(name)) this.databases.set(name, new Map())
+  }
+
+  deleteDatabase(name: string) {
+    this.databases.delete(name)
+    for (const { grants } of this.#users.values()) grants.delete(name)
+  }
+
+  createUser({ databases, name, password }: NewUser) {
+    const account = this.#users.get(name) ?? { password: "", grants: new Set<string>() }
+    account.password = Redacted.value(password)
+    for (const { name } of databases) account.grants.add(name)
+    this.#users.set(name, account)
+  }
+
+  deleteUser(name: string) {
+    this.#users.delete(name)
+  }
+
+  setRoot(password: Redacted.Redacted | null) {
+    this.#root = password === null ? null : Redacted.value(password)
+  }
+
+  get users(): ReadonlyArray<User> {
+    return [...this.#users].map(([name, { grants }]) => ({
+      name,
+      host: "%",
+      databases: [...grants].sort().map((name) => ({ name }))
+    }))
+  }
+
+  /** Names of all databases and users. */
+  get everything(): ReadonlyArray<string> {
+    return [...this.databases.keys(), ...this.#users.keys()].sort()
+  }
+}
