@@ -6,6 +6,7 @@ import { createServer } from "node:http"
 import { PgClient } from "@effect/sql-pg"
 import { Effect, ManagedRuntime, Redacted, Schema } from "effect"
 import pg from "pg"
+import * as PgPool from "../../src/layers/postgres/PgPool.ts"
 import { answer, options } from "./parent.ts"
 
 const { body, driver, parameters, statement, url } = options(
@@ -26,7 +27,7 @@ const withPg = (): (() => Promise<unknown>) => {
 }
 
 const withPgClient = async (): Promise<() => Promise<unknown>> => {
-  const runtime = ManagedRuntime.make(PgClient.layer({ url: Redacted.make(url), maxConnections: max }))
+  const runtime = ManagedRuntime.make(PgPool.layer(Redacted.make(url), "coffer-bench"))
   const sql = await runtime.runPromise(PgClient.PgClient)
   const query = sql.unsafe(statement, parameters).pipe(Effect.withTracerEnabled(false))
   return () => runtime.runPromise(query)

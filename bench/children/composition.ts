@@ -4,7 +4,6 @@
  */
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
-import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
@@ -16,14 +15,12 @@ import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
 import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
 import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
+import * as PgPool from "../../src/layers/postgres/PgPool.ts"
+import * as Telemetry from "../../src/layers/Telemetry.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 
-/** The same bound as in Up.ts. */
-export const maxConnections = 16
-
-export const sql = (url: string) =>
-  PgClient.layer({ url: Redacted.make(url), maxConnections, applicationName: "coffer-bench" })
+export const sql = (url: string) => PgPool.layer(Redacted.make(url), "coffer-bench")
 
 export const stores = Layer.mergeAll(
   PgInstances.layer,
@@ -49,6 +46,7 @@ export const idleTaskmanager = Layer.effectDiscard(
 /** The REST server on a free port. */
 export const api = HttpRouter.serve(HttpRoutes, { ...serveOptions, disableListenLog: true }).pipe(
   Layer.provide(LoopbackIdentity.layer(Redacted.make("bench"))),
+  Layer.provide(Telemetry.layer),
   Layer.provideMerge(NodeHttpServer.layer(createServer, { port: 0, host: "127.0.0.1" }))
 )
 

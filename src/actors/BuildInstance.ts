@@ -144,9 +144,12 @@ export const layer = BuildInstance.toLayer(
     yield* handOver(operation, spec)
     yield* awaitGuest(operation)
     yield* step(operation, {
-      name: "forget the order",
-      execute: Effect.flatMap(ProvisioningStore, (store) => store.forget(operation.instance))
+      name: "report",
+      execute: Effect.gen(function* () {
+        // What is handed over need not be kept: with the order go the passwords in it.
+        yield* (yield* ProvisioningStore).forget(operation.instance)
+        yield* reportOutcome(operation, null)
+      })
     })
-    yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
   })
 )

@@ -1,8 +1,8 @@
 /**
  * Export of traces, logs and metrics over OTLP, turned on by OpenTelemetry's own variables
- * (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` …).
+ * (`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_SERVICE_NAME`, `OTEL_RESOURCE_ATTRIBUTES` …). Without them no span is made.
  */
-import { ConfigProvider, Layer } from "effect"
+import { ConfigProvider, Layer, References } from "effect"
 import { FetchHttpClient } from "effect/http"
 import { Otlp, OtlpSerialization } from "effect/observability"
 
@@ -30,4 +30,4 @@ export const layer = isWanted
   ? Otlp.layerFromConfig({ resource: { serviceName: "coffer" }, loggerMergeWithExisting: true }).pipe(
       Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson, exporters])
     )
-  : Layer.empty
+  : Layer.succeed(References.TracerEnabled, false)

@@ -8,7 +8,6 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import { NodeCrypto, NodeHttpServer } from "@effect/platform-node"
-import { PgClient } from "@effect/sql-pg"
 import { Duration, Effect, Layer, Redacted } from "effect"
 import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
 import { HttpRouter } from "effect/http"
@@ -37,6 +36,7 @@ import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
 import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
+import * as PgPool from "./postgres/PgPool.ts"
 import * as Settings from "./Settings.ts"
 
 export interface Options {
@@ -46,9 +46,6 @@ export interface Options {
 }
 
 export const host = "127.0.0.1"
-
-/** Connections to the store. Each running step holds one for a moment; the embedded server grants a hundred. */
-const maxConnections = 16
 
 /** How long a stop waits for the step in flight; what it cuts off is run again at the next start. */
 const terminationTimeout = Duration.seconds(5)
@@ -65,9 +62,7 @@ const secretFile = (path: string, draw: () => string): Redacted.Redacted => {
 /** Two control planes on one machine hand out addresses of different blocks, as far as 128 blocks go. */
 const addressBlock = (root: string) => 64 + (createHash("sha256").update(root).digest().readUInt8(0) % 128)
 
-const sql = Layer.unwrap(
-  Effect.map(ControlPostgres, ({ url }) => PgClient.layer({ url, maxConnections, applicationName: "coffer" }))
-)
+const sql = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPool.layer(url)))
 
 const store = Layer.unwrap(
   Effect.map(DataFolder, ({ root }) => {

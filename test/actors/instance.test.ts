@@ -12,7 +12,6 @@ const buildSteps = [
   "create the server",
   "hand the order to the guest",
   "wait for the database",
-  "forget the order",
   "report"
 ]
 

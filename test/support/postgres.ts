@@ -3,7 +3,6 @@ import { mkdtempSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { NodeServices } from "@effect/platform-node"
-import { PgClient } from "@effect/sql-pg"
 import { Effect, Layer, Redacted } from "effect"
 import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
 import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
@@ -15,6 +14,7 @@ import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
 import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
 import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
+import * as PgPool from "../../src/layers/postgres/PgPool.ts"
 
 const folder = Layer.unwrap(
   Effect.gen(function* () {
@@ -33,9 +33,9 @@ const folder = Layer.unwrap(
 const server = ControlPostgres.layer.pipe(Layer.provide(PostgresBinaries.layer), Layer.provide(folder))
 
 /** A client of an empty database. */
-export const client = Layer.unwrap(
-  Effect.map(ControlPostgres, ({ url }) => PgClient.layer({ url, maxConnections: 16 }))
-).pipe(Layer.provide(server))
+export const client = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPool.layer(url))).pipe(
+  Layer.provide(server)
+)
 
 /** Every store, over that database, with its tables. */
 export const stores = Layer.mergeAll(

@@ -22,7 +22,7 @@ import { isInitialising, markInitialised, prepareVolume, removeData } from "./do
 
 /** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
 const initialisedWithin = "10 minutes"
-const greetingEvery = "200 millis"
+const greetingEvery = "50 millis"
 const logLinesInError = 20
 
 const unavailable = (error: EngineError) =>
