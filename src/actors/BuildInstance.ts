@@ -13,10 +13,10 @@ import { History } from "../services/History.ts"
 import type { OperationId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
-import { reportOutcome } from "./InstanceMailbox.ts"
+import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { Operation, StepFailure, step, takeBack } from "./Operation.ts"
+import { insist, noted, Operation, StepFailure, step, takeBack } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
 
 export const BuildInstance = Workflow.make("BuildInstance", {
@@ -94,49 +94,65 @@ const handOver = (operation: Operation, spec: ServerSpec) =>
               new StepFailure({ message: "The guest agent cannot be reached.", detail: error.message, transient: true })
           )
         )
-      yield* observations
-        .get(operation.instance)
-        .pipe(
-          Effect.map(Option.exists(({ status }) => status !== "new")),
-          Effect.repeat({ until: (begun) => begun, schedule: Schedule.spaced("20 millis") })
-        )
+      yield* Effect.gen(function* () {
+        // A delete need not wait for a guest that nobody wants any more.
+        if (yield* wasCalledOff(operation)) return yield* refuse("The build was called off.")
+        return Option.exists(yield* observations.get(operation.instance), ({ status }) => status !== "new")
+      }).pipe(Effect.repeat({ until: (begun) => begun, schedule: Schedule.spaced("20 millis") }))
     })
   })
 
+const wasCalledOff = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
+  const loaded = yield* (yield* Lifecycles).load(instance)
+  return !Option.exists(loaded, ({ state }) => state._tag === "Building" && state.operation === operation)
+})
+
 const waitKey = (operation: OperationId) => ({ operation, step: "wait for the database", attempt: 1 })
 
-/** Not a step, for it holds nothing while it waits; its line in the history is opened and closed by hand. */
-const awaitGuest = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
-  const history = yield* History
-  const loaded = yield* (yield* Lifecycles).load(instance)
-  const key = waitKey(operation)
-  yield* history.stepStarted(instance, {
-    ...key,
-    operationName: "build",
-    waitsFor: "the guest to see that a client can log in",
-    deadline: Option.getOrNull(Option.map(loaded, ({ state }) => deadlineOf(state)))
-  })
-  yield* DurableDeferred.await(GuestVerdict).pipe(
-    Effect.tapError((failure) =>
-      history.stepEnded(instance, { ...key, outcome: "failed", error: failure.message, detail: failure.detail })
+const closeWait = (
+  { instance, operation }: Operation,
+  outcome: "done" | "failed" | "interrupted",
+  failure: StepFailure | null
+) =>
+  noted(
+    Effect.flatMap(History, (history) =>
+      history.stepEnded(instance, {
+        ...waitKey(operation),
+        outcome,
+        error: failure?.message ?? null,
+        detail: failure?.detail ?? null
+      })
     )
   )
-  yield* history.stepEnded(instance, { ...key, outcome: "done", error: null, detail: null })
+
+/** Not a step, for it holds nothing while it waits; its line in the history is opened and closed by hand. */
+const awaitGuest = Effect.fnUntraced(function* (operation: Operation) {
+  const history = yield* History
+  const lifecycles = yield* Lifecycles
+  yield* noted(
+    Effect.gen(function* () {
+      const loaded = yield* lifecycles.load(operation.instance)
+      yield* history.stepStarted(operation.instance, {
+        ...waitKey(operation.operation),
+        operationName: "build",
+        waitsFor: "the guest to see that a client can log in",
+        deadline: Option.getOrNull(Option.map(loaded, ({ state }) => deadlineOf(state)))
+      })
+    })
+  )
+  yield* DurableDeferred.await(GuestVerdict).pipe(Effect.tapError((failure) => closeWait(operation, "failed", failure)))
+  yield* closeWait(operation, "done", null)
 })
 
 export const layer = BuildInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
-        const history = yield* History
-        yield* history.stepEnded(operation.instance, {
-          ...waitKey(operation.operation),
-          outcome: "interrupted",
-          error: null,
-          detail: null
-        })
+        // It may be called off, or lose its store, between its last word and its end.
+        if (yield* insist(hasSucceeded(operation))) return
+        yield* closeWait(operation, "interrupted", null)
         for (const { execute, name } of teardown(operation)) yield* takeBack(operation, { name, execute })
-        yield* reportOutcome(operation, cause)
+        yield* insist(reportOutcome(operation, cause))
       })
     )
     const spec = yield* allocateAddress(operation)

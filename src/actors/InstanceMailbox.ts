@@ -2,7 +2,7 @@
  * How an operation speaks to its instance: its outcome is written to the durable mailbox, and the actor is
  * woken to read it. Losing the wake-up costs a moment; a sweep finds the letter.
  */
-import { Cause, Clock, Effect, Schema } from "effect"
+import { Cause, Clock, Effect, Option, Schema } from "effect"
 import { Entity } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { ServiceStatus } from "../services/ConductorApi.ts"
@@ -34,10 +34,20 @@ const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | un
 
 const TenantFault = Schema.Struct({ message: Schema.String, detail: Schema.String })
 
-/** Tells the actor how the operation ended; `null` means well. */
+/** An operation has one outcome, under one key. */
+const outcomeKey = ({ operation }: Operation) => `outcome:${operation}`
+
+/** Tells the actor how the operation ended; `null` means well. The first outcome that was told stands. */
 export const reportOutcome = Effect.fnUntraced(function* (operation: Operation, cause: Cause.Cause<unknown> | null) {
   const lifecycles = yield* Lifecycles
   const now = yield* Clock.currentTimeMillis
-  yield* lifecycles.post(operation.instance, `outcome:${operation.operation}`, outcomeOf(operation, cause, now))
+  yield* lifecycles.post(operation.instance, outcomeKey(operation), outcomeOf(operation, cause, now))
   yield* wake(operation.instance)
+})
+
+/** Whether the actor was told that the operation ended well: from then on there is nothing to take back. */
+export const hasSucceeded = Effect.fnUntraced(function* (operation: Operation) {
+  const lifecycles = yield* Lifecycles
+  const posted = yield* lifecycles.posted(operation.instance, outcomeKey(operation))
+  return Option.exists(posted, ({ _tag }) => _tag === "OperationSucceeded")
 })

@@ -51,8 +51,10 @@ export class Lifecycles extends Context.Service<
       readonly now: Millis
       readonly limit: number
     }) => Effect.Effect<ReadonlyArray<InstanceId>>
-    /** Instances with an operation under way, to be woken when a taskmanager starts. */
-    readonly underWay: Effect.Effect<ReadonlyArray<InstanceId>>
+    /** Instances with an operation under way, or with one that was called off and has not come to its end. */
+    readonly underWay: (limit: number) => Effect.Effect<ReadonlyArray<InstanceId>>
+    /** The command that was put into the mailbox under this key, handled or not. */
+    readonly posted: (id: InstanceId, key: string) => Effect.Effect<Option.Option<Command>>
     /** How many instances are in each state. */
     readonly count: Effect.Effect<ReadonlyMap<State["_tag"], number>>
     /** Removes every trace of instances that were deleted before `before`; how many went. */

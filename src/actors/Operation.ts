@@ -4,7 +4,7 @@
  *
  * Steps *ensure*. The one that was in flight when a process died runs again; those before it do not.
  */
-import { Clock, Duration, Effect, Exit, Schema } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Schedule, Schema } from "effect"
 import { Activity } from "effect/workflow"
 import { History } from "../services/History.ts"
 import { InstanceId, kindOf, OperationId, ProjectId } from "../services/Ids.ts"
@@ -35,6 +35,34 @@ export interface Step {
 const pauseBefore = (attempt: number) =>
   attempt === 1 ? Duration.zero : Duration.min(Duration.millis(500 * 2 ** (attempt - 2)), Duration.seconds(30))
 
+/** A line that could not be written must not decide what becomes of the step that it is about. */
+export const noted = <A, E, R>(line: Effect.Effect<A, E, R>) => Effect.ignoreCause(line, { log: "Warn" })
+
+/** A bug, or a store that is away for a moment: what the step was about is not lost, it is tried again. */
+const dyingIsTransient = <A, R>(effect: Effect.Effect<A, StepFailure, R>) =>
+  Effect.catchCause(effect, (cause) =>
+    Cause.hasDies(cause) && !Cause.hasInterrupts(cause)
+      ? Effect.fail(
+          new StepFailure({
+            message: "Something inside the service failed.",
+            detail: Cause.pretty(cause).slice(0, maxDetail),
+            transient: true
+          })
+        )
+      : Effect.failCause(cause)
+  )
+
+/** How much of an internal error is kept, in characters. */
+const maxDetail = 2000
+
+/** For what must get through whatever happens to the store: five minutes of trying, then it is a defect. */
+export const insist = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, never, R> =>
+  effect.pipe(
+    Effect.sandbox,
+    Effect.retry({ while: (cause) => !Cause.hasInterrupts(cause), times: 150, schedule: Schedule.spaced("2 seconds") }),
+    Effect.orDie
+  )
+
 /** Runs one attempt under its deadline, with its span and its line in the history. */
 export const recorded = <A, R>(
   operation: Operation,
@@ -46,20 +74,24 @@ export const recorded = <A, R>(
     const history = yield* History
     const key = { operation: operation.operation, step: step.name, attempt }
     const now = yield* Clock.currentTimeMillis
-    yield* history.stepStarted(operation.instance, {
-      ...key,
-      operationName: kindOf(operation.operation),
-      waitsFor: step.waitsFor,
-      deadline: now + Duration.toMillis(step.deadline)
-    })
-    const ended = (outcome: "done" | "failed" | "interrupted", failure: StepFailure | null) =>
-      history.stepEnded(operation.instance, {
+    yield* noted(
+      history.stepStarted(operation.instance, {
         ...key,
-        outcome,
-        error: failure?.message ?? null,
-        detail: failure?.detail ?? null
+        operationName: kindOf(operation.operation),
+        waitsFor: step.waitsFor,
+        deadline: now + Duration.toMillis(step.deadline)
       })
-    const timely = Effect.timeoutOrElse(effect, {
+    )
+    const ended = (outcome: "done" | "failed" | "interrupted", failure: StepFailure | null) =>
+      noted(
+        history.stepEnded(operation.instance, {
+          ...key,
+          outcome,
+          error: failure?.message ?? null,
+          detail: failure?.detail ?? null
+        })
+      )
+    const timely = Effect.timeoutOrElse(dyingIsTransient(effect), {
       duration: step.deadline,
       orElse: () =>
         Effect.fail(
@@ -100,7 +132,7 @@ export const step = <R, Success extends Schema.Constraint = typeof Schema.Void>(
     name: options.name,
     waitsFor: options.waitsFor ?? options.name,
     deadline: options.deadline ?? Duration.seconds(30),
-    retries: options.retries ?? 5
+    retries: options.retries ?? 10
   }
   return Activity.make({
     name: step.name,
@@ -136,7 +168,7 @@ export const takeBack = <R>(
           Effect.logError(
             `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
           ),
-          history.report(operation.instance, `left behind: ${options.name} failed: ${message}`)
+          noted(history.report(operation.instance, `left behind: ${options.name} failed: ${message}`))
         )
       )
     )

@@ -41,7 +41,7 @@ const sweep = Effect.gen(function* () {
       limit: maxWoken
     })
     .pipe(Effect.withTracerEnabled(false))
-  const underWay = yield* Effect.withTracerEnabled(lifecycles.underWay, false)
+  const underWay = yield* Effect.withTracerEnabled(lifecycles.underWay(maxWoken), false)
   yield* Effect.forEach(new Set([...missed, ...underWay]), wake, { discard: true })
 }).pipe(Effect.catchCause((cause) => Effect.logError("the sweep failed", cause)))
 

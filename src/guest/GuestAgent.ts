@@ -47,6 +47,9 @@ const restartPause = (crashes: number) =>
 /** A database that has served for this long has recovered: its next crash counts as the first. */
 const recovery = Duration.seconds(60)
 
+/** The pause before an agent that met a bug begins again. */
+const afterBug = Duration.seconds(5)
+
 /** What an agent needs to know of where it lives. */
 export interface Home {
   readonly spec: ServerSpec
@@ -55,6 +58,13 @@ export interface Home {
   readonly runtime: DatabaseRuntimeShape
   readonly manager: DatastoreManager
 }
+
+/** Text as a report may hold it: on one line, and no longer than the conductor takes. */
+const reportable = (text: string) =>
+  text
+    .toWellFormed()
+    .replace(/\p{Cc}+/gu, " ")
+    .slice(0, maxReportLength)
 
 /** The database that the runtime is to run for this home. */
 export const databaseOf = ({ manager, spec, volume }: Home, adminPassword: Redacted.Redacted): DatabaseSpec => ({
@@ -105,7 +115,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     yield* conductor
       .heartbeat({
         instance_id: spec.instanceId,
-        payload: { service_status: yield* Ref.get(status), progress: progress?.slice(0, maxReportLength) ?? null },
+        payload: { service_status: yield* Ref.get(status), progress: progress === null ? null : reportable(progress) },
         sent: yield* stamp
       })
       .pipe(Effect.catch((error) => Effect.logDebug(`the next heartbeat will tell: ${error.message}`)))
@@ -149,7 +159,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.gen(function* () {
         yield* Effect.logError(`the order could not be carried out: ${message}`)
         yield* notes.setPhase("failed")
-        const report = { instance_id: spec.instanceId, message: message.slice(0, maxReportLength), sent: yield* stamp }
+        const report = { instance_id: spec.instanceId, message: reportable(message), sent: yield* stamp }
         yield* Effect.ignore(conductor.notify_exc_info(report))
         yield* become("failed to spawn")
       })
@@ -201,21 +211,24 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     }
   })
 
+  /** Ends only where there is nothing to look after. */
   const life = Effect.gen(function* () {
     if ((yield* notes.phase) === "new") yield* ordered.await
     if ((yield* notes.phase) === "preparing") yield* carryOut
-    if ((yield* notes.phase) === "failed") {
-      yield* Ref.set(status, "failed to spawn")
-      return
-    }
+    if ((yield* notes.phase) === "failed") return yield* Ref.set(status, "failed to spawn")
     // Adopted or started again after the agent was away: that is no crash.
     yield* bringUp.pipe(Effect.catch(({ message }) => Effect.logError(`the database did not come up: ${message}`)))
     yield* supervise
   }).pipe(
-    Effect.annotateLogs({ instance: spec.instanceId }),
-    Effect.catchCause((cause) =>
-      Cause.hasInterruptsOnly(cause) ? Effect.void : Effect.logError("the guest agent failed", cause)
-    )
+    // Nobody looks at the database while the agent is down with a bug: it must not go on saying "healthy".
+    Effect.tapCause((cause) =>
+      Cause.hasInterrupts(cause)
+        ? Effect.void
+        : Effect.andThen(Effect.logError("the guest agent met a bug; it begins again", cause), become("unknown"))
+    ),
+    Effect.sandbox,
+    Effect.retry({ while: (cause) => !Cause.hasInterrupts(cause), schedule: Schedule.spaced(afterBug) }),
+    Effect.annotateLogs({ instance: spec.instanceId })
   )
 
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {

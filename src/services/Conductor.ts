@@ -2,7 +2,7 @@
  * The conductor: takes what guests report, so that no guest ever touches the store. Heartbeats are written in
  * batches, each message done with after its write; only what changed is told to the taskmanager.
  */
-import { Clock, Deferred, Duration, Effect, Metric, Queue, Schedule, Schema } from "effect"
+import { Cause, Clock, Deferred, Duration, Effect, Metric, Queue, Schedule, Schema } from "effect"
 import { ConductorApi, conductorTopic, type ServiceStatus } from "./ConductorApi.ts"
 import { Fabric } from "./Fabric.ts"
 import { InstanceId as Id, type InstanceId } from "./Ids.ts"
@@ -80,14 +80,34 @@ export const serve = Effect.gen(function* () {
     yield* writeBeats(beats)
   })
 
+  const isWritten = (batch: ReadonlyArray<Report>) =>
+    write(batch).pipe(
+      Effect.as(true),
+      Effect.catchCause((cause) =>
+        Cause.hasInterrupts(cause)
+          ? Effect.failCause(cause)
+          : Effect.as(Effect.logWarning("reports of guests could not be written", cause), false)
+      )
+    )
+
+  /** What fails alone while others are written is at fault itself, and dropped; while nothing is, the store is away. */
+  const insist = Effect.fnUntraced(function* (batch: ReadonlyArray<Report>) {
+    if (yield* isWritten(batch)) return
+    for (let tries = 0; tries < patience; tries++) {
+      yield* Effect.sleep("1 second")
+      const written = yield* Effect.forEach(batch, (report) => isWritten([report]))
+      const dropped = written.filter((isWritten) => !isWritten).length
+      if (dropped < batch.length) {
+        if (dropped > 0) yield* Effect.logError(`${dropped} reports of guests were dropped: the store refuses them`)
+        return
+      }
+    }
+    yield* Effect.logError("reports of guests are given up: the store is away; the next ones will tell")
+  })
+
   const pump = Effect.gen(function* () {
     const batch = yield* Queue.takeBetween(reports, 1, maxBatch)
-    yield* write(batch).pipe(
-      Effect.sandbox,
-      Effect.tapError((cause) => Effect.logWarning("reports of guests wait for the store", cause)),
-      Effect.retry({ times: patience, schedule: Schedule.spaced("1 second") }),
-      Effect.catch(() => Effect.logError("reports of guests are given up; the next ones will tell"))
-    )
+    yield* insist(batch)
     for (const { done } of batch) yield* Deferred.succeed(done, undefined)
   })
   yield* Effect.forkScoped(Effect.forever(pump))

@@ -25,7 +25,11 @@ export type ServiceStatus = typeof ServiceStatus.Type
 /** The longest text that a guest may send about itself, in characters. */
 export const maxReportLength = 2000
 
-const Text = Schema.String.check(Schema.isMaxLength(maxReportLength))
+/** What PostgreSQL can keep, and no terminal chokes on. */
+const Text = Schema.String.check(Schema.isMaxLength(maxReportLength), Schema.isPattern(/^[^\p{Cc}\p{Cs}]*$/u))
+/** Seconds since the epoch, up to the year 2100. */
+const Sent = Schema.Number.check(Schema.isBetween({ minimum: 0, maximum: 4_102_444_800 }))
+
 const InstanceId = Schema.String.check(Schema.isMaxLength(36))
 
 export const ConductorApi = RpcGroup.make(
@@ -37,9 +41,8 @@ export const ConductorApi = RpcGroup.make(
       /** An extension: what the guest is doing just now (pulling an image …), for the history. */
       progress: Schema.optionalKey(Schema.NullOr(Text))
     }),
-    sent: Schema.Number
+    sent: Sent
   }),
   /** What the guest was told to do failed; `message` is fit for a tenant. */
-  cast("notify_exc_info", { instance_id: InstanceId, message: Text, sent: Schema.Number })
+  cast("notify_exc_info", { instance_id: InstanceId, message: Text, sent: Sent })
 )
-export type ConductorMethods = RpcGroup.Rpcs<typeof ConductorApi>

@@ -26,10 +26,13 @@ export interface Written {
 export class Observations extends Context.Service<
   Observations,
   {
-    /** Writes the newest beat of each live guest in one statement; older and repeated ones are dropped. */
+    /**
+     * Writes the newest beat of each guest in one statement, where a guest is expected: of an instance that is
+     * being built or serves. Older and repeated ones are dropped.
+     */
     readonly record: (beats: ReadonlyArray<Beat>) => Effect.Effect<ReadonlyArray<Written>>
-    /** The guest said why it could not do what it was told; null takes it back. */
-    readonly recordFailure: (instance: InstanceId, message: string | null) => Effect.Effect<void>
+    /** The guest said why it could not do what it was told. */
+    readonly recordFailure: (instance: InstanceId, message: string) => Effect.Effect<void>
     readonly get: (
       instance: InstanceId
     ) => Effect.Effect<Option.Option<Observation & { readonly failure: string | null }>>

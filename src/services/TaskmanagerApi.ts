@@ -17,4 +17,3 @@ export const TaskmanagerApi = RpcGroup.make(
   /** The guest of this instance has sent no heartbeat for too long. */
   cast("silent", { instance_id: Schema.String })
 )
-export type TaskmanagerMethods = RpcGroup.Rpcs<typeof TaskmanagerApi>

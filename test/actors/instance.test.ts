@@ -1,6 +1,7 @@
 /** The life of an instance on virtual time, through the real actors, workflows, conductor and guest agents. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Option } from "effect"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
@@ -88,6 +89,48 @@ describe("build", () => {
       })
     )
   )
+})
+
+describe("a build that was called off", () => {
+  it.effect("is found by the sweep and taken back, although nobody was told", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults, servers } = yield* FakeDatabases
+        faults.startTime = Duration.hours(2)
+        const id = yield* World.create()
+        yield* World.passes("3 seconds")
+        // What is left when a process dies after its decision and before the work that it asks for.
+        const lifecycles = yield* Lifecycles
+        const { generation, state } = Option.getOrThrow(yield* lifecycles.load(id))
+        const previous = "operation" in state ? state.operation : null
+        const fault = { message: "late", details: null, at: 0 }
+        const commit = { generation, state: { _tag: "Failed" as const, fault, previous }, handled: [] }
+        yield* lifecycles.commit(id, { ...commit, transition: null })
+        yield* World.passes("10 seconds")
+        expect(servers.size).toBe(0)
+        expect(yield* World.story(id)).toContain("build: remove the server done")
+        expect(Option.getOrThrow(yield* lifecycles.load(id)).state).toMatchObject({ _tag: "Failed", previous: null })
+      })
+    )
+  )
+})
+
+describe("a store that is away for a moment", () => {
+  for (const step of buildSteps.filter((step) => step !== "wait for the database")) {
+    it.effect(`while "${step}" runs does not make the build fail`, () => {
+      let outage = 2
+      return World.runWithOutage(
+        (name) => name === step && outage-- > 0,
+        Effect.gen(function* () {
+          const id = yield* World.create(["shop"])
+          yield* World.passes("30 seconds")
+          expect(yield* World.status(id)).toBe("ACTIVE")
+          expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+          expect((yield* FakeDatabases).servers.size).toBe(1)
+        })
+      )
+    })
+  }
 })
 
 describe("delete", () => {

@@ -4,7 +4,7 @@ import { Clock, Effect, Exit, type Layer, Option, Redacted } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Addresses } from "../../src/services/Addresses.ts"
 import { History, maxEntries } from "../../src/services/History.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, type OperationId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { type Provisioning, ProvisioningStore } from "../../src/services/Provisioning.ts"
@@ -141,6 +141,8 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect(mail.map(({ command }) => command._tag)).toEqual(["Create", "Delete", "OperationSucceeded"])
         yield* move(id, "Active")
         expect((yield* load(id)).mail).toEqual([])
+        expect(Option.getOrNull(yield* lifecycles.posted(id, "a"))).toEqual({ _tag: "OperationSucceeded", operation })
+        expect(Option.isNone(yield* lifecycles.posted(id, "b"))).toBe(true)
       })
     )
 
@@ -169,9 +171,16 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect(early).toContain(idle)
         expect(early).not.toContain(busy)
         expect(yield* lifecycles.overdue({ mailBefore: 0, now: now + 2000, limit: 1000 })).toContain(busy)
-        expect(yield* lifecycles.underWay).toContain(busy)
-        expect(yield* lifecycles.underWay).not.toContain(idle)
-        expect((yield* lifecycles.count).get("Building")).toBeGreaterThan(0)
+        expect(yield* lifecycles.underWay(1000)).toContain(busy)
+        expect(yield* lifecycles.underWay(1000)).not.toContain(idle)
+        const fault = { message: "late", details: null, at: now }
+        const failed = (previous: OperationId | null) => ({ _tag: "Failed" as const, fault, previous })
+        const commit = { transition: null, handled: [] }
+        yield* lifecycles.commit(busy, { ...commit, generation: generation + 1, state: failed(operation) })
+        expect(yield* lifecycles.underWay(1000)).toContain(busy)
+        yield* lifecycles.commit(busy, { ...commit, generation: generation + 2, state: failed(null) })
+        expect(yield* lifecycles.underWay(1000)).not.toContain(busy)
+        expect((yield* lifecycles.count).get("Failed")).toBeGreaterThan(0)
       })
     )
 
@@ -230,6 +239,9 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect(yield* observations.silentSince(100)).toContain(id)
         expect(yield* observations.silentSince(100)).not.toContain(id)
         expect(yield* observations.record([beat(200)])).toEqual([{ instance: id, status: "healthy", changed: true }])
+        yield* move(id, "Deleted")
+        expect(yield* observations.record([beat(300)])).toEqual([])
+        expect(Option.isNone(yield* observations.get(id))).toBe(true)
       })
     )
 
@@ -265,6 +277,7 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect(yield* addresses.ensure(two, 5432)).not.toBe(first)
         expect(Option.getOrThrow(yield* (yield* Instances).get("any", one)).address).toBe(first)
         yield* addresses.release(one)
+        expect(yield* addresses.ensure(yield* create(aProject()), 5432)).not.toBe(first)
         expect(Option.getOrThrow(yield* (yield* Instances).get("any", one)).address).toBeNull()
       })
     )

@@ -162,6 +162,18 @@ export const runWithDelete = <A, E>(
     expect(asked, "a delete was to be asked for on the way").toBe(true)
   }).pipe(Effect.provide(surviving))
 
+/** Runs a test in which the history's store dies under a step, as often as `strikes` says. */
+export const runWithOutage = <A, E>(
+  strikes: (step: string) => boolean,
+  test: Effect.Effect<A, E, World | Scope.Scope>
+) =>
+  Effect.gen(function* () {
+    const { witness } = yield* buildMortal(({ step }) =>
+      Effect.suspend(() => (strikes(step) ? Effect.die("the store is away") : Effect.void))
+    )
+    return yield* Effect.andThen(passes("200 millis"), test).pipe(Effect.scoped, Effect.provideContext(witness))
+  }).pipe(Effect.provide(surviving))
+
 let drawn = 0
 const nextId = () => InstanceId.make(`00000000-0000-4000-8000-${String(++drawn).padStart(12, "0")}`)
 

@@ -7,7 +7,7 @@ import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { PgClient } from "@effect/sql-pg"
-import { Context, Effect, Layer, Redacted, Schedule, Schema } from "effect"
+import { Cause, Context, Effect, Layer, Redacted, Schedule, Schema } from "effect"
 import { Reactivity } from "effect/reactivity"
 import { DataFolder } from "./DataFolder.ts"
 import { endProcessOn, HostProcessError } from "./HostProcess.ts"
@@ -102,7 +102,11 @@ const keepUp = (data: string, start: Effect.Effect<void, HostProcessError>) =>
     yield* start
     yield* Effect.logInfo("the control plane's PostgreSQL serves again")
   }).pipe(
-    Effect.catch((error) => Effect.logError(`the control plane's PostgreSQL does not start: ${error.message}`)),
+    Effect.catchCause((cause) =>
+      Cause.hasInterrupts(cause)
+        ? Effect.failCause(cause)
+        : Effect.logError("the control plane's PostgreSQL does not start", cause)
+    ),
     Effect.repeat(Schedule.spaced(watchInterval))
   )
 

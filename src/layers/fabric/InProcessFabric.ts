@@ -6,7 +6,7 @@
 import {
   Cause,
   Context,
-  type Duration,
+  Duration,
   Effect,
   Exit,
   Fiber,
@@ -129,7 +129,8 @@ const make = Effect.sync(() => {
           calls,
           method === undefined
             ? Effect.succeed(Exit.die(`no method ${message.method}`))
-            : Effect.exit(handle(message, method))
+            : // Whoever asked has given up by then, or has gone away before.
+              Effect.exit(Effect.timeout(handle(message, method), Duration.times(method.timeout, 2)))
         )
       }
     }

@@ -186,6 +186,7 @@ const make = Effect.sync(() => {
         row.history.push({ key: null, entry: { kind: "transition", at: now, ...commit.transition } })
         row.desired = { ...row.desired, updated: now }
       }
+      if (commit.state._tag === "Deleted") row.observed = null
       if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
     }),
     post: Effect.fnUntraced(function* (id, key, command) {
@@ -206,9 +207,15 @@ const make = Effect.sync(() => {
           .slice(0, limit)
           .map((row) => row.desired.id)
       ),
-    underWay: Effect.sync(() =>
-      [...rows.values()].filter((row) => deadlineOf(row.state) !== null).map((row) => row.desired.id)
-    ),
+    underWay: (limit) =>
+      Effect.sync(() =>
+        [...rows.values()]
+          .filter(({ state }) => deadlineOf(state) !== null || (state._tag === "Failed" && state.previous !== null))
+          .slice(0, limit)
+          .map((row) => row.desired.id)
+      ),
+    posted: (id, key) =>
+      Effect.sync(() => Option.fromNullishOr(rows.get(id)?.mailbox.find((letter) => letter.key === key)?.command)),
     count: Effect.sync(() => {
       const counts = new Map<State["_tag"], number>()
       for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)
@@ -231,8 +238,9 @@ const make = Effect.sync(() => {
           if (beat.sent > (newest.get(beat.instance)?.sent ?? Number.NEGATIVE_INFINITY)) newest.set(beat.instance, beat)
         }
         for (const beat of newest.values()) {
-          const row = Option.getOrUndefined(live(beat.instance))
-          if (row === undefined || (row.observed !== null && row.observed.sent >= beat.sent)) continue
+          const row = rows.get(beat.instance)
+          if (row === undefined || !["New", "Building", "Active"].includes(row.state._tag)) continue
+          if (row.observed !== null && row.observed.sent >= beat.sent) continue
           const before = row.observed
           row.observed = {
             status: beat.status,
@@ -309,15 +317,14 @@ const make = Effect.sync(() => {
     list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
   })
 
+  let cursor = 0
   const addresses = Addresses.of({
     ensure: (id) =>
       Effect.sync(() => {
+        const fresh = () => `127.64.0.${++cursor}`
         const row = rows.get(id)
-        const taken = new Set([...rows.values()].map((row) => row.address))
-        let n = 1
-        while (taken.has(`127.64.0.${n}`)) n++
-        if (row === undefined) return `127.64.0.${n}`
-        row.address ??= `127.64.0.${n}`
+        if (row === undefined) return fresh()
+        row.address ??= fresh()
         return row.address
       }),
     release: (id) =>

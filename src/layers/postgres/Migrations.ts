@@ -6,6 +6,7 @@
 import { PgMigrator } from "@effect/sql-pg"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
+import { addressCount } from "./PgAddresses.ts"
 
 const controlPlane = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -72,6 +73,8 @@ const controlPlane = Effect.gen(function* () {
       address text PRIMARY KEY,
       instance text NOT NULL UNIQUE REFERENCES instances ON DELETE CASCADE
     )`
+  // Goes round the whole range before it gives an address out again: the uid of a server follows from it.
+  yield* sql`CREATE SEQUENCE address_cursor MINVALUE 0 MAXVALUE ${sql.literal(String(addressCount - 1))} START 0 CYCLE`
   yield* sql`
     CREATE TABLE quota_limits (
       project text NOT NULL,

@@ -13,6 +13,10 @@ const died = Effect.orDie
 /** How many addresses are tried before giving up: foreign listeners are few, or they take the whole range. */
 const maxTries = 64
 
+/** The first and last of each block of 256 are left out: they look like network and broadcast addresses. */
+const hostsInBlock = 254
+export const addressCount = hostsInBlock * 256
+
 /** Whether a server could listen there now. */
 const isFree = (address: string, port: number): Effect.Effect<boolean> =>
   Effect.callback<boolean>((resume) => {
@@ -28,9 +32,7 @@ export const layer = (secondOctet: number): Layer.Layer<Addresses, never, SqlCli
     Effect.gen(function* () {
       const sql = yield* SqlClient.SqlClient
       const range = `127.${secondOctet}.0.0/16`
-      // The first and last of each block of 256 are left out: they look like network and broadcast addresses.
-      const addressAt = (n: number) => `127.${secondOctet}.${Math.floor(n / 254) % 256}.${(n % 254) + 1}`
-      const hosts = 254 * 256
+      const addressAt = (n: number) => `127.${secondOctet}.${Math.floor(n / hostsInBlock)}.${(n % hostsInBlock) + 1}`
 
       const owned = (id: InstanceId) =>
         died(sql<{ readonly address: string }>`SELECT address FROM addresses WHERE instance = ${id}`).pipe(
@@ -42,28 +44,26 @@ export const layer = (secondOctet: number): Layer.Layer<Addresses, never, SqlCli
           INSERT INTO addresses (address, instance) VALUES (${address}, ${id})
           ON CONFLICT DO NOTHING RETURNING address`).pipe(Effect.map((rows) => rows.length === 1))
 
-      const count = died(sql<{ readonly n: bigint }>`SELECT count(*) AS n FROM addresses`).pipe(
-        Effect.map((rows) => Number(rows[0]?.n ?? 0n))
+      const nextAddress = died(sql<{ readonly n: bigint }>`SELECT nextval('address_cursor') AS n`).pipe(
+        Effect.map((rows) => addressAt(Number(rows[0]?.n ?? 0n)))
       )
+
+      /** Tries fresh addresses one after another, until one is ours and nobody else listens on it. */
+      const allocate = (id: InstanceId, port: number, tries: number): Effect.Effect<string, NoAddressLeft> =>
+        Effect.gen(function* () {
+          if (tries === 0) return yield* new NoAddressLeft({ range })
+          const address = yield* nextAddress
+          if (yield* claim(id, address)) {
+            if (yield* isFree(address, port)) return address
+            yield* died(sql`DELETE FROM addresses WHERE instance = ${id}`)
+          }
+          const mine = yield* owned(id)
+          return Option.isSome(mine) ? mine.value : yield* allocate(id, port, tries - 1)
+        })
 
       const ensure = Effect.fn("Addresses.ensure")(function* (id: InstanceId, port: number) {
         const already = yield* owned(id)
-        if (Option.isSome(already)) return already.value
-        // Start where a compact range would have its next gap, and look around from there.
-        const start = yield* count
-        let tries = 0
-        for (let n = 0; n < hosts && tries < maxTries; n++) {
-          const address = addressAt((start + n) % hosts)
-          if (!(yield* claim(id, address))) {
-            const mine = yield* owned(id)
-            if (Option.isSome(mine)) return mine.value
-            continue
-          }
-          if (yield* isFree(address, port)) return address
-          yield* died(sql`DELETE FROM addresses WHERE instance = ${id}`)
-          tries++
-        }
-        return yield* new NoAddressLeft({ range })
+        return Option.isSome(already) ? already.value : yield* allocate(id, port, maxTries)
       })
 
       return Addresses.of({

@@ -29,6 +29,7 @@ const decodeCounts = Schema.decodeUnknownEffect(
     })
   )
 )
+const decodeCommands = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ command: Command })))
 const encodeState = Schema.encodeSync(Schema.fromJsonString(State))
 const encodeCommand = Schema.encodeSync(Schema.fromJsonString(Command))
 
@@ -69,6 +70,8 @@ const make = Effect.gen(function* () {
         yield* died(sql`INSERT INTO history (instance, entry) VALUES (${id}, ${JSON.stringify(entry)}::jsonb)`)
         yield* died(sql`UPDATE instances SET updated = ${at} WHERE id = ${id}`)
       }
+      // The guest's last words may have come after it was forgotten.
+      if (tag === "Deleted") yield* died(sql`DELETE FROM observations WHERE instance = ${id}`)
       if (tag === "Active") {
         yield* died(sql`UPDATE quota_holds SET committed = true WHERE instance = ${id} AND NOT committed`)
       }
@@ -102,11 +105,21 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => rows.map(({ instance }) => instance))
     )
 
-  const underWay = sql`SELECT instance FROM lifecycles WHERE deadline IS NOT NULL`.pipe(
-    instances,
-    died,
-    Effect.map((rows) => rows.map(({ instance }) => instance))
-  )
+  const underWay = (limit: number) =>
+    sql`
+      SELECT instance FROM lifecycles
+      WHERE deadline IS NOT NULL OR (tag = 'Failed' AND state ->> 'previous' IS NOT NULL) LIMIT ${limit}`.pipe(
+      instances,
+      died,
+      Effect.map((rows) => rows.map(({ instance }) => instance))
+    )
+
+  const posted = (id: InstanceId, key: string) =>
+    sql`SELECT command FROM mailbox WHERE instance = ${id} AND key = ${key}`.pipe(
+      Effect.flatMap(decodeCommands),
+      died,
+      Effect.map((rows) => Option.fromNullishOr(rows[0]?.command))
+    )
 
   const count = sql`SELECT tag, count(*) AS count FROM lifecycles GROUP BY tag`.pipe(
     Effect.flatMap(decodeCounts),
@@ -123,7 +136,7 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => rows.length)
     )
 
-  return Lifecycles.of({ load, commit, post, desired, overdue, underWay, count, prune })
+  return Lifecycles.of({ load, commit, post, desired, overdue, underWay, posted, count, prune })
 })
 
 export const layer = Layer.effect(Lifecycles, make)

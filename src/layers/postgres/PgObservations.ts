@@ -28,7 +28,7 @@ const make = Effect.gen(function* () {
           to_timestamp(b.sent / 1000) AS sent, to_timestamp(b."receivedAt" / 1000) AS received
         FROM jsonb_to_recordset(${JSON.stringify(beats)}::jsonb)
           AS b (instance text, status text, sent float8, "receivedAt" float8)
-        JOIN lifecycles l ON l.instance = b.instance AND l.tag <> 'Deleted'
+        JOIN lifecycles l ON l.instance = b.instance AND l.tag IN ('New', 'Building', 'Active')
         ORDER BY b.instance, b.sent DESC
       ), before AS (
         SELECT o.instance, o.status, o.silent FROM observations o JOIN beats USING (instance)
