@@ -27,10 +27,16 @@ const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | un
   if (cause === null) return { _tag: "OperationSucceeded", operation }
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")?.error
   const fault = Schema.is(TenantFault)(failure)
-    ? { message: failure.message, details: failure.detail === "" ? null : failure.detail, at }
-    : { message: "An internal error stopped the operation.", details: Cause.pretty(cause).slice(0, 4000), at }
+    ? { message: storable(failure.message), details: failure.detail === "" ? null : storable(failure.detail), at }
+    : { message: "An internal error stopped the operation.", details: storable(Cause.pretty(cause)), at }
   return { _tag: "OperationFailed", operation, fault }
 }
+
+/** How much of a fault's text is kept, in characters. */
+const maxFault = 4000
+
+/** Faults quote what servers printed, and the store keeps no NUL and no half of a character. */
+const storable = (text: string) => text.toWellFormed().replaceAll("\0", "").slice(0, maxFault)
 
 const TenantFault = Schema.Struct({ message: Schema.String, detail: Schema.String })
 

@@ -2,7 +2,8 @@
 import { Schema } from "effect"
 
 export const Listed = Schema.Struct({
-  instances: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String }))
+  instances: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String })),
+  links: Schema.optionalKey(Schema.Array(Schema.Struct({ rel: Schema.String, href: Schema.URLFromString })))
 })
 
 export const Shown = Schema.Struct({

@@ -65,8 +65,7 @@ export const unauthorized = (message: string) => new Unauthorized({ unauthorized
 export const forbidden = (message: string) => new Forbidden({ forbidden: { code: 403, message } })
 export const itemNotFound = (message: string) => new ItemNotFound({ itemNotFound: { code: 404, message } })
 export const overLimit = (message: string) => new OverLimit({ overLimit: { code: 413, message } })
-export const unprocessable = (message: string) =>
-  new UnprocessableEntity({ unprocessableEntity: { code: 422, message } })
+const unprocessable = (message: string) => new UnprocessableEntity({ unprocessableEntity: { code: 422, message } })
 
 /** `feature` begins a sentence: "Backups", "Resizing an instance". */
 export const notYet = (feature: string) =>

@@ -3,19 +3,17 @@
  * of each datastore stand in services/NameRules.ts.
  */
 import { Schema } from "effect"
+import { Text } from "../services/Ids.ts"
 
 /** Trove's `^.*[0-9a-zA-Z]+.*$` on texts of 1 to 255 characters. */
-const named = (text: Schema.String) =>
-  text.check(
-    Schema.isMinLength(1, { message: "is too short: at least 1 character" }),
-    Schema.isMaxLength(255, { message: "is too long: at most 255 characters" }),
-    Schema.isPattern(/[0-9a-zA-Z]/, { message: "does not match '^.*[0-9a-zA-Z]+.*$': it needs a letter or a digit" })
-  )
-
-export const Name = named(Schema.String)
+export const Name = Text.check(
+  Schema.isMinLength(1, { message: "is too short: at least 1 character" }),
+  Schema.isMaxLength(255, { message: "is too long: at most 255 characters" }),
+  Schema.isPattern(/[0-9a-zA-Z]/, { message: "does not match '^.*[0-9a-zA-Z]+.*$': it needs a letter or a digit" })
+)
 
 /** Redacted from here on: it is never logged, traced or repeated. */
-export const Password = Schema.RedactedFromValue(named(Schema.String))
+export const Password = Schema.RedactedFromValue(Name)
 
 export const Host = Schema.String.check(
   Schema.isMaxLength(255, { message: "is too long: at most 255 characters" }),
@@ -29,14 +27,15 @@ export const Cidr = Schema.String.check(
 )
 
 /** How many databases or users one request may name. */
-export const maxNamed = 100
+const maxNamed = 100
 const few = Schema.isMaxLength(maxNamed, { message: `must not hold more than ${maxNamed}` })
 
-const Setting = Schema.optionalKey(Schema.NullOr(Schema.String.check(Schema.isMaxLength(255))))
+/** A text that need not be given. */
+export const OptionalText = Schema.optionalKey(Schema.NullOr(Text.check(Schema.isMaxLength(255))))
 
-export const NewDatabases = Schema.Array(Schema.Struct({ name: Name, character_set: Setting, collate: Setting })).check(
-  few
-)
+export const NewDatabases = Schema.Array(
+  Schema.Struct({ name: Name, character_set: OptionalText, collate: OptionalText })
+).check(few)
 
 export const NewUsers = Schema.Array(
   Schema.Struct({

@@ -4,8 +4,8 @@
  */
 import { Clock, Config, Context, Effect, Layer } from "effect"
 
-export const limitedVerbs = ["POST", "PUT", "DELETE", "GET"] as const
-export type LimitedVerb = (typeof limitedVerbs)[number]
+const limitedVerbs = ["POST", "PUT", "DELETE", "GET"] as const
+type LimitedVerb = (typeof limitedVerbs)[number]
 
 /** Requests a minute and verb, if the configuration names no other (`http_get_rate` and the like). */
 export const defaultRate = 200

@@ -4,7 +4,7 @@
 import { Schema } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiSchema } from "effect/http-api"
-import type { Millis } from "../services/Ids.ts"
+import { type Millis, Text } from "../services/Ids.ts"
 
 /** Every parameter of the path that the prefix of all operations brings along. */
 export const prefix = "/v1.0/:project"
@@ -54,7 +54,7 @@ const Limit = Schema.Int.check(
 ).annotate({ message: "must be an integer of 1 or more" })
 
 /** The page that a query asks for. */
-export const pageQuery = { limit: Schema.optionalKey(Limit), marker: Schema.optionalKey(Schema.String) }
+export const pageQuery = { limit: Schema.optionalKey(Limit), marker: Schema.optionalKey(Text) }
 
 export interface PageQuery {
   readonly limit?: number

@@ -42,7 +42,7 @@ export interface UserName {
   readonly host: string
 }
 
-export interface PageOf {
+interface PageOf {
   readonly limit: number
   readonly marker: string | null
 }
@@ -52,7 +52,7 @@ export type Listed<A> = readonly [ReadonlyArray<A>, string | null]
 type Failed = InstanceNotReady | GuestRefusal | FabricError
 
 /** How long a look at one instance waits for its guest to measure the volume. */
-export const volumeUsageTimeout = "2 seconds"
+const volumeUsageTimeout = "2 seconds"
 
 export class GuestRequests extends Context.Service<
   GuestRequests,
@@ -195,11 +195,17 @@ export class GuestRequests extends Context.Service<
         by: string
       ) {
         const guest = yield* guestOf(instance)
-        const root = yield* password === null
-          ? guest.enable_root({})
-          : guest.enable_root_with_password({ root_password: password })
-        yield* instances.setRootEnabled(instance.desired.id, true, by)
-        return root
+        const { id } = instance.desired
+        const before = yield* instances.rootEnabled(id)
+        // On record first: whatever ends this in the middle, no root is enabled that is not told and not to be disabled.
+        yield* instances.setRootEnabled(id, true, by)
+        const asked =
+          password === null ? guest.enable_root({}) : guest.enable_root_with_password({ root_password: password })
+        // A refusal may come of a database that fell silent halfway: it is off the record once the guest says it is off.
+        const takeBack = guest
+          .disable_root({})
+          .pipe(Effect.andThen(instances.setRootEnabled(id, false, by)), Effect.ignore)
+        return yield* Effect.tapErrorTag(asked, "GuestRefusal", () => (before === "enabled" ? Effect.void : takeBack))
       })
 
       const disableRoot = Effect.fn("GuestRequests.disableRoot")(function* (instance: InstanceRecord, by: string) {

@@ -1,12 +1,15 @@
-/** The ids that everything is named by, and the moments that everything is told by. */
+/** The ids that everything is named by, the texts that can be kept, and the moments that everything is told by. */
 import { Schema } from "effect"
 
 export const InstanceId = Schema.String.check(Schema.isUUID()).pipe(Schema.brand("InstanceId"))
 export type InstanceId = typeof InstanceId.Type
 
-export const ProjectId = Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(
-  Schema.brand("ProjectId")
+/** Whatever is stored or looked up: PostgreSQL takes no NUL, and its jsonb no half of a surrogate pair. */
+export const Text = Schema.String.check(
+  Schema.isPattern(/^[^\0\p{Cs}]*$/u, { message: "must be well-formed Unicode without NUL" })
 )
+
+export const ProjectId = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type
 
 export const OperationKind = Schema.Literals(["build", "delete"])

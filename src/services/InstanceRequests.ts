@@ -51,6 +51,8 @@ export class VolumeTooLarge extends Schema.TaggedError<VolumeTooLarge>()("Volume
   limit: Schema.Number
 }) {}
 
+const isInstanceId = Schema.is(InstanceId)
+
 /** How ids of instances are drawn. */
 export const NewId = Context.Reference<Effect.Effect<string>>("coffer/services/InstanceRequests/NewId", {
   defaultValue: () => Effect.sync(() => crypto.randomUUID())
@@ -114,7 +116,8 @@ export class InstanceRequests extends Context.Service<
         )
 
       const get = Effect.fnUntraced(function* (scope: Scope, id: string) {
-        const found = yield* instances.get(scope, id)
+        // What is no id names nothing, and the store may not even take it for a text.
+        const found = isInstanceId(id) ? yield* instances.get(scope, id) : Option.none()
         return Option.isSome(found) ? found.value : yield* new InstanceNotFound({ id })
       })
 

@@ -66,7 +66,7 @@ const postgresqlName = (name: string): string | null => {
 const postgresql: Rules = {
   reservedDatabases: ["os_admin", "postgres", "template0", "template1"],
   // The last two are keywords even in quotes.
-  reservedUsers: ["os_admin", "postgres", "root", "public", "none"],
+  reservedUsers: ["os_admin", "os_former_owners", "postgres", "root", "public", "none"],
   foldsCase: false,
   database: postgresqlName,
   user: (name) => (name.startsWith("pg_") ? "names that begin with pg_ are PostgreSQL's own" : postgresqlName(name)),

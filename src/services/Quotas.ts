@@ -19,6 +19,9 @@ export const defaultLimits: Record<Resource, number> = { instances: 10, ram: -1,
 /** Trove's `max_accepted_volume_size`: the largest single volume, in GB. */
 export const maxVolumeSize = 10
 
+/** The highest limit that can be kept; -1 is none. */
+export const maxLimit = 2 ** 31 - 1
+
 export class Quotas extends Context.Service<
   Quotas,
   {

@@ -264,6 +264,10 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         const lines = yield* history.list(id)
         expect(lines).toHaveLength(maxEntries)
         expect(lines.at(-1)).toMatchObject({ text: `line ${maxEntries + 4}` })
+        const odd = { ...key, attempt: 2 }
+        yield* history.stepStarted(id, { ...started, ...odd })
+        yield* history.stepEnded(id, { ...odd, outcome: "failed", error: "it printed \0 and \ud800", detail: null })
+        expect((yield* history.list(id)).at(-1)).toMatchObject({ outcome: "failed", attempt: 2 })
         yield* history.report(InstanceId.make(uuid()), "of nobody")
       })
     )

@@ -101,7 +101,7 @@ it.effect("a bug is told by its request's id and nothing more", () =>
   Effect.gen(function* () {
     const instances = yield* Instances
     Object.assign(instances, { get: () => Effect.die(new Error("secret stack")) })
-    const { status, json, text, headers } = yield* call("GET", path("/instances/x/history"))
+    const { status, json, text, headers } = yield* call("GET", path(`/instances/${crypto.randomUUID()}/history`))
     expect(status).toBe(500)
     expect(json.instanceFault.code).toBe(500)
     expect(json.instanceFault.message).toContain(headers["x-openstack-request-id"])

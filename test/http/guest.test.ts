@@ -1,6 +1,9 @@
 /** The routes that reach inside an instance, over a real fabric and a guest that keeps lists. */
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
+import { GuestRefusal } from "../../src/services/GuestApi.ts"
+import { InstanceId } from "../../src/services/Ids.ts"
+import { Instances } from "../../src/services/Instances.ts"
 import { active, call, order, path, recorded, server } from "./harness.ts"
 
 const inside = (id: string, rest: string) => path(`/instances/${id}${rest}`)
@@ -113,6 +116,56 @@ it.effect("root is enabled with the guest's password or the caller's, shown, and
     expect([disabled.status, disabled.text]).toEqual([204, ""])
     expect((yield* call("GET", root)).json).toEqual({ rootEnabled: false })
     expect((yield* call("DELETE", root)).status).toBe(404)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+const refusal = Effect.fail(new GuestRefusal({ message: "The password is too weak." }))
+
+it.effect("root is on record before the guest is asked, so that a crash between leaves no root unknown", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const instances = yield* Instances
+    const seen: Array<string> = []
+    guest.root.enabling = Effect.map(instances.rootEnabled(InstanceId.make(id)), (recorded) => void seen.push(recorded))
+    expect((yield* call("POST", inside(id, "/root"))).status).toBe(200)
+    expect(seen).toEqual(["enabled"])
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("a root that the guest refused is not on record, unless it was before", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const root = inside(id, "/root")
+    guest.root.enabling = refusal
+    const refused = yield* call("POST", root)
+    expect([refused.status, refused.json.badRequest.message]).toEqual([400, "The password is too weak."])
+    expect((yield* call("GET", root)).json).toEqual({ rootEnabled: false })
+    expect((yield* call("DELETE", root)).status).toBe(404)
+
+    guest.root.enabling = Effect.void
+    yield* call("POST", root)
+    guest.root.enabling = refusal
+    expect((yield* call("POST", root)).status).toBe(400)
+    expect((yield* call("GET", root)).json).toEqual({ rootEnabled: true })
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("a root that may have been enabled stays on record, and can be disabled", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const root = inside(id, "/root")
+    for (const [enabling, disabling] of [
+      [Effect.die("the guest crashed"), Effect.void],
+      // A database that does not answer is a refusal, too, and may have done what it was told.
+      [refusal, refusal]
+    ] as const) {
+      Object.assign(guest.root, { enabling, disabling })
+      expect((yield* call("POST", root)).status).toBe(400)
+      expect((yield* call("GET", root)).json).toEqual({ rootEnabled: true })
+      guest.root.disabling = Effect.void
+      expect((yield* call("DELETE", root)).status).toBe(204)
+      expect((yield* call("GET", root)).json).toEqual({ rootEnabled: false })
+    }
   }).pipe(Effect.scoped, Effect.provide(server()))
 )
 

@@ -15,7 +15,7 @@ import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
-import { type Database, GuestApi, guestTopic, type NewUser } from "../../src/services/GuestApi.ts"
+import { type Database, GuestApi, type GuestRefusal, guestTopic, type NewUser } from "../../src/services/GuestApi.ts"
 import type { Identity } from "../../src/services/Identity.ts"
 import { type InstanceId, OperationId } from "../../src/services/Ids.ts"
 import { Observations } from "../../src/services/Observations.ts"
@@ -198,6 +198,11 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
   const databases: Array<Database> = []
   const users: Array<NewUser> = []
   const passwords: Array<string> = []
+  /** What else the guest does when it is told to enable or to disable root. */
+  const root: { [Told in "enabling" | "disabling"]: Effect.Effect<void, GuestRefusal> } = {
+    enabling: Effect.void,
+    disabling: Effect.void
+  }
 
   const page = <A>(
     items: ReadonlyArray<A>,
@@ -237,16 +242,20 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     create_user: (asked) => Effect.sync(() => void users.push(...asked.users)),
     delete_user: ({ user }) =>
       Effect.sync(() => remove(users, ({ name, host }) => name === user.name && host === user.host)),
-    enable_root: () => Effect.succeed({ name: "root", password: Redacted.make("generated-by-the-guest") }),
+    enable_root: () =>
+      Effect.as(
+        Effect.suspend(() => root.enabling),
+        { name: "root", password: Redacted.make("generated-by-the-guest") }
+      ),
     enable_root_with_password: ({ root_password }) =>
       Effect.sync(() => {
         passwords.push(Redacted.value(root_password))
         return { name: "root", password: root_password }
       }),
-    disable_root: () => Effect.void
+    disable_root: () => Effect.suspend(() => root.disabling)
   })
   yield* observations.record([{ instance: id as InstanceId, status: "healthy", sent: now, receivedAt: now }])
-  return { databases, users, passwords }
+  return { databases, users, passwords, root }
 })
 
 /** The taskmanager's end of the fabric: who was woken. */

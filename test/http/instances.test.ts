@@ -356,3 +356,19 @@ it.effect("the history tells what happened and what is waited for, until when", 
     })
   }).pipe(Effect.provide(server()))
 )
+
+it.effect("what is still being taken back after a failure is what is waited for", () =>
+  Effect.gen(function* () {
+    const { id } = (yield* order()).json.instance
+    const waitsFor = Effect.map(call("GET", `${one(id)}/history`), ({ json }) => json.history.waits_for)
+    const fault = { message: "The database was not ready in time.", details: null, at: 0 }
+    yield* moveTo(id, { _tag: "Failed", fault, previous: operation })
+    expect(yield* waitsFor).toBe(null)
+    const steps = yield* History
+    const step = { operation, operationName: "build", step: "destroy", attempt: 1 }
+    yield* steps.stepStarted(id, { ...step, waitsFor: "the container to be gone", deadline: null })
+    expect(yield* waitsFor).toMatchObject({ what: "the container to be gone", step: "destroy" })
+    yield* steps.stepEnded(id, { ...step, outcome: "done", error: null, detail: null })
+    expect(yield* waitsFor).toBe(null)
+  }).pipe(Effect.provide(server()))
+)

@@ -1,6 +1,7 @@
 /** The routes of the databases inside an instance. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Text } from "../../services/Ids.ts"
 import { Gate } from "../Gate.ts"
 import { NewDatabases } from "../Names.ts"
 import { Validation } from "../Validation.ts"
@@ -21,7 +22,7 @@ export class DatabasesApi extends HttpApiGroup.make("databases")
       success: Accepted
     }),
     HttpApiEndpoint.delete("remove", "/instances/:instance/databases/:database", {
-      params: { ...params, database: Schema.String },
+      params: { ...params, database: Text },
       success: Accepted
     })
   )

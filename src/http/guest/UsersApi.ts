@@ -1,13 +1,14 @@
 /** The routes of the users inside an instance. `:user` is a name, or `name@host`. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Text } from "../../services/Ids.ts"
 import { Gate } from "../Gate.ts"
 import { NewUsers } from "../Names.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 
 const params = { ...project, instance: Schema.String }
-const oneUser = { ...params, user: Schema.String }
+const oneUser = { ...params, user: Text }
 
 export const UserView = Schema.Struct({
   name: Schema.String,

@@ -37,30 +37,34 @@ const entryView = (entry: Entry, isAdmin: boolean): typeof HistoryEntry.Type => 
   }
 }
 
-/** The step that runs now says it; between two steps it is the taskmanager; at rest it is nothing. */
+/**
+ * The step that runs now says it, also after a failure, while what was called off is taken back; between two steps
+ * it is the taskmanager; at rest it is nothing.
+ */
 const waitsFor = (
   { state, stateSince }: InstanceRecord,
   entries: ReadonlyArray<Entry>
 ): typeof WaitsFor.Type | null => {
-  if (state === "Active" || state === "Failed" || state === "Deleted") return null
+  if (state === "Deleted") return null
   const running = entries.findLast((entry) => entry.kind === "step" && entry.outcome === "running")
-  return running?.kind === "step"
-    ? {
-        what: running.waitsFor ?? `the step ${running.step} to end`,
-        operation: running.operationName,
-        step: running.step,
-        attempt: running.attempt,
-        since: preciseStamp(running.startedAt),
-        deadline: stampOrNull(running.deadline)
-      }
-    : {
-        what: "the taskmanager to begin the next step",
-        operation: null,
-        step: null,
-        attempt: null,
-        since: preciseStamp(stateSince),
-        deadline: null
-      }
+  if (running?.kind === "step")
+    return {
+      what: running.waitsFor ?? `the step ${running.step} to end`,
+      operation: running.operationName,
+      step: running.step,
+      attempt: running.attempt,
+      since: preciseStamp(running.startedAt),
+      deadline: stampOrNull(running.deadline)
+    }
+  if (state === "Active" || state === "Failed") return null
+  return {
+    what: "the taskmanager to begin the next step",
+    operation: null,
+    step: null,
+    attempt: null,
+    since: preciseStamp(stateSince),
+    deadline: null
+  }
 }
 
 export const HistoryRoutes = HttpApiBuilder.group(

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Gate } from "../Gate.ts"
-import { Cidr, Name, NewDatabases, NewUsers } from "../Names.ts"
+import { Cidr, Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 import { DetailView, ListView } from "./InstanceViews.ts"
@@ -25,8 +25,6 @@ const Access = Schema.Struct({
   is_public: Schema.optionalKey(Schema.Boolean),
   allowed_cidrs: Schema.optionalKey(Schema.Array(Cidr).check(Schema.isMaxLength(100)))
 })
-
-const OptionalText = Schema.optionalKey(Schema.NullOr(Schema.String.check(Schema.isMaxLength(255))))
 
 export const NewInstance = Schema.Struct({
   name: Name,

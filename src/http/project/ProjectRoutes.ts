@@ -3,7 +3,7 @@ import { Effect, Schema } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { ProjectId } from "../../services/Ids.ts"
 import { Resource } from "../../services/Instances.ts"
-import { Quotas } from "../../services/Quotas.ts"
+import { maxLimit, Quotas } from "../../services/Quotas.ts"
 import { Api } from "../Api.ts"
 import { badRequest, forbidden, itemNotFound, unauthorized } from "../Faults.ts"
 import { CurrentCaller } from "../Gate.ts"
@@ -24,21 +24,25 @@ const rateView = ({ verb, limit, remaining, nextAvailable }: Allowance) => ({
 
 const isResource = Schema.is(Resource)
 
-/** Known resources with limits of -1 or more, or the fault. */
+/** Known resources with limits that can be kept, or the fault. */
 const checkChanges = Effect.fnUntraced(function* (changes: typeof QuotaChanges.Type) {
   const limits: Partial<Record<Resource, number>> = {}
   for (const [resource, limit] of Object.entries(changes)) {
     if (!isResource(resource)) return yield* Effect.fail(itemNotFound(`Unknown quota resources: ['${resource}'].`))
     if (limit === null) continue
-    if (limit < -1)
-      return yield* Effect.fail(badRequest(`Quota limit must be -1 (no limit) or more: '${resource}' ${limit}.`))
+    if (limit < -1 || limit > maxLimit)
+      return yield* Effect.fail(
+        badRequest(`Quota limit must be -1 (no limit), or 0 to ${maxLimit}: '${resource}' ${limit}.`)
+      )
     limits[resource] = limit
   }
   return limits
 })
 
 const project = (id: string) =>
-  Schema.decodeEffect(ProjectId)(id).pipe(Effect.mapError(() => badRequest("A project's id has 1 to 255 characters.")))
+  Schema.decodeEffect(ProjectId)(id).pipe(
+    Effect.mapError(() => badRequest("A project's id is a well-formed text of 1 to 255 characters."))
+  )
 
 export const ProjectRoutes = HttpApiBuilder.group(
   Api,

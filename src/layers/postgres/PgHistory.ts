@@ -32,6 +32,12 @@ const EntryColumn = Schema.Union([
 ])
 const decodeEntries = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ entry: EntryColumn })))
 
+/** Errors quote what servers printed, and PostgreSQL keeps no NUL and no half of a character. */
+const toJson = (entry: object) =>
+  JSON.stringify(entry, (_, value: unknown) =>
+    typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value
+  )
+
 const keyOf = (step: Pick<StepEntry, "operation" | "step" | "attempt">) =>
   `${step.operation}/${step.step}/${step.attempt}`
 
@@ -50,7 +56,7 @@ const make = Effect.gen(function* () {
       // The instance may be gone by the time its guest's last words arrive.
       yield* died(sql`
         INSERT INTO history (instance, entry)
-        SELECT id, ${JSON.stringify(entry)}::jsonb FROM instances WHERE id = ${id}`)
+        SELECT id, ${toJson(entry)}::jsonb FROM instances WHERE id = ${id}`)
       yield* died(trim(id))
     }),
     stepStarted: Effect.fnUntraced(function* (id, step) {
@@ -66,7 +72,7 @@ const make = Effect.gen(function* () {
       }
       yield* died(sql`
         INSERT INTO history (instance, key, entry)
-        VALUES (${id}, ${keyOf(step)}, ${JSON.stringify(entry)}::jsonb)
+        VALUES (${id}, ${keyOf(step)}, ${toJson(entry)}::jsonb)
         ON CONFLICT (instance, key) DO NOTHING`)
     }),
     stepEnded: Effect.fnUntraced(function* (id, step) {
@@ -78,7 +84,7 @@ const make = Effect.gen(function* () {
         waitsFor: null
       }
       yield* died(sql`
-        UPDATE history SET entry = entry || ${JSON.stringify(ended)}::jsonb
+        UPDATE history SET entry = entry || ${toJson(ended)}::jsonb
         WHERE instance = ${id} AND key = ${keyOf(step)} AND entry ->> 'outcome' = 'running'`)
     }),
     list: (id) =>
