@@ -81,5 +81,9 @@ export const ensureDocker = async (): Promise<TestEngine> => {
 /** For vitest's `globalSetup`: an engine for all test files, ended after the last of them if it was started here. */
 export default async function setup() {
   const engine = await ensureDocker()
-  return "missing" in engine ? undefined : engine.stop
+  if (!("missing" in engine)) return engine.stop
+  const isRootOnDebian = process.getuid?.() === 0 && (await exists("/etc/debian_version"))
+  if (process.env["CI"] && isRootOnDebian) throw new Error(`tests in containers must run here: ${engine.missing}`)
+  console.warn(`Tests in containers are skipped: ${engine.missing}.`)
+  return undefined
 }
