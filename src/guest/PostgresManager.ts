@@ -2,8 +2,8 @@
  * The manager of PostgreSQL: databases, users and the tenant's root, as the superuser `postgres` over TCP.
  *
  * A user reaches only the databases that were granted to it: PUBLIC loses its rights on every database that is
- * made here. Everything can be told again and goes on where it was cut short. Secrets appear in no error and,
- * by the session's settings, in no log of the server.
+ * made here, and on those that the server came with. Everything can be told again and goes on where it was cut
+ * short. Secrets appear in no error and, by the session's settings, in no log of the server.
  */
 import { PgClient } from "@effect/sql-pg"
 import { Effect, Option, Redacted, Schema, Semaphore } from "effect"
@@ -23,6 +23,8 @@ import {
 /** For a caller that names no limit. */
 const maxPage = 1000
 const maxConnections = 2
+/** Owns what deleted users leave behind, and can do nothing else. */
+const formerOwners = "os_former_owners"
 
 const connection = (endpoint: Endpoint, database: string) => ({
   host: endpoint.address,
@@ -78,6 +80,22 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
   const disconnect = (user: string) =>
     sql.unsafe("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename::text = $1", [user])
 
+  let isClosed = false
+  /** Keeps users out of the databases that the server came with; once a session. */
+  const close = Effect.gen(function* () {
+    if (isClosed) return
+    // Asked before told: a server that is closed already may be one that cannot write, for its volume is full.
+    const open = yield* ask(
+      Schema.Struct({ name: Schema.String }),
+      `SELECT DISTINCT datname::text AS name FROM pg_database d, aclexplode(coalesce(datacl, acldefault('d', datdba))) g
+       WHERE datname::text IN ('postgres', 'template1') AND g.grantee = 0`
+    )
+    for (const { name } of open) yield* run(`REVOKE ALL ON DATABASE ${identifier(name)} FROM PUBLIC`)
+    isClosed = true
+  })
+  /** A ping that finds it done must not wait for its turn. */
+  const ensureClosed = Effect.suspend(() => (isClosed ? Effect.void : oneAtATime(close)))
+
   const createDatabase = Effect.fnUntraced(function* ({ name, characterSet, collate }: Database) {
     const [found] = yield* ask(
       Schema.Struct({ open: Schema.Boolean }),
@@ -91,8 +109,8 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
         ...(characterSet ? [`ENCODING ${literal(characterSet)}`] : []),
         ...(collate ? [`LOCALE_PROVIDER libc LOCALE ${literal(collate)}`] : [])
       ]
-      const template = options.length > 0 ? ["TEMPLATE template0"] : []
-      yield* run(`CREATE DATABASE ${quoted} ${[...template, ...options].join(" ")} ALLOW_CONNECTIONS false`)
+      // template0 takes other encodings, and nobody can connect to it: a template must have no clients.
+      yield* run(`CREATE DATABASE ${quoted} TEMPLATE template0 ${options.join(" ")} ALLOW_CONNECTIONS false`)
     }
     // Closed until PUBLIC is out: a creation that was cut short shows by that, and is finished here.
     yield* run(`REVOKE ALL ON DATABASE ${quoted} FROM PUBLIC`)
@@ -115,6 +133,19 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
     }
   })
 
+  /**
+   * Who gets what a user leaves behind: a function that runs with its owner's rights must not gain any, so not the
+   * superuser, unless the user was one. (Some objects, such as event triggers, only superusers can own.)
+   */
+  const heirOf = Effect.fnUntraced(function* (name: string) {
+    if (yield* exists("SELECT 1 FROM pg_roles WHERE rolname::text = $1 AND rolsuper", name)) return "postgres"
+    const verb = (yield* roleExists(formerOwners)) ? "ALTER" : "CREATE"
+    yield* run(
+      `${verb} ROLE ${formerOwners} NOLOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD NULL`
+    )
+    return formerOwners
+  })
+
   const deleteUser = Effect.fnUntraced(function* (name: string) {
     if (!(yield* roleExists(name))) return
     const user = identifier(name)
@@ -127,7 +158,7 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
          AND s.refobjid = (SELECT oid FROM pg_roles WHERE rolname::text = $1)`,
       [name]
     )
-    const release = [`REASSIGN OWNED BY ${user} TO postgres`, `DROP OWNED BY ${user}`]
+    const release = [`REASSIGN OWNED BY ${user} TO ${yield* heirOf(name)}`, `DROP OWNED BY ${user}`]
     for (const database of touched) yield* inside(database.name, release)
     // What is shared by all databases (grants on them, ownership of them) is released from any.
     for (const text of [...release, `DROP ROLE ${user}`]) yield* run(text)
@@ -178,7 +209,8 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
     )
 
   return {
-    ping: refused(Effect.asVoid(sql`SELECT 1`)),
+    // The first thing that is asked of every server, so the place to close those that were made before we did that.
+    ping: refused(Effect.andThen(Effect.ignore(ensureClosed), Effect.asVoid(sql`SELECT 1`))),
     listDatabases: (page: Page) => refused(listDatabases(page)),
     createDatabases: (databases: ReadonlyArray<Database>) =>
       Effect.forEach(databases, ({ name }) => checkDatabaseName(name), { discard: true }).pipe(
@@ -196,8 +228,8 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
     getUser: (name: string, host: string | null) => refused(getUser(name, host)),
     createUsers: (users: ReadonlyArray<NewUser>) =>
       Effect.forEach(users, ({ name }) => checkUserName(name), { discard: true }).pipe(
-        Effect.andThen(Effect.forEach(users, createUser, { discard: true })),
-        oneAtATime,
+        Effect.andThen(ensureClosed),
+        Effect.andThen(oneAtATime(Effect.forEach(users, createUser, { discard: true }))),
         refused
       ),
     deleteUser: (name: string, host: string | null) =>

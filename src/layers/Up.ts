@@ -4,7 +4,7 @@
  * more, then the actors rest, then the databases stop, last the store.
  */
 import { createHash, randomBytes } from "node:crypto"
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs"
+import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import { join } from "node:path"
 import { NodeCrypto, NodeHttpServer } from "@effect/platform-node"
@@ -21,6 +21,7 @@ import * as Conductor from "../services/Conductor.ts"
 import * as AesSecretBox from "./AesSecretBox.ts"
 import { ControlPostgres } from "./embedded/ControlPostgres.ts"
 import { DataFolder } from "./embedded/DataFolder.ts"
+import { replaceFile } from "./embedded/DurableFile.ts"
 import * as EmbeddedCatalog from "./embedded/EmbeddedCatalog.ts"
 import * as FolderGuestHosts from "./embedded/FolderGuestHosts.ts"
 import * as Host from "./embedded/Host.ts"
@@ -50,14 +51,15 @@ export const host = "127.0.0.1"
 /** How long a stop waits for the step in flight; what it cuts off is run again at the next start. */
 const terminationTimeout = Duration.seconds(5)
 
-/** A secret in a file of ours, drawn at the first start. Appears whole or not at all. */
-const secretFile = (path: string, draw: () => string): Redacted.Redacted => {
-  if (!existsSync(path)) {
-    writeFileSync(`${path}.new`, draw(), { mode: 0o600 })
-    renameSync(`${path}.new`, path)
-  }
-  return Redacted.make(readFileSync(path, "utf8").trim())
-}
+/** A secret in a file of ours, drawn at the first start. One that is empty was never whole. */
+const secretFile = (path: string, draw: () => string) =>
+  Effect.promise(async () => {
+    const known = await readFile(path, "utf8").catch(() => "")
+    if (known.trim() !== "") return Redacted.make(known.trim())
+    const drawn = draw()
+    await replaceFile(path, drawn)
+    return Redacted.make(drawn)
+  })
 
 /** Two control planes on one machine hand out addresses of different blocks, as far as 128 blocks go. */
 const addressBlock = (root: string) => 64 + (createHash("sha256").update(root).digest().readUInt8(0) % 128)
@@ -65,8 +67,9 @@ const addressBlock = (root: string) => 64 + (createHash("sha256").update(root).d
 const sql = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPool.layer(url)))
 
 const store = Layer.unwrap(
-  Effect.map(DataFolder, ({ root }) => {
-    const key = secretFile(join(root, "secrets.key"), () => randomBytes(32).toString("base64"))
+  Effect.gen(function* () {
+    const { root } = yield* DataFolder
+    const key = yield* secretFile(join(root, "secrets.key"), () => randomBytes(32).toString("base64"))
     const bytes = Redacted.make(new Uint8Array(Buffer.from(Redacted.value(key), "base64")))
     return Layer.mergeAll(
       PgInstances.layer,
@@ -101,8 +104,9 @@ const taskmanager = Taskmanager.layer.pipe(
 
 const api = (port: number) =>
   Layer.unwrap(
-    Effect.map(DataFolder, ({ tokenFile }) => {
-      const token = secretFile(tokenFile, () => randomBytes(24).toString("base64url"))
+    Effect.gen(function* () {
+      const { tokenFile } = yield* DataFolder
+      const token = yield* secretFile(tokenFile, () => randomBytes(24).toString("base64url"))
       const metrics = PrometheusMetrics.layerHttp({ path: "/metrics" })
       return HttpRouter.serve(Layer.mergeAll(HttpRoutes, metrics), serveOptions).pipe(
         Layer.provide(LoopbackIdentity.layer(token)),

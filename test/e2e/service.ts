@@ -164,7 +164,16 @@ const listenersIn = (block: number) =>
 const containersOn = async (folder: string) => {
   const format = '{{.Names}} {{.State}} {{.Label "coffer.instance"}} {{.Mounts}}'
   const { stdout } = await run("docker", ["ps", "--all", "--no-trunc", "--format", format])
-  return stdout.split("\n").filter((line) => line.includes(`${folder}/`))
+  // The engine names mounts in no order of its own.
+  const ordered = (line: string) =>
+    line
+      .split(" ")
+      .map((part) => part.split(",").sort().join(","))
+      .join(" ")
+  return stdout
+    .split("\n")
+    .filter((line) => line.includes(`${folder}/`))
+    .map(ordered)
 }
 
 /** Data folders whose blocks of addresses nobody else uses just now, so that what listens there is ours. */

@@ -1,8 +1,8 @@
 /** The manager of PostgreSQL, by the conformance suite, on a real server. */
 import { assert, it } from "@effect/vitest"
-import { Context, Effect, Layer, Redacted, Schedule } from "effect"
+import { Context, Effect, Layer, Redacted, Schedule, type Scope } from "effect"
 import { DatabaseRuntime } from "../../src/guest/DatabaseRuntime.ts"
-import type { Endpoint } from "../../src/guest/DatastoreManager.ts"
+import type { DatastoreSession, Endpoint } from "../../src/guest/DatastoreManager.ts"
 import { PostgresManager } from "../../src/guest/PostgresManager.ts"
 import { reservedDatabases, reservedUsers } from "../../src/guest/PostgresNames.ts"
 import { readTail } from "../../src/layers/embedded/OwnedFiles.ts"
@@ -18,6 +18,11 @@ class Server extends Context.Service<Server, { readonly endpoint: Endpoint; read
     Effect.gen(function* () {
       const spec = yield* instance("postgresql")
       yield* (yield* DatabaseRuntime).start(spec, () => Effect.void)
+      // It listens; on a busy machine that is a while before it serves.
+      yield* Effect.retry(Effect.scoped(login(spec, "postgres", spec.adminPassword, "postgres")), {
+        schedule: Schedule.spaced("20 millis"),
+        times: 500
+      })
       return { endpoint: spec, volume: spec.volume }
     })
   ).pipe(Layer.provide(ProcessRuntime.layer), Layer.provide(embeddedLayer))
@@ -30,7 +35,8 @@ const everything = (endpoint: Endpoint) =>
   login(endpoint, "postgres", endpoint.adminPassword, "postgres").pipe(
     Effect.flatMap((client) =>
       client.query(
-        "SELECT rolname::text AS n FROM pg_roles UNION ALL SELECT datname::text FROM pg_database UNION ALL SELECT relname::text FROM pg_class ORDER BY 1"
+        // The role that owns what deleted users left is made with the first of them, and stays.
+        "SELECT rolname::text AS n FROM pg_roles WHERE rolname <> 'os_former_owners' UNION ALL SELECT datname::text FROM pg_database UNION ALL SELECT relname::text FROM pg_class ORDER BY 1"
       )
     ),
     Effect.map((rows) => rows.map((row) => String(Object.values(row as object)[0]))),
@@ -82,4 +88,101 @@ it.live(
       yield* Effect.flip(session.createDatabases([{ name: "odd", characterSet: "UTF8'; DROP DATABASE latin; --" }]))
     }).pipe(Effect.scoped, Effect.provide(Server.layer)),
   60_000
+)
+
+/** A server of its own, for what depends on the state that it comes in. */
+const onNewServer = (
+  behaviour: string,
+  test: (session: DatastoreSession, endpoint: Endpoint) => Effect.Effect<void, unknown, Scope.Scope>
+) =>
+  it.live(
+    behaviour,
+    () =>
+      Effect.gen(function* () {
+        const { endpoint } = yield* Server
+        const session = yield* PostgresManager.open(endpoint)
+        yield* Effect.retry(session.ping, Schedule.spaced("20 millis"))
+        yield* test(session, endpoint)
+      }).pipe(Effect.scoped, Effect.provide(Server.layer)),
+    60_000
+  )
+
+const user = (name: string, ...databases: ReadonlyArray<string>) => ({
+  name,
+  password: Redacted.make(`pw-of-${name}`),
+  host: null,
+  databases: databases.map((database) => ({ name: database }))
+})
+const loginAs = (endpoint: Endpoint, name: string, database: string) =>
+  login(endpoint, name, Redacted.make(`pw-of-${name}`), database)
+
+onNewServer("lets a deleted user's functions run with nobody's greater rights", (session, endpoint) =>
+  Effect.gen(function* () {
+    yield* session.createDatabases([{ name: "one" }])
+    yield* session.createUsers([user("ann", "one"), user("bob", "one")])
+    yield* Effect.scoped(
+      Effect.gen(function* () {
+        const ann = yield* loginAs(endpoint, "ann", "one")
+        yield* ann.query(
+          `CREATE FUNCTION public.passwords() RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER
+           AS 'BEGIN RETURN (SELECT count(rolpassword) FROM pg_authid); END'`
+        )
+      })
+    )
+    yield* session.deleteUser("ann", null)
+    const bob = yield* loginAs(endpoint, "bob", "one")
+    yield* Effect.flip(bob.query("SELECT public.passwords()"))
+    const [owner] = yield* bob.query(
+      "SELECT rolname::text AS name, rolsuper, rolcanlogin FROM pg_roles JOIN pg_proc ON proowner = pg_roles.oid WHERE proname = 'passwords'"
+    )
+    assert.deepEqual(owner, { name: "os_former_owners", rolsuper: false, rolcanlogin: false })
+    assert.deepEqual(
+      (yield* session.listUsers({ limit: null, marker: null, includeMarker: false }))[0].map(({ name }) => name),
+      ["bob"]
+    )
+  })
+)
+
+onNewServer("deletes a user whom root made a superuser, and who owns what only superusers can", (session, endpoint) =>
+  Effect.gen(function* () {
+    yield* session.createDatabases([{ name: "one" }])
+    yield* session.createUsers([user("ann", "one")])
+    const admin = yield* login(endpoint, "postgres", endpoint.adminPassword, "postgres")
+    yield* admin.query("ALTER ROLE ann SUPERUSER")
+    const ann = yield* loginAs(endpoint, "ann", "one")
+    yield* ann.query("CREATE FOREIGN DATA WRAPPER anns")
+    yield* session.deleteUser("ann", null)
+    assert.isNull(yield* session.getUser("ann", null))
+  })
+)
+
+onNewServer("keeps users out of the databases that the server came with", (session, endpoint) =>
+  Effect.gen(function* () {
+    yield* session.createDatabases([{ name: "one" }])
+    yield* session.createUsers([user("ann", "one")])
+    yield* loginAs(endpoint, "ann", "one")
+    for (const database of ["postgres", "template1"]) {
+      yield* Effect.flip(loginAs(endpoint, "ann", database))
+    }
+  })
+)
+
+onNewServer("closes a server that was made before, with the first ping", (session, endpoint) =>
+  Effect.gen(function* () {
+    yield* session.createUsers([user("ann")])
+    const admin = yield* login(endpoint, "postgres", endpoint.adminPassword, "postgres")
+    yield* admin.query("GRANT CONNECT ON DATABASE postgres, template1 TO PUBLIC")
+    yield* loginAs(endpoint, "ann", "template1")
+    const later = yield* PostgresManager.open(endpoint)
+    yield* later.ping
+    for (const database of ["postgres", "template1"]) yield* Effect.flip(loginAs(endpoint, "ann", database))
+  })
+)
+
+onNewServer("makes databases although somebody is connected to template1", (session, endpoint) =>
+  Effect.gen(function* () {
+    const sitting = yield* login(endpoint, "postgres", endpoint.adminPassword, "template1")
+    yield* sitting.query("SELECT 1")
+    yield* session.createDatabases([{ name: "one" }])
+  })
 )

@@ -55,8 +55,8 @@ it.live("tells each ten percent of a pull once, over all layers, and then knows 
     const told: Array<string> = []
     const found = yield* ensureImage(docker, image, (text) => Effect.sync(() => void told.push(text)))
     assert.strictEqual(found.Id, "sha256:1")
-    const percentages = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100].map((n) => `pulling image ${image}, ${n} %`)
-    assert.deepEqual(told, [`pulling image ${image}`, ...percentages])
+    const percentages = [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100].map((n) => `pulling the image, ${n} %`)
+    assert.deepEqual(told, ["pulling the image", ...percentages])
     yield* ensureImage(docker, image, (text) => Effect.sync(() => void told.push(text)))
     assert.strictEqual(told.length, 12)
   }).pipe(Effect.scoped)
@@ -70,7 +70,8 @@ it.live("tells apart an image that is not there from a pull that may work later"
       response.end(JSON.stringify({ message: "manifest unknown" }))
     })
     const never = yield* Effect.flip(ensureImage(absent.docker, image, quiet))
-    assert.strictEqual(never.message, `The image ${image} of this datastore version does not exist.`)
+    assert.strictEqual(never.message, "The image of this datastore version does not exist.")
+    assert.include(never.detail, image)
     assert.isFalse(never.transient)
     const broken = yield* engine((response) => {
       response.end(
@@ -78,7 +79,7 @@ it.live("tells apart an image that is not there from a pull that may work later"
       )
     })
     const later = yield* Effect.flip(ensureImage(broken.docker, image, quiet))
-    assert.strictEqual(later.message, `The image ${image} of this datastore version could not be fetched.`)
+    assert.strictEqual(later.message, "The image of this datastore version could not be fetched.")
     assert.include(later.detail, "unexpected EOF")
     assert.isTrue(later.transient)
   }).pipe(Effect.scoped)

@@ -3,6 +3,8 @@ import { readdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { Effect } from "effect"
 import { DatabaseRuntime } from "../../src/guest/DatabaseRuntime.ts"
+import { containerName } from "../../src/layers/runtime/docker/Container.ts"
+import { discardContainer, Engine } from "../../src/layers/runtime/docker/Engine.ts"
 import { containerSpec, dockerLayer } from "../support/containers.ts"
 
 const quiet = () => Effect.void
@@ -19,5 +21,18 @@ const life = Effect.gen(function* () {
   return readdirSync(spec.volume)
 })
 
-const left = await Effect.runPromise(life.pipe(Effect.scoped, Effect.provide(dockerLayer)))
+/** Somebody else removed the container, and with it what told whose the files are. */
+const withoutContainer = Effect.gen(function* () {
+  const runtime = yield* DatabaseRuntime
+  const { docker } = yield* Engine
+  const spec = yield* containerSpec("postgresql", 11)
+  yield* runtime.start(spec, quiet)
+  yield* discardContainer(docker, containerName(spec.instanceId))
+  yield* runtime.remove(spec.instanceId, spec.volume)
+  return readdirSync(spec.volume)
+})
+
+const left = await Effect.runPromise(
+  Effect.all({ life, withoutContainer }).pipe(Effect.scoped, Effect.provide(dockerLayer))
+)
 process.stdout.write(JSON.stringify(left))

@@ -1,5 +1,5 @@
 /** The embedded default: the data folder and its lock, PostgreSQL's programs, the control plane's own server. */
-import { type ChildProcess, spawn } from "node:child_process"
+import { type ChildProcess, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { dirname, join } from "node:path"
@@ -10,9 +10,10 @@ import { Reactivity } from "effect/reactivity"
 import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import { DataFolder, open } from "../../src/layers/embedded/DataFolder.ts"
 import { endProcessOn, isRoot, processOn } from "../../src/layers/embedded/HostProcess.ts"
+import { giveTree, removeTree } from "../../src/layers/embedded/OwnedFiles.ts"
 import { PostgresBinaries, prepare } from "../../src/layers/embedded/PostgresBinaries.ts"
 import { abruptStop } from "../../src/layers/embedded/PostgresServer.ts"
-import { serverIdentity } from "../../src/layers/embedded/ServerIdentity.ts"
+import { isInstanceUser, serverIdentity } from "../../src/layers/embedded/ServerIdentity.ts"
 import { temporaryFolder } from "./embeddedFixture.ts"
 
 const mode = (path: string) => fs.statSync(path).mode & 0o777
@@ -121,6 +122,76 @@ describe("DataFolder", () => {
       const asked = yield* temporaryFolder
       yield* Effect.scoped(Effect.andThen(open(asked), Effect.flip(open(asked))))
       yield* open(asked)
+    })
+  )
+})
+
+describe("serverIdentity", () => {
+  it("gives every address a user of its own, and knows it again", () => {
+    const users = ["127.0.0.1", "127.0.0.2", "127.1.0.1", "127.255.255.254"].map((each) =>
+      serverIdentity(each, 2 ** 32)
+    )
+    assert.strictEqual(new Set(users.map(({ uid }) => uid)).size, users.length)
+    assert.deepEqual(
+      [0, 1000, ...users.map(({ uid }) => uid)].map((uid) => isInstanceUser(uid, 2 ** 32)),
+      [false, false, false, true, true, true]
+    )
+  })
+
+  it("gives the control plane's to no instance, however few users there are", () => {
+    const { uid } = serverIdentity("127.0.0.1", 65_535)
+    for (let third = 0; third < 256; third++)
+      for (let fourth = 0; fourth < 256; fourth++)
+        for (const second of [0, 1, 77, 255]) {
+          const address = `127.${second}.${third}.${fourth}`
+          if (address === "127.0.0.1") continue
+          const instance = serverIdentity(address, 65_535).uid
+          if (instance === uid || instance > 65_533 || !isInstanceUser(instance, 65_535)) assert.fail(address)
+        }
+    assert.isFalse(isInstanceUser(uid, 65_535))
+  })
+})
+
+describe("removeTree", () => {
+  live(
+    "removes what a tenant may make, and nothing that its links point at",
+    Effect.gen(function* () {
+      const { root } = yield* open(yield* temporaryFolder)
+      const [tree, precious] = [join(root, "tree"), join(root, "precious")]
+      fs.mkdirSync(join(tree, "a/b/c"), { recursive: true })
+      fs.mkdirSync(precious)
+      fs.writeFileSync(join(precious, "file"), "")
+      fs.symlinkSync(precious, join(tree, "a/b/link"))
+      fs.writeFileSync(Buffer.concat([Buffer.from(`${tree}/a/`), Buffer.from([0xff, 0xfe])]), "")
+      fs.chmodSync(join(tree, "a/b"), 0)
+      // Deeper than a path may be long.
+      const deep = 'import os\nfor _ in range(60): os.mkdir("d" * 100); os.chdir("d" * 100)'
+      spawnSync("python3", ["-c", deep], { cwd: tree })
+      yield* removeTree(tree)
+      yield* removeTree(tree)
+      assert.isFalse(fs.existsSync(tree))
+      assert.deepEqual(fs.readdirSync(precious), ["file"])
+    })
+  )
+
+  live(
+    "is not led astray by somebody who swaps folders for links in the meantime",
+    Effect.gen(function* () {
+      if (!isRoot) return
+      const { root } = yield* open(yield* temporaryFolder)
+      const [tree, precious] = [join(root, "tree"), join(root, "precious")]
+      fs.mkdirSync(precious)
+      fs.writeFileSync(join(precious, "file"), "")
+      const { uid, gid } = serverIdentity("127.9.9.9")
+      for (let n = 0; n < 200; n++) fs.mkdirSync(join(tree, `${n}/inner`), { recursive: true })
+      giveTree(tree, { uid, gid })
+      const swap = `for (;;) for (let n = 0; n < 200; n++) try {
+        fs.renameSync(n + "/inner", n + "/aside"); fs.symlinkSync(${JSON.stringify(precious)}, n + "/inner")
+      } catch {}`
+      const swapper = spawn(process.execPath, ["-e", swap], { cwd: tree, uid, gid, stdio: "ignore" })
+      yield* removeTree(tree).pipe(Effect.ensuring(kill(swapper)))
+      assert.isFalse(fs.existsSync(tree))
+      assert.deepEqual(fs.readdirSync(precious), ["file"])
     })
   )
 })

@@ -1,16 +1,18 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `order.json` (until it is carried out), and
- * `volume/`. Files are replaced whole, so a crash leaves the old or the new one.
+ * `volume/`. Files are replaced whole and are on the disk before anything is confirmed.
  */
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
-import { drawPassword } from "../../guest/GuestHandlers.ts"
+import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
-import { type GuestHome, GuestHosts } from "./GuestHosts.ts"
+import { replaceFile, syncFolder } from "./DurableFile.ts"
+import { type GuestHome, GuestHosts, GuestHostsError } from "./GuestHosts.ts"
+import { removeTree } from "./OwnedFiles.ts"
 
 const ServerFile = Schema.fromJsonString(
   Schema.Struct({ spec: ServerSpec, runtime: Schema.Literals(["docker", "process"]) })
@@ -20,53 +22,59 @@ const NotesFile = Schema.fromJsonString(
 )
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
-/** The disk is the guest's own; when it fails, so does the guest. */
-const io = <A>(evaluate: () => Promise<A>) => Effect.orDie(Effect.tryPromise(evaluate))
+const attempt = <A>(evaluate: () => Promise<A>) =>
+  Effect.tryPromise({ try: evaluate, catch: (error) => new GuestHostsError({ detail: String(error) }) })
 
+/** The text of a file. An empty one says nothing: its name came to the disk, what it held did not. */
 const readIfThere = (path: string) =>
-  io(() =>
+  attempt(() =>
     readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
-      if (error.code === "ENOENT") return null
+      if (error.code === "ENOENT") return ""
       throw error
     })
-  ).pipe(Effect.map(Option.fromNullOr))
+  ).pipe(Effect.map(Option.liftPredicate((text) => text !== "")))
 
-const replace = (path: string, text: string) =>
-  io(async () => {
-    await writeFile(`${path}.new`, text, { mode: 0o600 })
-    await rename(`${path}.new`, path)
-  })
+/** What a file says. What is wrong with it is not told in full, for it may hold passwords. */
+const read = Effect.fnUntraced(function* <A>(path: string, schema: Schema.Codec<A, string>) {
+  const text = yield* readIfThere(path)
+  if (Option.isNone(text)) return Option.none<A>()
+  return yield* Schema.decodeEffect(schema)(text.value).pipe(
+    Effect.mapBoth({ onSuccess: Option.some, onFailure: () => new GuestHostsError({ detail: `${path} is damaged` }) })
+  )
+})
 
+const write = <A>(path: string, schema: Schema.Codec<A, string>, value: A) =>
+  Effect.flatMap(Effect.orDie(Schema.encodeEffect(schema)(value)), (text) => attempt(() => replaceFile(path, text)))
+
+/** The disk is the guest's own; when it fails, so does the guest. */
 const notesIn = (home: string): GuestNotes["Service"] => {
   const notes = join(home, "notes.json")
   const order = join(home, "order.json")
   const admin = join(home, "admin")
-  const readPassword = Effect.map(readIfThere(admin), Option.map(Redacted.make<string>))
   return GuestNotes.of({
-    phase: Effect.gen(function* () {
-      const text = yield* readIfThere(notes)
-      if (Option.isNone(text)) return "new"
-      return (yield* Effect.orDie(Schema.decodeEffect(NotesFile)(text.value))).phase
-    }),
+    phase: read(notes, NotesFile).pipe(
+      Effect.orDie,
+      Effect.map(
+        Option.match({
+          onNone: () => "new",
+          onSome: ({ phase }) => phase
+        })
+      )
+    ),
     setPhase: Effect.fnUntraced(function* (phase) {
-      yield* replace(notes, yield* Effect.orDie(Schema.encodeEffect(NotesFile)({ phase })))
-      if (phase === "ready" || phase === "failed") yield* io(() => rm(order, { force: true }))
-    }),
-    order: Effect.gen(function* () {
-      const text = yield* readIfThere(order)
-      if (Option.isNone(text)) return Option.none()
-      return Option.some(yield* Effect.orDie(Schema.decodeEffect(OrderFile)(text.value)))
-    }),
-    keepOrder: Effect.fnUntraced(function* (kept) {
-      yield* replace(order, yield* Effect.orDie(Schema.encodeEffect(OrderFile)(kept)))
-    }),
+      yield* write(notes, NotesFile, { phase })
+      if (phase === "ready" || phase === "failed") yield* attempt(() => rm(order, { force: true }))
+    }, Effect.orDie),
+    order: Effect.orDie(read(order, OrderFile)),
+    keepOrder: (kept) => Effect.orDie(write(order, OrderFile, kept)),
     adminPassword: Effect.gen(function* () {
-      const known = yield* readPassword
-      if (Option.isSome(known)) return known.value
+      const known = yield* readIfThere(admin)
+      // A part of it opens nothing, and no server was ever given it: it is kept before it is used.
+      if (Option.isSome(known) && known.value.length === passwordLength) return Redacted.make(known.value)
       const drawn = yield* drawPassword
-      yield* replace(admin, Redacted.value(drawn))
+      yield* attempt(() => replaceFile(admin, Redacted.value(drawn)))
       return drawn
-    })
+    }).pipe(Effect.orDie)
   })
 }
 
@@ -77,16 +85,20 @@ export const layer = (root: string): Layer.Layer<GuestHosts> =>
 
     const load = Effect.fnUntraced(function* (instanceId: string) {
       const home = homeAt(instanceId)
-      const text = yield* readIfThere(join(home, "server.json"))
-      if (Option.isNone(text)) return Option.none<GuestHome>()
-      const { runtime, spec } = yield* Effect.orDie(Schema.decodeEffect(ServerFile)(text.value))
-      return Option.some({ spec, runtime, volume: join(home, "volume"), notes: notesIn(home) })
+      const server = yield* read(join(home, "server.json"), ServerFile)
+      return Option.map(server, (file): GuestHome => ({ ...file, volume: join(home, "volume"), notes: notesIn(home) }))
     })
+
+    /** One that is damaged, or is no home at all, keeps none of the others from being found. */
+    const loadOrTell = (name: string) =>
+      Effect.catch(load(name), ({ detail }) =>
+        Effect.as(Effect.logError(`there is no guest to start in ${homeAt(name)}: ${detail}`), Option.none<GuestHome>())
+      )
 
     return GuestHosts.of({
       list: Effect.gen(function* () {
-        const names = yield* io(() => readdir(root))
-        const homes = yield* Effect.forEach(names, load, { concurrency: 16 })
+        const names = yield* Effect.orDie(attempt(() => readdir(root)))
+        const homes = yield* Effect.forEach(names, loadOrTell, { concurrency: 16 })
         return homes.flatMap(Option.toArray)
       }),
       find: load,
@@ -95,15 +107,18 @@ export const layer = (root: string): Layer.Layer<GuestHosts> =>
         const volume = join(home, "volume")
         const known = yield* load(spec.instanceId)
         if (Option.isSome(known)) return known.value
-        yield* io(() => mkdir(volume, { recursive: true }))
+        yield* attempt(() => mkdir(volume, { recursive: true }))
         // Servers of other users walk through here to their own folders, and see nothing else.
-        yield* io(() => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
-        yield* replace(
-          join(home, "server.json"),
-          yield* Effect.orDie(Schema.encodeEffect(ServerFile)({ spec, runtime }))
-        )
+        yield* attempt(() => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
+        yield* write(join(home, "server.json"), ServerFile, { spec, runtime })
+        yield* attempt(() => syncFolder(root))
         return { spec, runtime, volume, notes: notesIn(home) }
       }),
-      remove: (instanceId) => io(() => rm(homeAt(instanceId), { recursive: true, force: true }))
+      remove: (instanceId) =>
+        removeTree(homeAt(instanceId)).pipe(
+          Effect.mapError(({ message }) => new GuestHostsError({ detail: message })),
+          // A home that came back after a power cut would be started.
+          Effect.andThen(attempt(() => syncFolder(root)))
+        )
     })
   })

@@ -1,9 +1,10 @@
 /**
- * What this machine can run databases with: containers where an engine answers, else processes. Asked once at
- * start; an instance keeps for life what it was made for.
+ * What this machine can run databases with: containers where an engine answers, else processes. What new
+ * databases get is decided once, at the start; an instance keeps for life what it was made for, and an engine that
+ * came up after us is found for it.
  */
 import { execFile } from "node:child_process"
-import { Effect, Layer, Option, Schema } from "effect"
+import { Duration, Effect, Layer, Option, Schema } from "effect"
 import { DatabaseRuntime } from "../../guest/DatabaseRuntime.ts"
 import { MariadbManager } from "../../guest/MariadbManager.ts"
 import { PostgresManager } from "../../guest/PostgresManager.ts"
@@ -12,6 +13,9 @@ import { Engine } from "../runtime/docker/Engine.ts"
 import * as ProcessRuntime from "../runtime/ProcessRuntime.ts"
 import type { Host } from "./EmbeddedCatalog.ts"
 import { LocalRuntimes } from "./LocalCompute.ts"
+
+/** How often an engine that did not answer at the start is looked for. */
+export const lookAgainInterval = Duration.seconds(5)
 
 export type RuntimeChoice = "auto" | "docker" | "process"
 
@@ -57,7 +61,14 @@ export const layer = ({ engine, host }: { readonly host: Host; readonly engine: 
   Layer.effect(
     LocalRuntimes,
     Effect.gen(function* () {
-      const asContainer = yield* docker(engine)
+      let asContainer = yield* docker(engine)
+      const lookAgain = Effect.gen(function* () {
+        while (asContainer === undefined) {
+          yield* Effect.sleep(lookAgainInterval)
+          asContainer = yield* docker(yield* Engine.find)
+        }
+      })
+      yield* Effect.forkScoped(lookAgain)
       const asProcess = yield* Effect.provideContext(DatabaseRuntime, yield* Layer.build(ProcessRuntime.layer))
       return LocalRuntimes.of({
         byKind: (kind) => (kind === "docker" ? asContainer : asProcess),

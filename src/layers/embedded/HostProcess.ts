@@ -111,8 +111,9 @@ export const signal = (pid: number, name: NodeJS.Signals | 0): boolean => {
 
 /**
  * The process that works on a folder: its command line names the folder as an argument or as an option's value,
- * and it runs as the folder's owner (a tenant may run what it likes inside its own server, so a command line
- * alone proves nothing). Helper processes of a server change their command line and do not count.
+ * and it runs as the folder's owner, which keeps out other users who name it. What a tenant starts from inside
+ * its server runs as that owner too and can pretend to be it: this finds a server, and proves nothing about it.
+ * Helper processes of a server change their command line and do not count. Throws when the host cannot be looked at.
  */
 export const processOn = (folder: string): number | null => {
   const owner = fs.statSync(folder, { throwIfNoEntry: false })?.uid
@@ -120,16 +121,30 @@ export const processOn = (folder: string): number | null => {
   const last = lastSeen.get(folder)
   if (last !== undefined && worksOn(last, folder, owner)) return last
   lastSeen.delete(folder)
-  for (const name of fs.readdirSync("/proc")) {
-    if (!/^\d+$/.test(name) || !worksOn(Number(name), folder, owner)) continue
-    lastSeen.set(folder, Number(name))
-    return Number(name)
-  }
-  return null
+  const pid = allProcesses().find((each) => worksOn(each, folder, owner))
+  if (pid === undefined) return null
+  lastSeen.set(folder, pid)
+  return pid
 }
 
 /** Where a folder's process was found last: looked at first, so that watching many servers stays cheap. */
 const lastSeen = new Map<string, number>()
+
+/** A look at the process table; a host without free file descriptors does not let us. */
+const look = <A>(f: () => A) =>
+  Effect.try({
+    try: f,
+    catch: (error) => new HostProcessError({ message: `cannot look at processes: ${error}`, detail: "" })
+  })
+
+/** `processOn`, where a host that cannot be looked at is an error. */
+export const findProcessOn = (folder: string) => look(() => processOn(folder))
+
+const allProcesses = () =>
+  fs
+    .readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
 
 const worksOn = (pid: number, folder: string, owner: number): boolean => {
   const line = readProc(`/proc/${pid}/cmdline`)
@@ -140,24 +155,23 @@ const worksOn = (pid: number, folder: string, owner: number): boolean => {
   return ownerIn(status) === owner && readProc(`/proc/${parent}/cmdline`) !== line
 }
 
-/** The user that a process runs as, by its status. */
+/** The user that a process was started by, by its status: also of a program that has set itself another user. */
 const ownerIn = (status: string) => Number(/^Uid:\s+(\d+)/m.exec(status)?.[1])
 
-const linkOf = (path: string) => {
+/** It ended while we looked, or is not ours to look at. Anything else must not pass for a process that is gone. */
+const unseen = new Set(["ENOENT", "ESRCH", "EACCES", "EPERM"])
+
+const orNothing = (f: () => string) => {
   try {
-    return fs.readlinkSync(path)
-  } catch {
-    return "" // it ended while we looked, or is not ours
+    return f()
+  } catch (error) {
+    if (error instanceof Error && "code" in error && unseen.has(String(error.code))) return ""
+    throw error
   }
 }
 
-const readProc = (path: string) => {
-  try {
-    return fs.readFileSync(path, "utf8")
-  } catch {
-    return "" // it ended while we looked
-  }
-}
+const linkOf = (path: string) => orNothing(() => fs.readlinkSync(path))
+const readProc = (path: string) => orNothing(() => fs.readFileSync(path, "utf8"))
 
 /** Signals in the order they are tried, each with the time it is given. */
 export type Escalation = ReadonlyArray<readonly [name: NodeJS.Signals, milliseconds: number]>
@@ -167,34 +181,61 @@ const pollInterval = 10
 /** Ends the process that works on `folder`, if there is one, and returns when it is gone. */
 export const endProcessOn = Effect.fnUntraced(function* (folder: string, escalation: Escalation) {
   for (const [name, milliseconds] of escalation) {
-    const pid = processOn(folder)
+    const pid = yield* findProcessOn(folder)
     if (pid === null) return yield* endOrphans(folder)
     signal(pid, name)
-    for (let waited = 0; waited < milliseconds && isAlive(pid); waited += pollInterval) {
+    for (let waited = 0; waited < milliseconds && (yield* look(() => isAlive(pid))); waited += pollInterval) {
       yield* Effect.sleep(pollInterval)
     }
   }
-  if (processOn(folder) !== null) {
+  if ((yield* findProcessOn(folder)) !== null) {
     return yield* new HostProcessError({ message: `the process on ${folder} does not end`, detail: "" })
   }
   yield* endOrphans(folder)
 })
 
-/**
- * Kills what is left of a server that died without its helper processes: they work in its folder, as its owner.
- * One that is busy does not notice by itself, and would keep the next server from starting.
- */
-export const endOrphans = Effect.fnUntraced(function* (folder: string) {
-  const owner = fs.statSync(folder, { throwIfNoEntry: false })?.uid
-  if (owner === undefined) return
-  const orphans = fs
-    .readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && linkOf(`/proc/${name}/cwd`) === folder)
-    .map(Number)
-    .filter((pid) => ownerIn(readProc(`/proc/${pid}/status`)) === owner)
-  for (const pid of orphans) signal(pid, "SIGKILL")
-  while (orphans.some(isAlive)) yield* Effect.sleep(pollInterval)
+/** How long the kernel may take to end what was killed. */
+const killedWithin = 5_000
+
+/** Kills what `find` finds, as often as it takes until it finds nothing. */
+const killAll = Effect.fnUntraced(function* (what: string, find: (pid: number) => boolean) {
+  // Each is killed the moment it is found: between a look at all and a kill of all, one that forks would be gone.
+  const round = () => allProcesses().filter((pid) => find(pid) && signal(pid, "SIGKILL")).length
+  for (let waited = 0; (yield* look(round)) > 0; waited += pollInterval) {
+    if (waited >= killedWithin) return yield* new HostProcessError({ message: `${what} do not end`, detail: "" })
+    yield* Effect.sleep(pollInterval)
+  }
 })
 
-/** A zombie is dead: only its parent has yet to notice. */
-const isAlive = (pid: number) => fs.existsSync(`/proc/${pid}`) && !/^State:\s+Z/m.test(readProc(`/proc/${pid}/status`))
+/**
+ * Kills what is left of a server that died without its helper processes: they work in its folder, as its owner.
+ * One that is busy does not notice by itself, and would keep the next server from starting. Others may work in
+ * the folder as well, such as a developer's shell.
+ */
+export const endOrphans = Effect.fnUntraced(function* (folder: string) {
+  const owner = yield* look(() => fs.statSync(folder, { throwIfNoEntry: false })?.uid)
+  if (owner === undefined) return
+  yield* killAll(`the helper processes on ${folder}`, (pid) => {
+    if (linkOf(`/proc/${pid}/cwd`) !== folder || !isServerProgram(pid)) return false
+    const status = readProc(`/proc/${pid}/status`)
+    return ownerIn(status) === owner && !isDead(status)
+  })
+})
+
+/** By its file, also when that has been replaced since, or by the title that PostgreSQL's helpers give themselves. */
+const isServerProgram = (pid: number) =>
+  /\/(postgres|mariadbd)( \(deleted\))?$/.test(linkOf(`/proc/${pid}/exe`)) ||
+  readProc(`/proc/${pid}/cmdline`).startsWith("postgres: ")
+
+/** Kills every process of a user, wherever it works: only for users that belong to one server alone. */
+export const endAllOf = (uid: number) =>
+  killAll(`the processes of user ${uid}`, (pid) => {
+    const status = readProc(`/proc/${pid}/status`)
+    return ownerIn(status) === uid && !isDead(status)
+  })
+
+/** A zombie is dead, only its parent has yet to notice; unless it has threads that go on without the first one. */
+const isDead = (status: string) =>
+  status === "" || (/^State:\s+[ZX]/m.test(status) && /^Threads:\s+[01]$/m.test(status))
+
+const isAlive = (pid: number) => !isDead(readProc(`/proc/${pid}/status`))

@@ -1,8 +1,9 @@
 /**
  * Compute on this very machine: a server is a home (a folder) and a guest agent that runs in this process.
- * A start is like a reboot: the agents of all homes are started, and adopt the databases they find.
+ * A start is like a reboot: the agents of all homes are started, and adopt the databases they find. One that cannot
+ * be started keeps nobody else from it, and is tried again.
  */
-import { Context, Effect, Exit, Layer, Option, Scope, Semaphore } from "effect"
+import { Context, Duration, Effect, Exit, Layer, Option, Scope, Semaphore } from "effect"
 import type { DatabaseRuntimeShape, RuntimeError } from "../../guest/DatabaseRuntime.ts"
 import type { DatastoreManager } from "../../guest/DatastoreManager.ts"
 import * as GuestAgent from "../../guest/GuestAgent.ts"
@@ -10,12 +11,13 @@ import { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
 import { Fabric } from "../../services/Fabric.ts"
-import { type GuestHome, GuestHosts } from "./GuestHosts.ts"
+import { type GuestHome, GuestHosts, type GuestHostsError } from "./GuestHosts.ts"
 
 /** What this machine can run databases with. */
 export class LocalRuntimes extends Context.Service<
   LocalRuntimes,
   {
+    /** Undefined while it does not answer: the engine of containers may come up after us. */
     readonly byKind: (kind: GuestHome["runtime"]) => DatabaseRuntimeShape | undefined
     /** The kind that a new database of this manager gets. */
     readonly choose: (manager: DatastoreManagerName) => GuestHome["runtime"]
@@ -23,81 +25,131 @@ export class LocalRuntimes extends Context.Service<
   }
 >()("coffer/layers/embedded/LocalRuntimes") {}
 
+/** How often agents that could not be started are tried again. */
+export const tryAgainInterval = Duration.seconds(5)
+
 const asComputeError = ({ detail, message, transient }: RuntimeError) =>
   new ComputeError({ message, detail, transient })
+
+const unusableHome = ({ detail }: GuestHostsError) =>
+  new ComputeError({ message: "The storage of the instance cannot be used.", detail, transient: true })
+
+const irremovableHome = ({ detail }: GuestHostsError) =>
+  new ComputeError({ message: "The storage of the instance could not be removed.", detail, transient: true })
 
 const make = Effect.gen(function* () {
   const hosts = yield* GuestHosts
   const runtimes = yield* LocalRuntimes
   const fabric = yield* Fabric
   const agents = new Map<string, { readonly home: GuestHome; readonly scope: Scope.Closeable }>()
-  const turn = yield* Semaphore.make(1)
+  /** Homes whose agent has yet to be started. */
+  const waiting = new Map<string, GuestHome>()
+  /** Agents are started and stopped one at a time: none comes to life behind the back of a removal. */
+  const inTurn = (yield* Semaphore.make(1)).withPermits(1)
 
   const managerOf = (name: DatastoreManagerName) =>
     runtimes.managers.find(({ datastores }) => datastores.includes(name))
 
-  const unusable = (message: string) => new ComputeError({ message, detail: "", transient: false })
-
-  const startAgent = Effect.fnUntraced(function* (home: GuestHome) {
-    if (agents.has(home.spec.instanceId)) return
+  const openAgent = Effect.fnUntraced(function* (home: GuestHome, scope: Scope.Scope) {
     const runtime = runtimes.byKind(home.runtime)
     const manager = managerOf(home.spec.manager)
-    if (manager === undefined) return yield* unusable(`Databases of kind ${home.spec.manager} cannot be run here.`)
-    if (runtime === undefined)
-      return yield* unusable(`This database was made for ${home.runtime}, which does not answer.`)
-    const scope = yield* Scope.make()
-    agents.set(home.spec.instanceId, { home, scope })
+    if (manager === undefined) {
+      const message = `Databases of kind ${home.spec.manager} cannot be run here.`
+      return yield* new ComputeError({ message, detail: "", transient: false })
+    }
+    if (runtime === undefined) {
+      const message = `This database was made for ${home.runtime}, which does not answer.`
+      return yield* new ComputeError({ message, detail: "", transient: true })
+    }
     yield* GuestAgent.start({ spec: home.spec, volume: home.volume, runtime, manager }).pipe(
       Effect.provideService(GuestNotes, home.notes),
       Effect.provideService(Fabric, fabric),
-      Scope.provide(scope)
+      Scope.provide(scope),
+      // A guest fails with its disk; the others go on.
+      Effect.catchDefect((defect) => {
+        const message = "The guest of the instance could not be started."
+        return Effect.fail(new ComputeError({ message, detail: String(defect), transient: true }))
+      })
     )
   })
 
+  /** The agent runs after this, or is one of those that wait. */
+  const startAgent = (home: GuestHome) =>
+    Effect.uninterruptibleMask((restore) =>
+      Effect.gen(function* () {
+        if (agents.has(home.spec.instanceId)) return
+        waiting.set(home.spec.instanceId, home)
+        const scope = yield* Scope.make()
+        yield* Effect.onError(restore(openAgent(home, scope)), () => Scope.close(scope, Exit.void))
+        waiting.delete(home.spec.instanceId)
+        agents.set(home.spec.instanceId, { home, scope })
+      })
+    )
+
   const stopAgent = Effect.fnUntraced(function* (instanceId: string) {
+    waiting.delete(instanceId)
     const agent = agents.get(instanceId)
     if (agent === undefined) return
     agents.delete(instanceId)
     yield* Scope.close(agent.scope, Exit.void)
-  })
+  }, inTurn)
 
-  yield* Effect.forEach(
-    yield* hosts.list,
-    (home) =>
-      startAgent(home).pipe(
-        Effect.catch((error) =>
-          Effect.logError(error.message).pipe(Effect.annotateLogs("instance", home.spec.instanceId))
-        )
-      ),
-    { discard: true }
+  const startWaiting = (tell: (text: string) => Effect.Effect<void>) =>
+    Effect.forEach(
+      [...waiting.values()],
+      (home) =>
+        // Removed, perhaps, while others had their turn.
+        Effect.suspend(() => (waiting.has(home.spec.instanceId) ? startAgent(home) : Effect.void)).pipe(
+          inTurn,
+          Effect.catch(({ detail, message }) => tell(`${message} ${detail}`)),
+          Effect.annotateLogs({ instance: home.spec.instanceId, volume: home.volume })
+        ),
+      { discard: true }
+    )
+
+  const stopDatabase = Effect.fnUntraced(
+    function* (home: GuestHome) {
+      const runtime = runtimes.byKind(home.runtime)
+      const manager = managerOf(home.spec.manager)
+      if (runtime === undefined || manager === undefined) return
+      const adminPassword = yield* home.notes.adminPassword
+      yield* runtime.stop(
+        GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, runtime, manager }, adminPassword)
+      )
+    },
+    // The others are stopped all the same.
+    Effect.catchCause((cause) => Effect.logError("a database could not be stopped", cause))
   )
 
   // A clean stop takes the databases along; the next start brings them back.
   yield* Effect.addFinalizer(() =>
     Effect.forEach(
       [...agents.values()],
-      Effect.fnUntraced(function* ({ home }) {
-        yield* stopAgent(home.spec.instanceId)
-        const runtime = runtimes.byKind(home.runtime)
-        const manager = managerOf(home.spec.manager)
-        if (runtime === undefined || manager === undefined) return
-        const adminPassword = yield* home.notes.adminPassword
-        yield* runtime
-          .stop(GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, runtime, manager }, adminPassword))
-          .pipe(Effect.catch((error) => Effect.logError(`${error.message} ${error.detail}`)))
-      }),
+      ({ home }) => Effect.andThen(stopAgent(home.spec.instanceId), stopDatabase(home)),
       { concurrency: 16, discard: true }
+    )
+  )
+
+  for (const home of yield* hosts.list) waiting.set(home.spec.instanceId, home)
+  yield* startWaiting((text) => Effect.logError(text))
+  // It was told at the start, and is not told every few seconds.
+  yield* Effect.forkScoped(
+    Effect.forever(
+      Effect.delay(
+        startWaiting((text) => Effect.logDebug(text)),
+        tryAgainInterval
+      )
     )
   )
 
   return Compute.of({
     portOf: (name) => managerOf(name)?.port ?? 0,
     ensure: Effect.fn("LocalCompute.ensure")(function* (spec) {
-      const home = yield* hosts.ensure(spec, runtimes.choose(spec.manager))
-      yield* turn.withPermits(1)(startAgent(home))
+      const home = yield* Effect.mapError(hosts.ensure(spec, runtimes.choose(spec.manager)), unusableHome)
+      yield* inTurn(startAgent(home))
     }),
     destroy: Effect.fn("LocalCompute.destroy")(function* (id) {
-      const home = agents.get(id)?.home ?? Option.getOrUndefined(yield* hosts.find(id))
+      const home = agents.get(id)?.home ?? Option.getOrUndefined(yield* Effect.mapError(hosts.find(id), unusableHome))
       yield* stopAgent(id)
       if (home !== undefined) {
         const runtime = runtimes.byKind(home.runtime)
@@ -107,7 +159,7 @@ const make = Effect.gen(function* () {
         }
         yield* Effect.mapError(runtime.remove(id, home.volume), asComputeError)
       }
-      yield* hosts.remove(id)
+      yield* Effect.mapError(hosts.remove(id), irremovableHome)
     })
   })
 })

@@ -18,7 +18,7 @@ import {
   runToEnd,
   startDetached
 } from "./HostProcess.ts"
-import { attempt, giveTree, readTail, secretInput } from "./OwnedFiles.ts"
+import { attempt, giveTree, readTail, removeTree, secretInput, sizeOf } from "./OwnedFiles.ts"
 import type { PostgresBinaries } from "./PostgresBinaries.ts"
 
 export interface PostgresServer {
@@ -63,8 +63,8 @@ export const initialise = Effect.fn("PostgresServer.initialise")(function* (
 ) {
   const temporary = initialisationFolder(server.data)
   yield* endInitialisation(server.data)
+  yield* removeTree(temporary)
   yield* attempt(`cannot make ${temporary}`, () => {
-    fs.rmSync(temporary, { recursive: true, force: true })
     fs.mkdirSync(temporary, { recursive: true, mode: 0o700 })
     if (binaries.owner !== null) fs.chownSync(temporary, binaries.owner.uid, binaries.owner.gid)
   })
@@ -87,9 +87,9 @@ export const initialise = Effect.fn("PostgresServer.initialise")(function* (
     const files = { ...server.extra, "pg_hba.conf": `host all all ${server.clients} scram-sha-256\n` }
     for (const [name, text] of Object.entries(files)) fs.writeFileSync(join(temporary, name), text, { mode: 0o600 })
     if (server.identity !== null) giveTree(temporary, server.identity)
-    fs.rmSync(server.data, { recursive: true, force: true })
-    fs.renameSync(temporary, server.data)
   })
+  yield* removeTree(server.data)
+  yield* attempt(`cannot finish ${server.data}`, () => fs.renameSync(temporary, server.data))
 })
 
 /** Kills an `initdb` that a killed predecessor left running. */
@@ -110,12 +110,12 @@ export const launch = Effect.fn("PostgresServer.launch")(function* (binaries: Bi
     port: server.port,
     unix_socket_directories: ""
   }
-  const logged = fs.statSync(server.log, { throwIfNoEntry: false })?.size ?? 0
+  const logged = sizeOf(server.log)
   const args = ["-D", server.data, ...Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`])]
   const child = yield* startDetached(binaries.postgres, args, server)
   while (!/^(starting|ready)/m.test(readTail(pidFile, 64))) {
     if (hasEnded(child)) {
-      const detail = readTail(server.log, Math.min(8192, fs.statSync(server.log).size - logged))
+      const detail = readTail(server.log, Math.min(8192, sizeOf(server.log) - logged))
       return yield* new HostProcessError({ message: "PostgreSQL ended instead of starting", detail })
     }
     yield* Effect.sleep(readinessPoll)

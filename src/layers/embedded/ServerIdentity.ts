@@ -8,19 +8,42 @@ import type { Identity } from "./HostProcess.ts"
 
 /** Far above real users, `/etc/subuid` ranges and systemd's dynamic users and containers (which end at 0x6FFFFFFF). */
 const base = 0x7000_0000
+const hosts = 0x100_0000
 /** In a user namespace such as a rootless container there are usually 65536 users in all: share the upper part. */
 const smallBase = 20_000
 const smallSpan = 40_000
 
-/** The user for the server at a loopback address; distinct for distinct addresses of 127.0.0.0/8. */
-export const serverIdentity = (address: string): Identity => {
+/** 127.0.0.1, below its network. */
+const controlPlane = 1
+
+/**
+ * The user for the server at a loopback address. Distinct addresses of 127.0.0.0/8 have distinct users, except in
+ * a small user namespace: there two instances share one when their addresses lie a multiple of 40000 apart. The
+ * control plane's, whose database knows everything, is shared with nobody in either.
+ * @param highest the highest user that there can be
+ */
+export const serverIdentity = (address: string, highest = highestUser()): Identity => {
   if (!isIPv4(address)) throw new TypeError(`not an IPv4 address: ${address}`)
   const low = address
     .split(".")
     .slice(1)
     .reduce((sum, octet) => sum * 256 + Number(octet), 0)
-  const id = highestUser() >= base + 0xff_ffff ? base + low : smallBase + (low % smallSpan)
+  const id = isSmall(highest) ? smallBase + smallSlot(low) : base + low
   return { uid: id, gid: id }
+}
+
+/** Whether a user is one that `serverIdentity` gives to an instance. */
+export const isInstanceUser = (uid: number, highest = highestUser()): boolean => {
+  const [first, count] = isSmall(highest) ? [smallBase, smallSpan + 1] : [base, hosts]
+  return uid >= first && uid < first + count && uid !== first + controlPlane
+}
+
+const isSmall = (highest: number) => highest < base + hosts - 1
+
+/** Who would get the control plane's gets the one beyond the span. */
+const smallSlot = (low: number) => {
+  const slot = low % smallSpan
+  return slot === controlPlane && low !== controlPlane ? smallSpan : slot
 }
 
 const highestUser = () => {

@@ -14,11 +14,19 @@ import {
   RuntimeError,
   type RuntimeStatus
 } from "../../guest/DatabaseRuntime.ts"
-import { containerFor, containerName, instanceLabel, networkName, specHash, specLabel } from "./docker/Container.ts"
-import { Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
+import {
+  containerFor,
+  containerName,
+  emptierName,
+  instanceLabel,
+  networkName,
+  specHash,
+  specLabel
+} from "./docker/Container.ts"
+import { discardContainer, Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
 import { greets } from "./docker/Greeting.ts"
 import { ensureImage } from "./docker/Image.ts"
-import { isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
+import { imageOf, isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
 
 /** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
 const initialisedWithin = "10 minutes"
@@ -95,17 +103,7 @@ const make = Effect.gen(function* () {
       Effect.mapError(unavailable)
     )
 
-  const discard = (instanceId: string) =>
-    Effect.gen(function* () {
-      const container = docker.getContainer(containerName(instanceId))
-      yield* orAbsent(request(() => container.remove({ force: true, v: true }))).pipe(
-        // Being removed already: gone when the wait ends.
-        Effect.catchIf(
-          (error) => error.status === 409,
-          () => orAbsent(request(() => container.wait({ condition: "removed" })))
-        )
-      )
-    }).pipe(Effect.mapError(unavailable))
+  const discard = (name: string) => Effect.mapError(discardContainer(docker, name), unavailable)
 
   /** Done when the server has served for the first time, and from then on its files are trusted. */
   const awaitInitialised = Effect.fn("DockerRuntime.awaitInitialised")(
@@ -146,11 +144,11 @@ const make = Effect.gen(function* () {
     if (found?.State.Running) yield* halt(spec.instanceId)
     if (yield* isInitialising(spec.volume)) {
       // Cut short before anybody could log in: what is there may look whole, and is not.
-      yield* removeData(docker, spec.volume, image.Id)
+      yield* removeData(docker, spec, Effect.succeed(image.Id))
     }
     yield* prepareVolume(spec)
     if (found !== null && found.Config.Labels[specLabel] === specHash(spec)) return
-    if (found !== null) yield* discard(spec.instanceId)
+    if (found !== null) yield* discard(containerName(spec.instanceId))
     // Not left in flight by an interruption: it would come into being after a removal that saw nothing.
     yield* Effect.uninterruptible(request(() => docker.createContainer(containerFor(spec, image, cpus)))).pipe(
       Effect.mapError(unstartable(spec))
@@ -180,14 +178,15 @@ const make = Effect.gen(function* () {
   const remove = Effect.fn("DockerRuntime.remove")(
     function* (instanceId: string, volume: string) {
       const found = yield* inspect(instanceId)
-      if (found === null) return
-      // The data belongs to a user of the image's. Root can remove it with the volume; others need the image to do it,
-      // while the container still tells which it is.
+      // The data belongs to a user of the image's. Root can remove it with the volume; others need the image to do it.
       if (process.getuid?.() !== 0) {
-        yield* halt(instanceId)
-        yield* removeData(docker, volume, found.Image)
+        if (found !== null) yield* halt(instanceId)
+        const noted = Effect.flatMap(imageOf(volume), (image) => ensureImage(docker, image, () => Effect.void))
+        const image = found === null ? Effect.map(noted, ({ Id }) => Id) : Effect.succeed(found.Image)
+        yield* removeData(docker, { instanceId, volume }, image)
       }
-      yield* discard(instanceId)
+      yield* discard(emptierName(instanceId))
+      yield* discard(containerName(instanceId))
     },
     Effect.provideService(FileSystem.FileSystem, files)
   )

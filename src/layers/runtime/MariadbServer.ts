@@ -13,7 +13,7 @@ import {
   runToEnd,
   startDetached
 } from "../embedded/HostProcess.ts"
-import { attempt, readTail, secretInput } from "../embedded/OwnedFiles.ts"
+import { attempt, readTail, removeTree, secretInput, sizeOf } from "../embedded/OwnedFiles.ts"
 import { endInitialisation, initialisationFolder } from "../embedded/PostgresServer.ts"
 
 export interface MariadbServer {
@@ -67,8 +67,8 @@ export const initialise = Effect.fn("MariadbServer.initialise")(function* (serve
   const install = yield* program("mariadb-install-db")
   const mariadbd = yield* program("mariadbd")
   yield* endInitialisation(data)
+  yield* removeTree(temporary)
   yield* attempt(`cannot make ${temporary}`, () => {
-    fs.rmSync(temporary, { recursive: true, force: true })
     fs.mkdirSync(temporary, { recursive: true, mode: 0o700 })
     if (identity !== null) fs.chownSync(temporary, identity.uid, identity.gid)
   })
@@ -82,10 +82,8 @@ export const initialise = Effect.fn("MariadbServer.initialise")(function* (serve
       yield* runToEnd(mariadbd, ["--no-defaults", folder, "--bootstrap"], { identity, stdin })
     })
   )
-  yield* attempt(`cannot finish ${data}`, () => {
-    fs.rmSync(data, { recursive: true, force: true })
-    fs.renameSync(temporary, data)
-  })
+  yield* removeTree(data)
+  yield* attempt(`cannot finish ${data}`, () => fs.renameSync(temporary, data))
 })
 
 const readinessPoll = 10
@@ -98,7 +96,7 @@ export const launch = Effect.fn("MariadbServer.launch")(function* (server: Maria
   const mariadbd = yield* program("mariadbd")
   const ready = join(server.data, pidFile)
   yield* attempt(`cannot clear ${ready}`, () => fs.rmSync(ready, { force: true }))
-  const logged = fs.statSync(server.log, { throwIfNoEntry: false })?.size ?? 0
+  const logged = sizeOf(server.log)
   const child = yield* startDetached(
     mariadbd,
     [
@@ -110,7 +108,7 @@ export const launch = Effect.fn("MariadbServer.launch")(function* (server: Maria
   )
   while (!fs.existsSync(ready)) {
     if (hasEnded(child)) {
-      const detail = readTail(server.log, Math.min(8192, fs.statSync(server.log).size - logged))
+      const detail = readTail(server.log, Math.min(8192, sizeOf(server.log) - logged))
       return yield* new HostProcessError({ message: "MariaDB ended instead of starting", detail })
     }
     yield* Effect.sleep(readinessPoll)

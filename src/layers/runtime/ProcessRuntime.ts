@@ -16,11 +16,18 @@ import {
   RuntimeError,
   type RuntimeStatus
 } from "../../guest/DatabaseRuntime.ts"
-import { endProcessOn, type HostProcessError, isRoot, processOn } from "../embedded/HostProcess.ts"
-import { attempt, readTail } from "../embedded/OwnedFiles.ts"
+import {
+  type Escalation,
+  endAllOf,
+  endProcessOn,
+  findProcessOn,
+  type HostProcessError,
+  isRoot
+} from "../embedded/HostProcess.ts"
+import { attempt, readTail, sizeOf } from "../embedded/OwnedFiles.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import * as Postgres from "../embedded/PostgresServer.ts"
-import { serverIdentity } from "../embedded/ServerIdentity.ts"
+import { isInstanceUser, serverIdentity } from "../embedded/ServerIdentity.ts"
 import * as Mariadb from "./MariadbServer.ts"
 
 /** Beyond it the log of the last run is set aside at the next start; one old log is kept. */
@@ -64,7 +71,9 @@ export const layer = Layer.effect(
       function* (spec: DatabaseSpec, progress: Progress) {
         if (spec.datastore === "mysql") return yield* unsupported(spec)
         const data = dataOf(spec.volume)
-        if (processOn(data) !== null) return
+        if ((yield* findProcessOn(data)) !== null) return
+        // A tenant can leave processes behind that outlive its server; the address may have been another's before.
+        if (isRoot) yield* endAllOf(serverIdentity(spec.address).uid)
         const { isInitialised, initialise, launch } = engine(spec)
         yield* prepareVolume(spec.volume)
         if (!isInitialised(data)) {
@@ -80,25 +89,50 @@ export const layer = Layer.effect(
     return DatabaseRuntime.of({
       kind: "process",
       start,
-      stop: (spec) => endProcessOn(dataOf(spec.volume), stopOf(spec)).pipe(Effect.mapError((e) => refusal(e, spec))),
-      status: (spec) => Effect.sync(() => statusOf(dataOf(spec.volume))),
+      stop: (spec) => Effect.mapError(end(spec.volume, stopOf(spec)), (error) => refusal(error, spec)),
+      status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),
       logs: (spec, lines) =>
         Effect.sync(() => readTail(logOf(spec.volume), logWindow).trimEnd().split("\n").slice(-lines).join("\n")),
       remove: (_instanceId, volume) =>
         Effect.andThen(
           Postgres.endInitialisation(dataOf(volume)),
           // Its kind is not known here, and need not be: MariaDB ends by the same signals.
-          endProcessOn(dataOf(volume), Postgres.abruptStop)
+          end(volume, isRoot ? shortStop : Postgres.abruptStop)
         ).pipe(Effect.mapError((error) => refusal(error, null)))
     })
   })
 )
 
+/** Before all that runs as the server's user is killed: PostgreSQL returns its System V shared memory by it. */
+const shortStop: Escalation = [["SIGQUIT", 3_000]]
+
+/**
+ * Ends the server, and with it all that runs as its user: a tenant can start processes from inside it that leave
+ * its folder and session, or pretend to be the server. Where the server has no user of its own, only the server.
+ */
+const end = Effect.fnUntraced(function* (volume: string, escalation: Escalation) {
+  const uid = yield* attempt(`cannot look at ${volume}`, () => userOf(volume))
+  if (uid === null) return yield* endProcessOn(dataOf(volume), escalation)
+  yield* Effect.ignore(endProcessOn(dataOf(volume), escalation))
+  yield* endAllOf(uid)
+})
+
+/** The server's own user, by its files: they lie in a folder of ours, so no tenant can put others there. */
+const userOf = (volume: string): number | null => {
+  if (!isRoot) return null
+  const folders = [dataOf(volume), Postgres.initialisationFolder(dataOf(volume))]
+  const owners = folders.map((folder) => fs.lstatSync(folder, { throwIfNoEntry: false })?.uid)
+  return owners.find((uid) => uid !== undefined && isInstanceUser(uid)) ?? null
+}
+
 const dataOf = (volume: string) => join(volume, "data")
 const logOf = (volume: string) => join(volume, "server.log")
 
-const statusOf = (data: string): RuntimeStatus =>
-  processOn(data) !== null ? "running" : fs.existsSync(data) ? "stopped" : "absent"
+const statusOf = (data: string) =>
+  Effect.map(
+    findProcessOn(data),
+    (pid): RuntimeStatus => (pid !== null ? "running" : fs.existsSync(data) ? "stopped" : "absent")
+  )
 
 const stopOf = (spec: DatabaseSpec) => (spec.datastore === "postgresql" ? Postgres.gracefulStop : Mariadb.gracefulStop)
 
@@ -108,8 +142,7 @@ const prepareVolume = (volume: string) =>
     fs.mkdirSync(volume, { recursive: true })
     fs.chmodSync(volume, 0o711)
     const log = logOf(volume)
-    const size = fs.statSync(log, { throwIfNoEntry: false })?.size ?? 0
-    if (size > maxLogBytes) fs.renameSync(log, `${log}.1`)
+    if (sizeOf(log) > maxLogBytes) fs.renameSync(log, `${log}.1`)
   })
 
 const postgresSettings = (memoryMb: number) => {
@@ -140,7 +173,7 @@ const refusal = (error: HostProcessError | RuntimeError, spec: DatabaseSpec | nu
     message: taken
       ? `The address ${spec.address}:${spec.port} is in use by another program.`
       : missing
-        ? error.message
+        ? "MariaDB is not available here. Use another datastore, or ask the operator for it."
         : "The database server could not be started or stopped.",
     detail: [error.message, error.detail].join("\n").trim(),
     transient: !missing

@@ -11,6 +11,7 @@ export const networkName = "coffer"
 export const instanceLabel = "coffer.instance"
 export const specLabel = "coffer.spec"
 export const containerName = (instanceId: string) => `coffer-${instanceId}`
+export const emptierName = (instanceId: string) => `${containerName(instanceId)}-emptier`
 
 /** A server that has not flushed within this is killed, and recovers from its log at the next start. */
 const stopSeconds = 120
@@ -18,6 +19,8 @@ const stopSeconds = 120
 const passwordInside = "/run/secrets/coffer/admin-password"
 export const dataFolder = (volume: string) => join(volume, "data")
 export const secretFile = (volume: string) => join(volume, "secret", "admin-password")
+/** The image's reference, for when there is no container to tell whose users own the data. */
+export const imageFile = (volume: string) => join(volume, "secret", "image")
 
 interface Convention {
   readonly port: number
@@ -134,12 +137,15 @@ export const containerFor = (
  * A container of the same image that empties a folder whose files belong to users that only the image knows, and opens
  * it for whoever owns the folder above, who could not even look into it to remove it.
  */
-export const emptierFor = (folder: string, image: string): Dockerode.ContainerCreateOptions => ({
+export const emptierFor = (instanceId: string, folder: string, image: string): Dockerode.ContainerCreateOptions => ({
+  name: emptierName(instanceId),
   Image: image,
+  Labels: { [instanceLabel]: instanceId },
   User: "0",
   Entrypoint: ["sh", "-c", "find /emptied -mindepth 1 -delete && chmod 0777 /emptied"],
   Cmd: [],
   HostConfig: {
+    AutoRemove: true,
     NetworkMode: "none",
     Mounts: [bind(folder, "/emptied", false)],
     CapDrop: ["ALL"],

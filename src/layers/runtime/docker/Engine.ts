@@ -49,6 +49,18 @@ export const orAlready = <A, R>(effect: Effect.Effect<A, EngineError, R>): Effec
     () => Effect.void
   )
 
+/** No container has this name after it. */
+export const discardContainer = Effect.fnUntraced(function* (docker: Dockerode, name: string) {
+  const container = docker.getContainer(name)
+  yield* orAbsent(request(() => container.remove({ force: true, v: true }))).pipe(
+    // Being removed already: gone when the wait ends.
+    Effect.catchIf(
+      (error) => error.status === 409,
+      () => orAbsent(request(() => container.wait({ condition: "removed" })))
+    )
+  )
+})
+
 const defaultHost = "unix:///var/run/docker.sock"
 /** A daemon that accepts but does not answer within this is as good as none. */
 const answerWithin = "5 seconds"

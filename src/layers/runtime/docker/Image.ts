@@ -23,15 +23,15 @@ const unpullable = (image: string, error: EngineError) => {
   const missing = error.status === 404 || error.detail.includes("manifest unknown")
   return new RuntimeError({
     message: missing
-      ? `The image ${image} of this datastore version does not exist.`
-      : `The image ${image} of this datastore version could not be fetched.`,
-    detail: error.detail,
+      ? "The image of this datastore version does not exist."
+      : "The image of this datastore version could not be fetched.",
+    detail: `${image}: ${error.detail}`,
     transient: !missing
   })
 }
 
 /** Downloaded share of the layers seen so far; each percentage is told once. */
-const followDownload = (image: string, progress: Progress) => {
+const followDownload = (progress: Progress) => {
   const layers = new Map<string, { current: number; total: number }>()
   let told = -1
   return Effect.fnUntraced(function* (line: typeof PullLine.Type) {
@@ -43,15 +43,16 @@ const followDownload = (image: string, progress: Progress) => {
     const percent = Math.floor((10 * sum.current) / sum.total) * 10
     if (percent <= told) return
     told = percent
-    yield* progress(`pulling image ${image}, ${percent} %`)
+    yield* progress(`pulling the image, ${percent} %`)
   })
 }
 
 /** Ends when the image is complete. The engine drops a half pulled image by itself when the caller goes away. */
 const pull = Effect.fn("Docker.pull")(function* (docker: Dockerode, image: string, progress: Progress) {
-  yield* progress(`pulling image ${image}`)
+  yield* Effect.logInfo(`pulling the image ${image}`)
+  yield* progress("pulling the image")
   const body = yield* request((abortSignal) => docker.pull(image, { abortSignal }))
-  const onLine = followDownload(image, progress)
+  const onLine = followDownload(progress)
   yield* NodeStream.fromReadable<Uint8Array, EngineError>({
     evaluate: () => body,
     onError: (error) => new EngineError({ status: null, detail: String(error) })

@@ -1,14 +1,14 @@
 /**
  * What the docker runtime keeps on an instance's volume: `data` (the server's own files), `secret` (the
- * administrator's password, for the entrypoint) and, until the server has once been seen to serve, a mark that says
- * its files are not to be trusted yet.
+ * administrator's password, for the entrypoint, and the image's reference) and, until the server has once been seen to
+ * serve, a mark that says its files are not to be trusted yet.
  */
 import { join } from "node:path"
 import type Dockerode from "dockerode"
 import { Effect, FileSystem, type PlatformError, Redacted } from "effect"
 import { type DatabaseSpec, RuntimeError } from "../../../guest/DatabaseRuntime.ts"
-import { dataFolder, emptierFor, secretFile } from "./Container.ts"
-import { EngineError, request } from "./Engine.ts"
+import { dataFolder, emptierFor, emptierName, imageFile, secretFile } from "./Container.ts"
+import { discardContainer, EngineError, orAbsent, request } from "./Engine.ts"
 
 const initialisingMark = (volume: string) => join(volume, "initialising")
 
@@ -26,51 +26,73 @@ export const markInitialised = Effect.fnUntraced(function* (volume: string) {
   yield* files.remove(initialisingMark(volume), { force: true })
 }, Effect.mapError(unusable))
 
+const replace = Effect.fnUntraced(function* (path: string, text: string) {
+  const files = yield* FileSystem.FileSystem
+  yield* files.remove(`${path}.new`, { force: true })
+  yield* files.writeFileString(`${path}.new`, text, { mode: 0o400 })
+  yield* files.rename(`${path}.new`, path)
+})
+
 /**
- * The folders, the secret and the mark are there after this. Never makes the volume itself: a folder made where the
- * volume is not mounted would take the tenant's data instead of it.
+ * The folders, the secret, the image's reference and the mark are there after this. Never makes the volume itself: a
+ * folder made where the volume is not mounted would take the tenant's data instead of it.
  */
 export const prepareVolume = Effect.fn("Docker.prepareVolume")(function* (spec: DatabaseSpec) {
   const files = yield* FileSystem.FileSystem
   const data = dataFolder(spec.volume)
-  const secret = secretFile(spec.volume)
-  if (!(yield* files.exists(data))) {
-    yield* files.writeFileString(initialisingMark(spec.volume), "")
-    yield* files.makeDirectory(data, { mode: 0o700 })
-  }
+  const fresh = !(yield* files.exists(data))
+  if (fresh) yield* files.writeFileString(initialisingMark(spec.volume), "")
   yield* files.makeDirectory(join(spec.volume, "secret"), { recursive: true, mode: 0o700 })
-  yield* files.remove(`${secret}.new`, { force: true })
-  yield* files.writeFileString(`${secret}.new`, Redacted.value(spec.adminPassword), { mode: 0o400 })
-  yield* files.rename(`${secret}.new`, secret)
+  yield* replace(imageFile(spec.volume), spec.image)
+  yield* replace(secretFile(spec.volume), Redacted.value(spec.adminPassword))
+  if (fresh) yield* files.makeDirectory(data, { mode: 0o700 })
+}, Effect.mapError(unusable))
+
+/** The reference of the image that the data was made by. */
+export const imageOf = Effect.fnUntraced(function* (volume: string) {
+  const files = yield* FileSystem.FileSystem
+  return yield* files.readFileString(imageFile(volume))
 }, Effect.mapError(unusable))
 
 /** Empties a folder from inside a container of the image: needs no right of ours over the server's files. */
 export const emptyByContainer = Effect.fn("Docker.emptyByContainer")(function* (
   docker: Dockerode,
+  instanceId: string,
   folder: string,
   image: string
 ) {
+  const name = emptierName(instanceId)
   const run = (container: Dockerode.Container) =>
     Effect.gen(function* () {
       yield* request(() => container.start())
-      const end: { readonly StatusCode: number } = yield* request(() => container.wait())
-      if (end.StatusCode === 0) return
+      // Quick ones are gone before they can be waited for; whether the folder is empty is seen by who removes it.
+      const end: { readonly StatusCode: number } | null = yield* orAbsent(
+        request(() => container.wait({ condition: "removed" }))
+      )
+      if (end === null || end.StatusCode === 0) return
       return yield* new EngineError({ status: null, detail: `emptying ${folder} ended with ${end.StatusCode}` })
     })
+  // Of a process that was killed meanwhile.
+  yield* discardContainer(docker, name)
   yield* Effect.acquireUseRelease(
-    request(() => docker.createContainer(emptierFor(folder, image))),
+    request(() => docker.createContainer(emptierFor(instanceId, folder, image))),
     run,
-    (container) => Effect.ignore(request(() => container.remove({ force: true, v: true })))
+    () => Effect.ignore(discardContainer(docker, name))
   )
 })
 
-/** The data folder is gone after this; a container does what we may not. */
+/** The data folder is gone after this; a container of the image, which is asked for only then, does what we may not. */
 export const removeData = Effect.fn("Docker.removeData")(
-  function* (docker: Dockerode, volume: string, image: string) {
+  function* <R>(
+    docker: Dockerode,
+    { instanceId, volume }: Pick<DatabaseSpec, "instanceId" | "volume">,
+    image: Effect.Effect<string, RuntimeError, R>
+  ) {
     const files = yield* FileSystem.FileSystem
     const data = dataFolder(volume)
     const remove = files.remove(data, { recursive: true, force: true })
-    yield* Effect.catch(remove, () => Effect.andThen(emptyByContainer(docker, data, image), remove))
+    const empty = Effect.flatMap(image, (image) => emptyByContainer(docker, instanceId, data, image))
+    yield* Effect.catch(remove, () => Effect.andThen(empty, remove))
   },
   Effect.catchTags({
     PlatformError: (error) => Effect.fail(unusable(error)),

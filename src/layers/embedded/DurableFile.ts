@@ -1,0 +1,31 @@
+/**
+ * Files that are still there after a power cut: what was confirmed is on the disk, whole. Every file is its owner's
+ * alone to read.
+ */
+import { open, rename } from "node:fs/promises"
+import { dirname } from "node:path"
+
+/** What was made, renamed or removed in a folder stays so after this. */
+export const syncFolder = async (folder: string): Promise<void> => {
+  const handle = await open(folder, "r")
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** The file holds this text after it, and the old one or this one whenever it is cut short. One writer at a time. */
+export const replaceFile = async (path: string, text: string): Promise<void> => {
+  const fresh = `${path}.new`
+  const handle = await open(fresh, "w", 0o600)
+  try {
+    await handle.writeFile(text)
+    // Before the rename: a name may reach the disk earlier than what it names, and then the file is empty.
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(fresh, path)
+  await syncFolder(dirname(path))
+}

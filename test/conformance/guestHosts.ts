@@ -1,0 +1,127 @@
+/**
+ * What every GuestHosts does, wherever it keeps homes. An adapter's test gives a world without homes, as an effect
+ * that opens it: each opening is a new start of the process over what the last one left.
+ */
+import { assert, describe, it } from "@effect/vitest"
+import { Effect, Option, Redacted, type Scope } from "effect"
+import type { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
+import type { ServerSpec } from "../../src/services/Compute.ts"
+
+type Open = Effect.Effect<GuestHosts["Service"], never, Scope.Scope>
+
+export const serverSpec = (instanceId: string): ServerSpec => ({
+  instanceId,
+  manager: "postgresql",
+  version: "18",
+  image: "postgres:18",
+  address: "127.70.0.1",
+  memoryMb: 512,
+  vcpus: 1,
+  volumeSize: 1
+})
+
+const order = {
+  databases: [{ name: "shop" }],
+  users: [{ name: "ann", password: Redacted.make("pw"), host: "%", databases: [{ name: "shop" }] }]
+}
+
+export const guestHostsConformance = (name: string, world: Effect.Effect<Open, never, Scope.Scope>) =>
+  describe(name, () => {
+    const behaves = (behaviour: string, test: (open: Open) => Effect.Effect<void, unknown, Scope.Scope>) =>
+      it.effect(behaviour, () => Effect.scoped(Effect.flatMap(world, test)))
+
+    const idsOf = (hosts: GuestHosts["Service"]) =>
+      Effect.map(hosts.list, (homes) => homes.map(({ spec }) => spec.instanceId).toSorted())
+
+    behaves("knows no home at first, and removes one that never was", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        assert.deepEqual(yield* hosts.list, [])
+        assert.isTrue(Option.isNone(yield* hosts.find("a")))
+        yield* hosts.remove("a")
+      })
+    )
+
+    behaves("makes a home once, and finds it again after a start as it was made", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        const made = yield* hosts.ensure(serverSpec("a"), "docker")
+        const again = yield* hosts.ensure({ ...serverSpec("a"), memoryMb: 1024 }, "process")
+        for (const home of [again, Option.getOrThrow(yield* (yield* open).find("a"))]) {
+          assert.deepEqual(home.spec, serverSpec("a"))
+          assert.strictEqual(home.runtime, "docker")
+          assert.strictEqual(home.volume, made.volume)
+        }
+      })
+    )
+
+    behaves("lists every home, after a start as well, and each has a volume of its own", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        const one = yield* hosts.ensure(serverSpec("a"), "docker")
+        const other = yield* hosts.ensure(serverSpec("b"), "process")
+        assert.notStrictEqual(one.volume, other.volume)
+        assert.deepEqual(yield* idsOf(hosts), ["a", "b"])
+        assert.deepEqual(yield* idsOf(yield* open), ["a", "b"])
+      })
+    )
+
+    behaves("removes a home with its notes, twice, and leaves the others", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+        yield* notes.setPhase("ready")
+        yield* hosts.ensure(serverSpec("b"), "docker")
+        yield* hosts.remove("a")
+        yield* hosts.remove("a")
+        assert.deepEqual(yield* idsOf(hosts), ["b"])
+        assert.deepEqual(yield* idsOf(yield* open), ["b"])
+        const anew = yield* hosts.ensure(serverSpec("a"), "docker")
+        assert.strictEqual(yield* anew.notes.phase, "new")
+      })
+    )
+
+    behaves("keeps the phase, over starts", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), "docker")
+        assert.strictEqual(yield* notes.phase, "new")
+        for (const phase of ["preparing", "ready", "failed"] as const) {
+          yield* notes.setPhase(phase)
+          assert.strictEqual(yield* notes.phase, phase)
+          const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
+          assert.strictEqual(yield* later.phase, phase)
+        }
+      })
+    )
+
+    for (const end of ["ready", "failed"] as const) {
+      behaves(`keeps the order, over starts, until the phase is ${end}`, (open) =>
+        Effect.gen(function* () {
+          const { notes } = yield* (yield* open).ensure(serverSpec("a"), "docker")
+          assert.isTrue(Option.isNone(yield* notes.order))
+          yield* notes.keepOrder(order)
+          yield* notes.setPhase("preparing")
+          const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
+          const kept = Option.getOrThrow(yield* later.order)
+          assert.deepEqual(kept.databases, order.databases)
+          assert.deepEqual(
+            kept.users.map(({ name, password }) => [name, Redacted.value(password)]),
+            [["ann", "pw"]]
+          )
+          yield* later.setPhase(end)
+          assert.isTrue(Option.isNone(yield* later.order))
+        })
+      )
+    }
+
+    behaves("draws the administrator's password once, and it is the same ever after", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), "docker")
+        const drawn = Redacted.value(yield* notes.adminPassword)
+        assert.isNotEmpty(drawn)
+        assert.strictEqual(Redacted.value(yield* notes.adminPassword), drawn)
+        const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
+        assert.strictEqual(Redacted.value(yield* later.adminPassword), drawn)
+      })
+    )
+  })

@@ -1,0 +1,103 @@
+/** What is particular to homes in folders: what is damaged, cut short, or cannot be removed. */
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { assert, it } from "@effect/vitest"
+import { Context, Effect, Layer, Logger, Redacted, type Scope } from "effect"
+import * as FolderGuestHosts from "../../src/layers/embedded/FolderGuestHosts.ts"
+import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
+import { serverSpec } from "../conformance/guestHosts.ts"
+
+interface World {
+  readonly hosts: GuestHosts["Service"]
+  readonly root: string
+  readonly at: (...path: ReadonlyArray<string>) => string
+}
+
+const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(behaviour, () =>
+    Effect.gen(function* () {
+      const root = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "coffer-homes-"))),
+        (root) => Effect.sync(() => rmSync(root, { recursive: true, force: true }))
+      )
+      const hosts = Context.get(yield* Layer.build(FolderGuestHosts.layer(root)), GuestHosts)
+      yield* body({ hosts, root, at: (...path) => join(root, ...path) })
+    }).pipe(Effect.scoped)
+  )
+
+const whole = /^[A-Za-z0-9]{36}$/
+
+test("draws the password again where a power cut left an empty file, or a part", ({ at, hosts }) =>
+  Effect.gen(function* () {
+    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    for (const left of ["", "half"]) {
+      writeFileSync(at("a", "admin"), left)
+      const drawn = Redacted.value(yield* notes.adminPassword)
+      assert.match(drawn, whole)
+      assert.strictEqual(readFileSync(at("a", "admin"), "utf8"), drawn)
+    }
+  }))
+
+test("takes an empty file for one that is not there", ({ at, hosts }) =>
+  Effect.gen(function* () {
+    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    writeFileSync(at("a", "notes.json"), "")
+    assert.strictEqual(yield* notes.phase, "new")
+    writeFileSync(at("a", "server.json"), "")
+    assert.deepEqual(yield* hosts.list, [])
+    yield* hosts.ensure(serverSpec("a"), "docker")
+    assert.strictEqual((yield* hosts.list).length, 1)
+  }))
+
+test("keeps what others may not read, and leaves no half files", ({ at, hosts }) =>
+  Effect.gen(function* () {
+    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    yield* notes.adminPassword
+    yield* notes.setPhase("preparing")
+    assert.deepEqual(readdirSync(at("a")).sort(), ["admin", "notes.json", "server.json", "volume"])
+    for (const file of ["admin", "notes.json", "server.json"]) {
+      assert.strictEqual(statSync(at("a", file)).mode & 0o777, 0o600)
+    }
+  }))
+
+test("lists the others when a home is damaged or a stray file lies there, and names the folder", ({ at, hosts }) => {
+  const told: Array<string> = []
+  const logger = Logger.make(({ logLevel, message }) => void told.push(`${logLevel} ${String(message)}`))
+  return Effect.gen(function* () {
+    yield* hosts.ensure(serverSpec("good"), "docker")
+    yield* hosts.ensure(serverSpec("bad"), "docker")
+    writeFileSync(at("bad", "server.json"), '{"spec":')
+    writeFileSync(at("stray"), "")
+    mkdirSync(at("empty"))
+    assert.deepEqual(
+      (yield* hosts.list).map(({ spec }) => spec.instanceId),
+      ["good"]
+    )
+    assert.deepEqual(
+      ["bad", "stray"].filter((name) => told.some((line) => line.startsWith("Error") && line.includes(at(name)))),
+      ["bad", "stray"]
+    )
+    assert.strictEqual(told.length, 2)
+  }).pipe(Effect.provide(Logger.layer([logger])))
+})
+
+test("says which file is damaged, and nothing of what is in it", ({ at, hosts }) =>
+  Effect.gen(function* () {
+    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    writeFileSync(at("a", "order.json"), '{"users":[{"_password":"s3cr3t"')
+    const cause = yield* Effect.flip(Effect.sandbox(notes.order))
+    assert.include(String(cause), at("a", "order.json"))
+    assert.notInclude(String(cause), "s3cr3t")
+    writeFileSync(at("a", "server.json"), "{")
+    const error = yield* Effect.flip(hosts.find("a"))
+    assert.deepEqual([error._tag, error.detail], ["GuestHostsError", `${at("a", "server.json")} is damaged`])
+  }))
+
+test("fails, and does not die, when a home cannot be removed", ({ hosts, root }) =>
+  Effect.gen(function* () {
+    // Refused to root as well: no folder has such a name.
+    const error = yield* Effect.flip(hosts.remove("a".repeat(300)))
+    assert.strictEqual(error._tag, "GuestHostsError")
+    assert.include(error.detail, root)
+  }))
