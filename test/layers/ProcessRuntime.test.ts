@@ -7,6 +7,7 @@ import { Effect, Layer, Schedule } from "effect"
 import { DatabaseRuntime, type DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
 import { endOrphans, isRoot, processOn, signal } from "../../src/layers/embedded/HostProcess.ts"
 import { serverIdentity } from "../../src/layers/embedded/ServerIdentity.ts"
+import * as Mariadb from "../../src/layers/runtime/MariadbServer.ts"
 import * as ProcessRuntime from "../../src/layers/runtime/ProcessRuntime.ts"
 import { databaseRuntimeConformance } from "../conformance/databaseRuntime.ts"
 import { embeddedLayer, instance, mariadbLogin, postgresLogin } from "./embeddedFixture.ts"
@@ -172,9 +173,7 @@ live("does not take a host that cannot be looked at for one without a server", (
 )
 
 /** MariaDB where it is installed; elsewhere the refusal says so. */
-const mariadbd = [...(process.env["PATH"] ?? "").split(":"), "/usr/sbin"].some((at) => existsSync(join(at, "mariadbd")))
-
-if (mariadbd) {
+if (Effect.runSync(Mariadb.isInstalled)) {
   databaseRuntimeConformance("ProcessRuntime, mariadb", {
     layer,
     spec: instance("mariadb"),

@@ -10,6 +10,7 @@ import { MariadbManager } from "../../guest/MariadbManager.ts"
 import { PostgresManager } from "../../guest/PostgresManager.ts"
 import * as DockerRuntime from "../runtime/DockerRuntime.ts"
 import { Engine } from "../runtime/docker/Engine.ts"
+import * as Mariadb from "../runtime/MariadbServer.ts"
 import * as ProcessRuntime from "../runtime/ProcessRuntime.ts"
 import type { Host } from "./EmbeddedCatalog.ts"
 import { LocalRuntimes } from "./LocalCompute.ts"
@@ -26,14 +27,19 @@ export class NoEngine extends Schema.TaggedError<NoEngine>()("NoEngine", { detai
   }
 }
 
-/** The version of the MariaDB server installed here: "10.11". */
-const installedMariadb: Effect.Effect<Option.Option<string>> = Effect.callback((resume) => {
+/** "10.11" */
+const mariadbVersion: Effect.Effect<Option.Option<string>> = Effect.callback((resume) => {
   const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` }
   execFile("mariadbd", ["--version"], { env, timeout: 5000 }, (error, output) => {
     const version = error === null ? /Ver (\d+\.\d+)/.exec(output)?.[1] : undefined
     resume(Effect.succeed(Option.fromUndefinedOr(version)))
   })
 })
+
+/** The version of the MariaDB server that can be run here. */
+const installedMariadb = Effect.flatMap(Mariadb.isInstalled, (isInstalled) =>
+  isInstalled ? mariadbVersion : Effect.succeed(Option.none())
+)
 
 /** What there is, as `choice` wants it. */
 export const inspect = Effect.fn("Host.inspect")(function* (choice: RuntimeChoice) {

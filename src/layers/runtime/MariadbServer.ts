@@ -44,6 +44,11 @@ const program = (name: string) =>
       : Effect.succeed(found)
   })
 
+/** All that it takes is here. The installer asks the last one, which Debian has in another package. */
+export const isInstalled = Effect.isSuccess(
+  Effect.all([program("mariadbd"), program("mariadb-install-db"), program("my_print_defaults")])
+)
+
 export const isInitialised = (data: string) => fs.existsSync(join(data, "mysql"))
 
 /** FLUSH loads the grant tables, without which bootstrap mode knows no users. */
