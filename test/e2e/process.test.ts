@@ -88,9 +88,24 @@ describe("coffer up with databases as processes", { timeout: 90_000 }, () => {
     }
   )
 
+  const looksAtHistory = async () => {
+    const metrics = await (await fetch(`${service.url}/metrics`)).text()
+    return Number(/^coffer_http_requests\{.*\/history".*\} (\d+)$/m.exec(metrics)?.[1] ?? 0)
+  }
+
   it("shows a build live in the terminal until it is at rest", async () => {
+    const looksBefore = await looksAtHistory()
     const id = await service.create({ name: "watched", ...order })
-    const watched = await runCoffer(["instance", "show", "--watch", "watched", "--url", service.url])
+    // The build is held where it is until it has been looked at, however long the command takes to start.
+    const initdb = await eventually("initdb runs", async () => {
+      const found = processesIn(join(service.root, "instances", id))
+      return found.length > 0 ? found : null
+    })
+    for (const { pid } of initdb) process.kill(pid, "SIGSTOP")
+    const watching = runCoffer(["instance", "show", "--watch", "watched", "--url", service.url])
+    await eventually("it is watched", async () => (await looksAtHistory()) > looksBefore + 1 || null)
+    for (const { pid } of initdb) process.kill(pid, "SIGCONT")
+    const watched = await watching
     expect(watched.code).toBe(0)
     const pictures = watched.output.split(/^(?=watched {2})/m)
     expect(pictures.length).toBeGreaterThan(1)

@@ -130,6 +130,9 @@ const parentOf = (pid: number) => Number(/^PPid:\s+(\d+)/m.exec(readText(`/proc/
 /** A helper process that was forked this moment still bears its server's command line. */
 const isFork = ({ args, pid }: Found) => readText(`/proc/${parentOf(pid)}/cmdline`) === `${args.join("\0")}\0`
 
+/** Connections of guests to their databases are made anew with each process of ours. */
+const servesClient = ({ args }: Found) => /^postgres: .*\(\d+\)/.test(args[0] ?? "")
+
 /** Kills them, and gives how many there were. */
 export const killAllIn = (folder: string) => {
   const found = processesIn(folder)
@@ -377,7 +380,7 @@ export class Service {
     const processes = processesIn(root)
       // Helpers of the control plane's own server come and go.
       .filter(({ args, pid }) => !isBelow(control, linkOf(`/proc/${pid}/cwd`)) || args.includes(join(control, "data")))
-      .filter((found) => found.pid !== this.#child?.pid && !isFork(found))
+      .filter((found) => found.pid !== this.#child?.pid && !isFork(found) && !servesClient(found))
       .map(({ args, pid }) => `${pid} ${args.join(" ")}`)
     return {
       processes,
