@@ -10,7 +10,7 @@ import { SecureRandom } from "effect/crypto"
 import { DurableDeferred } from "effect/workflow"
 import type { ServiceStatus } from "../services/ConductorApi.ts"
 import { History } from "../services/History.ts"
-import { InstanceId, type OperationId, type ProjectId } from "../services/Ids.ts"
+import { InstanceId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { isServing } from "../services/Status.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
@@ -19,7 +19,7 @@ import type { Event, Signal, State } from "./Instance.ts"
 import { InstanceEntity } from "./InstanceMailbox.ts"
 import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { StepFailure } from "./Operation.ts"
+import { type Operation, StepFailure } from "./Operation.ts"
 
 /** How long operations may take; tests and operators change it. */
 export const OperationDeadlines = Context.Reference<Deadlines>("coffer/actors/OperationDeadlines", {
@@ -33,11 +33,7 @@ const idleTime = Duration.seconds(30)
 const reasonGrace = 5_000
 
 /** Tells a build what its guest was seen to be, as often as asked; the first verdict stands. */
-const settleBuild = Effect.fnUntraced(function* (operation: {
-  instance: InstanceId
-  project: ProjectId
-  operation: OperationId
-}) {
+const settleBuild = Effect.fnUntraced(function* (operation: Operation) {
   const observed = yield* (yield* Observations).get(operation.instance)
   if (Option.isNone(observed)) return
   const { failure, heartbeatAt, status } = observed.value

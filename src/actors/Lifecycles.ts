@@ -60,4 +60,4 @@ export class Lifecycles extends Context.Service<
     /** Removes every trace of instances that were deleted before `before`; how many went. */
     readonly prune: (before: Millis) => Effect.Effect<number>
   }
->()("coffer/services/Lifecycles") {}
+>()("coffer/actors/Lifecycles") {}

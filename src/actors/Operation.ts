@@ -21,7 +21,7 @@ export class StepFailure extends Schema.TaggedError<StepFailure>()("StepFailure"
   transient: Schema.Boolean
 }) {}
 
-export interface Step {
+interface Step {
   readonly name: string
   /** In words, for whoever asks why it takes so long. */
   readonly waitsFor: string
@@ -64,7 +64,7 @@ export const insist = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A
   )
 
 /** Runs one attempt under its deadline, with its span and its line in the history. */
-export const recorded = <A, R>(
+const recorded = <A, R>(
   operation: Operation,
   step: Step,
   attempt: number,

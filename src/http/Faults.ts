@@ -8,14 +8,8 @@ import { HttpServerResponse } from "effect/http"
 import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
 import type { DatabaseNotFound, InstanceNotReady, RootNeverEnabled, UserNotFound } from "../services/GuestRequests.ts"
-import type {
-  DatastoreNotFound,
-  DatastoreVersionNotFound,
-  FlavorNotFound,
-  InvalidRequest,
-  VolumeTooLarge
-} from "../services/InstanceRequests.ts"
-import type { InstanceNotFound, QuotaExceeded } from "../services/Instances.ts"
+import type { OrderRefusal } from "../services/InstanceRequests.ts"
+import type { InstanceNotFound } from "../services/Instances.ts"
 
 const body = <const Code extends number>(code: Code) =>
   Schema.Struct({ code: Schema.Literal(code), message: Schema.String })
@@ -72,12 +66,7 @@ export const notYet = (feature: string) =>
   new NotImplemented({ notImplemented: { code: 501, message: `${feature}: not implemented in Coffer yet.` } })
 
 type DomainError =
-  | InvalidRequest
-  | FlavorNotFound
-  | DatastoreNotFound
-  | DatastoreVersionNotFound
-  | VolumeTooLarge
-  | QuotaExceeded
+  | OrderRefusal
   | InstanceNotFound
   | InstanceNotReady
   | DatabaseNotFound

@@ -42,6 +42,10 @@ export interface ReportEntry {
 
 export type Entry = TransitionEntry | StepEntry | ReportEntry
 
+/** What makes a line about a step one line: the same attempt of the same step. */
+export const stepKey = (step: Pick<StepEntry, "operation" | "step" | "attempt">) =>
+  `${step.operation}/${step.step}/${step.attempt}`
+
 /** How many entries are kept and told of one instance; older ones are pruned. */
 export const maxEntries = 500
 

@@ -1,7 +1,7 @@
 /** How much of each resource a project may hold, and holds. */
 import { Context, type Effect } from "effect"
 import type { ProjectId } from "./Ids.ts"
-import type { Resource } from "./Instances.ts"
+import type { Desired, Resource } from "./Instances.ts"
 
 export interface Usage {
   readonly resource: Resource
@@ -12,6 +12,22 @@ export interface Usage {
   /** -1: unlimited. */
   readonly limit: number
 }
+
+export const resources: ReadonlyArray<Resource> = ["instances", "ram", "volumes", "backups"]
+
+/** What one instance holds. */
+export const amountOf = ({ ram, volumeSize }: Pick<Desired, "ram" | "volumeSize">): Record<Resource, number> => ({
+  instances: 1,
+  ram,
+  volumes: volumeSize,
+  backups: 0
+})
+
+/** The resources of which there would be more than the project may hold. */
+export const exceededBy = (usage: ReadonlyArray<Usage>, wanted: Record<Resource, number>): ReadonlyArray<Resource> =>
+  usage.flatMap(({ inUse, limit, reserved, resource }) =>
+    limit >= 0 && wanted[resource] > 0 && inUse + reserved + wanted[resource] > limit ? [resource] : []
+  )
 
 /** Trove's defaults: instances, MB of memory (unlimited), GB of volumes, backups. */
 export const defaultLimits: Record<Resource, number> = { instances: 10, ram: -1, volumes: 40, backups: 50 }

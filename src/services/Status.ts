@@ -27,6 +27,10 @@ export interface Observation {
   readonly heartbeatAt: Millis
 }
 
+/** A delete that was accepted shows at once, before its actor has taken it. */
+export const shownState = (tag: StateTag, deleteRequested: boolean): StateTag =>
+  deleteRequested && (tag === "New" || tag === "Building" || tag === "Active") ? "Deleting" : tag
+
 /** The API's `status`, in Trove's words. */
 export const statusOf = (state: StateTag): "BUILD" | "ACTIVE" | "SHUTDOWN" | "ERROR" => {
   switch (state) {

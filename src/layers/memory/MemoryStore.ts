@@ -8,12 +8,13 @@ import { deadlineOf } from "../../actors/Lifecycle.ts"
 import { Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
 import { Addresses } from "../../services/Addresses.ts"
 import type { ServiceStatus } from "../../services/ConductorApi.ts"
-import { type Entry, History, maxEntries, type StepEntry } from "../../services/History.ts"
+import { type Entry, History, maxEntries, stepKey } from "../../services/History.ts"
 import type { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
 import { Observations, type Written } from "../../services/Observations.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
-import { defaultLimits, Quotas, type Usage } from "../../services/Quotas.ts"
+import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
+import { shownState } from "../../services/Status.ts"
 
 interface Letter {
   readonly seq: number
@@ -47,11 +48,6 @@ interface Rows {
   root: "enabled" | "disabled" | "never"
 }
 
-const resources: ReadonlyArray<Resource> = ["instances", "ram", "volumes", "backups"]
-
-const keyOf = (step: Pick<StepEntry, "operation" | "step" | "attempt">) =>
-  `${step.operation}/${step.step}/${step.attempt}`
-
 const make = Effect.sync(() => {
   const rows = new Map<string, Rows>()
   const limits = new Map<string, Partial<Record<Resource, number>>>()
@@ -69,24 +65,17 @@ const make = Effect.sync(() => {
 
   const toRecord = (row: Rows): InstanceRecord => ({
     desired: row.desired,
-    state: row.deleteRequested && ["New", "Building", "Active"].includes(row.state._tag) ? "Deleting" : row.state._tag,
+    state: shownState(row.state._tag, row.deleteRequested),
     fault: row.state._tag === "Failed" ? row.state.fault : null,
     stateSince: row.since,
     observed: row.observed === null ? null : { status: row.observed.status, heartbeatAt: row.observed.heartbeatAt },
     address: row.address
   })
 
-  const amount = (desired: Desired): Record<Resource, number> => ({
-    instances: 1,
-    ram: desired.ram,
-    volumes: desired.volumeSize,
-    backups: 0
-  })
-
   const usage = (project: ProjectId): ReadonlyArray<Usage> => {
     const mine = [...rows.values()].filter((row) => row.desired.project === project)
     const held = (resource: Resource, hold: Rows["hold"]) =>
-      mine.filter((row) => row.hold === hold).reduce((sum, row) => sum + amount(row.desired)[resource], 0)
+      mine.filter((row) => row.hold === hold).reduce((sum, row) => sum + amountOf(row.desired)[resource], 0)
     return resources.map((resource) => ({
       resource,
       inUse: held(resource, "committed"),
@@ -98,14 +87,8 @@ const make = Effect.sync(() => {
   const instances = Instances.of({
     create: (desired, provisioning) =>
       Effect.suspend(() => {
-        const wanted = amount(desired)
-        const exceeded = usage(desired.project).filter(
-          ({ inUse, limit, reserved, resource }) =>
-            limit >= 0 && wanted[resource] > 0 && inUse + reserved + wanted[resource] > limit
-        )
-        if (exceeded.length > 0) {
-          return Effect.fail(new QuotaExceeded({ resources: exceeded.map(({ resource }) => resource) }))
-        }
+        const exceeded = exceededBy(usage(desired.project), amountOf(desired))
+        if (exceeded.length > 0) return Effect.fail(new QuotaExceeded({ resources: exceeded }))
         const row: Rows = {
           desired,
           deleteRequested: false,
@@ -285,7 +268,7 @@ const make = Effect.sync(() => {
     }),
     stepStarted: Effect.fnUntraced(function* (id, step) {
       const startedAt = yield* Clock.currentTimeMillis
-      const key = keyOf(step)
+      const key = stepKey(step)
       yield* change(id, (row) => {
         if (row.history.some((line) => line.key === key)) return
         row.history.push({
@@ -298,7 +281,7 @@ const make = Effect.sync(() => {
       const endedAt = yield* Clock.currentTimeMillis
       yield* change(id, (row) => {
         row.history = row.history.map((line) =>
-          line.key === keyOf(step) && line.entry.kind === "step" && line.entry.outcome === "running"
+          line.key === stepKey(step) && line.entry.kind === "step" && line.entry.outcome === "running"
             ? {
                 ...line,
                 entry: {

@@ -2,7 +2,7 @@
  * Keeps the tables of effect's cluster and workflow engines small: what has ended is removed after a while.
  * A message is over when it was processed; with it go its replies. What is still running is never touched.
  */
-import { Config, Duration, Effect, Layer, Schedule } from "effect"
+import { Clock, Config, Duration, Effect, Layer, Schedule } from "effect"
 import { Snowflake } from "effect/cluster"
 import { SqlClient } from "effect/sql"
 
@@ -42,7 +42,8 @@ export const pruneOnce = Effect.fn("ClusterPruning.prune")(function* (before: nu
 export const layer = Layer.effectDiscard(
   Effect.gen(function* () {
     const keep = yield* retention
-    const prune = Effect.suspend(() => pruneOnce(Date.now() - Duration.toMillis(keep))).pipe(
+    const prune = Clock.currentTimeMillis.pipe(
+      Effect.flatMap((now) => pruneOnce(now - Duration.toMillis(keep))),
       Effect.catchCause((cause) => Effect.logError("ended workflows could not be pruned", cause))
     )
     yield* Effect.forkScoped(Effect.repeat(prune, Schedule.spaced("1 minute")))

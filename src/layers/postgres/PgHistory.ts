@@ -1,7 +1,7 @@
 /** The history of instances in PostgreSQL. */
 import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { History, maxEntries, type ReportEntry, type StepEntry } from "../../services/History.ts"
+import { History, maxEntries, type ReportEntry, type StepEntry, stepKey } from "../../services/History.ts"
 import { OperationId } from "../../services/Ids.ts"
 
 const died = Effect.orDie
@@ -38,9 +38,6 @@ const toJson = (entry: object) =>
     typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value
   )
 
-const keyOf = (step: Pick<StepEntry, "operation" | "step" | "attempt">) =>
-  `${step.operation}/${step.step}/${step.attempt}`
-
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
@@ -72,7 +69,7 @@ const make = Effect.gen(function* () {
       }
       yield* died(sql`
         INSERT INTO history (instance, key, entry)
-        VALUES (${id}, ${keyOf(step)}, ${toJson(entry)}::jsonb)
+        VALUES (${id}, ${stepKey(step)}, ${toJson(entry)}::jsonb)
         ON CONFLICT (instance, key) DO NOTHING`)
     }),
     stepEnded: Effect.fnUntraced(function* (id, step) {
@@ -85,7 +82,7 @@ const make = Effect.gen(function* () {
       }
       yield* died(sql`
         UPDATE history SET entry = entry || ${toJson(ended)}::jsonb
-        WHERE instance = ${id} AND key = ${keyOf(step)} AND entry ->> 'outcome' = 'running'`)
+        WHERE instance = ${id} AND key = ${stepKey(step)} AND entry ->> 'outcome' = 'running'`)
     }),
     list: (id) =>
       sql`

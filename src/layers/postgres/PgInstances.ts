@@ -13,9 +13,9 @@ import {
   type Resource
 } from "../../services/Instances.ts"
 import { Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
-import { defaultLimits, Quotas, type Usage } from "../../services/Quotas.ts"
+import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { SecretBox } from "../../services/SecretBox.ts"
-import { Fault, StateTag } from "../../services/Status.ts"
+import { Fault, StateTag, shownState } from "../../services/Status.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
 const died = Effect.orDie
@@ -63,10 +63,6 @@ const Row = Schema.Struct({
 
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
-/** A delete that was accepted shows at once, before its actor has taken it. */
-const shownState = (tag: StateTag, deleteRequested: boolean): StateTag =>
-  deleteRequested && (tag === "New" || tag === "Building" || tag === "Active") ? "Deleting" : tag
-
 const toRecord = (row: typeof Row.Type): InstanceRecord => ({
   desired: toDesired(row),
   state: shownState(row.tag, row.delete_requested !== null),
@@ -94,8 +90,6 @@ const decodeSums = Schema.decodeUnknownEffect(Schema.Array(HoldSums))
 const decodeLimits = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ resource: Schema.String, hard_limit: Schema.Int }))
 )
-
-const resources: ReadonlyArray<Resource> = ["instances", "ram", "volumes", "backups"]
 
 const makeQuotas = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -145,18 +139,12 @@ const makeInstances = Effect.gen(function* () {
   const create = Effect.fn("Instances.create")(function* (desired: Desired, provisioning: Provisioning) {
     const plain = yield* died(encodeProvisioning(provisioning))
     const sealed = yield* box.seal(desired.id, Redacted.make(plain))
-    const wanted: Record<Resource, number> = { instances: 1, ram: desired.ram, volumes: desired.volumeSize, backups: 0 }
     const created = new Date(desired.created)
     yield* Effect.gen(function* () {
       // One create at a time a project, so that the sums below are of all that was accepted before.
       yield* died(sql`SELECT pg_advisory_xact_lock(hashtextextended(${desired.project}, 0))`)
-      const exceeded = (yield* quotas.usage(desired.project)).filter(
-        ({ inUse, limit, reserved, resource }) =>
-          limit >= 0 && wanted[resource] > 0 && inUse + reserved + wanted[resource] > limit
-      )
-      if (exceeded.length > 0) {
-        return yield* new QuotaExceeded({ resources: exceeded.map(({ resource }) => resource) })
-      }
+      const exceeded = exceededBy(yield* quotas.usage(desired.project), amountOf(desired))
+      if (exceeded.length > 0) return yield* new QuotaExceeded({ resources: exceeded })
       yield* died(sql`
         WITH i AS (
           INSERT INTO instances ${sql.insert({
