@@ -3,7 +3,7 @@
  * the fabric in process. Layers close in the opposite order of their dependence: first nobody is let in any
  * more, then the actors rest, then the databases stop, last the store.
  */
-import { createHash, randomBytes } from "node:crypto"
+import { randomBytes } from "node:crypto"
 import { readFile } from "node:fs/promises"
 import { createServer } from "node:http"
 import { join } from "node:path"
@@ -61,9 +61,6 @@ const secretFile = (path: string, draw: () => string) =>
     return Redacted.make(drawn)
   })
 
-/** Two control planes on one machine hand out addresses of different blocks, as far as 128 blocks go. */
-const addressBlock = (root: string) => 64 + (createHash("sha256").update(root).digest().readUInt8(0) % 128)
-
 const sql = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPool.layer(url)))
 
 const store = Layer.unwrap(
@@ -76,7 +73,7 @@ const store = Layer.unwrap(
       PgLifecycles.layer,
       PgObservations.layer,
       PgHistory.layer,
-      PgAddresses.layer(addressBlock(root))
+      PgAddresses.layer(PgAddresses.addressBlock(root))
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })
 )

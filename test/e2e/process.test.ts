@@ -10,8 +10,9 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
 import { curl, ensurePackages } from "../support/packages.ts"
+import { killAllIn, processesIn } from "./footprint.ts"
 import { type Login, postgres, postgresUrl, withPostgres } from "./logins.ts"
-import { eventually, freePort, killAllIn, newService, processesIn, runCoffer, type Service } from "./service.ts"
+import { eventually, freePort, newService, runCoffer, type Service } from "./service.ts"
 
 const run = promisify(execFile)
 

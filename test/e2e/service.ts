@@ -1,19 +1,27 @@
 /**
  * The service as its users run it: the real entry point as a process of its own, on a data folder and a port of
- * its own. Starts, stops and kills it, speaks to it over HTTP, and looks from outside at what exists because of
- * it. Whatever a test does, nothing that a service started outlives its `dispose`.
+ * its own. Starts, stops and kills it, speaks to it over HTTP, and tells what exists because of it (footprint.ts). Whatever a test does, nothing that a service started outlives its `dispose`.
  */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
-import { createHash } from "node:crypto"
 import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { promisify } from "node:util"
 import { Schema } from "effect"
 import { expect } from "vitest"
+import { addressBlock } from "../../src/layers/postgres/PgAddresses.ts"
+import {
+  containersOn,
+  isBelow,
+  isFork,
+  killAllIn,
+  linkOf,
+  listenersIn,
+  names,
+  processesIn,
+  servesClient
+} from "./footprint.ts"
 
-const run = promisify(execFile)
 const clone = join(import.meta.dirname, "../..")
 const node = join(clone, "node_modules/.bin/node")
 /** What the script `coffer` runs, after its set-up. */
@@ -84,108 +92,13 @@ export interface Ended {
   readonly output: string
 }
 
-const readText = (path: string) => {
-  try {
-    return fs.readFileSync(path, "utf8")
-  } catch {
-    return ""
-  }
-}
-
-const linkOf = (path: string) => {
-  try {
-    return fs.readlinkSync(path)
-  } catch {
-    return ""
-  }
-}
-
-const names = (folder: string) => {
-  try {
-    return fs.readdirSync(folder)
-  } catch {
-    return []
-  }
-}
-
-const isBelow = (folder: string, path: string) => path === folder || path.startsWith(`${folder}/`)
-
-export interface Found {
-  readonly pid: number
-  readonly args: ReadonlyArray<string>
-}
-
-/** Processes whose command line or working folder lies in `folder`; the dead whom nobody has buried do not count. */
-export const processesIn = (folder: string): ReadonlyArray<Found> =>
-  names("/proc").flatMap((name) => {
-    if (!/^\d+$/.test(name) || Number(name) === process.pid) return []
-    const args = readText(`/proc/${name}/cmdline`).split("\0").slice(0, -1)
-    const works = isBelow(folder, linkOf(`/proc/${name}/cwd`))
-    const isNamed = args.some((arg) => isBelow(folder, arg) || isBelow(folder, arg.slice(arg.indexOf("=") + 1)))
-    return works || isNamed ? [{ pid: Number(name), args }] : []
-  })
-
-const parentOf = (pid: number) => Number(/^PPid:\s+(\d+)/m.exec(readText(`/proc/${pid}/status`))?.[1])
-
-/** A helper process that was forked this moment still bears its server's command line. */
-const isFork = ({ args, pid }: Found) => readText(`/proc/${parentOf(pid)}/cmdline`) === `${args.join("\0")}\0`
-
-/** Connections of guests to their databases are made anew with each process of ours. */
-const servesClient = ({ args }: Found) => /^postgres: .*\(\d+\)/.test(args[0] ?? "")
-
-/** Kills them, and gives how many there were. */
-export const killAllIn = (folder: string) => {
-  const found = processesIn(folder)
-  for (const { pid } of found) {
-    try {
-      process.kill(pid, "SIGKILL")
-    } catch {
-      // it ended by itself
-    }
-  }
-  return found.length
-}
-
-/** Which /16 of the loopback network a service takes its addresses from; the formula of `layers/Up.ts`. */
-const blockOf = (root: string) => 64 + (createHash("sha256").update(root).digest().readUInt8(0) % 128)
-
-/** `127.<block>.y.z:port` of every listening socket there. */
-const listenersIn = (block: number) =>
-  readText("/proc/net/tcp")
-    .split("\n")
-    .slice(1)
-    .flatMap((line) => {
-      const [, local = "", , state] = line.trim().split(/\s+/)
-      const [address = "", port = ""] = local.split(":")
-      const bytes = Buffer.from(address, "hex").reverse()
-      if (state !== "0A" || bytes[0] !== 127 || bytes[1] !== block) return []
-      return [`${bytes.join(".")}:${Number.parseInt(port, 16)}`]
-    })
-    .sort()
-
-/** Containers that use a folder of ours; others may use the engine as well. */
-const containersOn = async (folder: string) => {
-  const format = '{{.Names}} {{.State}} {{.Label "coffer.instance"}} {{.Mounts}}'
-  const { stdout } = await run("docker", ["ps", "--all", "--no-trunc", "--format", format])
-  // The engine names mounts in no order of its own.
-  const ordered = (line: string) =>
-    line
-      .split(" ")
-      .map((part) => part.split(",").sort().join(","))
-      .join(" ")
-  return stdout
-    .split("\n")
-    .filter((line) => line.includes(`${folder}/`))
-    .map(ordered)
-}
-
 /** Data folders whose blocks of addresses nobody else uses just now, so that what listens there is ours. */
 const newFolder = () => {
   for (;;) {
     const folder = fs.mkdtempSync(join(fs.realpathSync(tmpdir()), "coffer-e2e-"))
     // Servers run as users of their own, who must be able to walk through.
     fs.chmodSync(folder, 0o755)
-    const block = blockOf(join(folder, "data"))
+    const block = addressBlock(join(folder, "data"))
     // Test files run beside each other, each in a worker with a number.
     const isOurTurn = block % 8 === Number(process.env["VITEST_POOL_ID"] ?? 0) % 8
     if (isOurTurn && listenersIn(block).length === 0) return folder
@@ -386,7 +299,7 @@ export class Service {
       processes,
       containers: this.runtime === "docker" ? await containersOn(root) : [],
       folders: names(join(root, "instances")).sort(),
-      listeners: listenersIn(blockOf(root))
+      listeners: listenersIn(addressBlock(root))
     }
   }
 

@@ -2,6 +2,7 @@
  * Loopback addresses for instances, owned in PostgreSQL. The range is a /16 below 127.0.0.0/8; an address on
  * which something else already listens is passed over.
  */
+import { createHash } from "node:crypto"
 import { createServer } from "node:net"
 import { Effect, Layer, Option } from "effect"
 import { SqlClient } from "effect/sql"
@@ -16,6 +17,12 @@ const maxTries = 64
 /** The first and last of each block of 256 are left out: they look like network and broadcast addresses. */
 const hostsInBlock = 254
 export const addressCount = hostsInBlock * 256
+
+/**
+ * Which /16 of the loopback network, 127.<block>.0.0, a control plane takes by its data folder. Two of them on one
+ * machine have different ones, as far as 128 go.
+ */
+export const addressBlock = (root: string) => 64 + (createHash("sha256").update(root).digest().readUInt8(0) % 128)
 
 /** Whether a server could listen there now. */
 const isFree = (address: string, port: number): Effect.Effect<boolean> =>
