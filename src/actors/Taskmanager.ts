@@ -10,7 +10,7 @@ import { InstanceEntity, wake } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 
 /** How often the sweep looks for actors that missed their news, and how many it wakes at the most. */
-export const sweepInterval = Duration.seconds(2)
+const sweepInterval = Duration.seconds(2)
 const maxWoken = 1000
 
 /** How long a deleted instance is remembered, with its history, before every trace of it is removed. */

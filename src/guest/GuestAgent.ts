@@ -29,10 +29,10 @@ import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes } from "./GuestNotes.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
-export const heartbeatInterval = Duration.seconds(30)
+const heartbeatInterval = Duration.seconds(30)
 
 /** How often the agent looks at its database. */
-export const checkInterval = Duration.seconds(1)
+const checkInterval = Duration.seconds(1)
 
 /** A database that does not answer a login within this serves nobody, even if its process runs. */
 const checkTimeout = Duration.seconds(5)

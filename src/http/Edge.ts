@@ -18,7 +18,7 @@ import { bodyTooLarge, foreignHost, internalError, noSuchRoute, unsupportedMedia
 export const maxBody = 1024 * 1024
 
 /** Only these names of a host are answered: a page of another site cannot reach a server on loopback by DNS. */
-export const defaultHosts: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
+const defaultHosts: ReadonlyArray<string> = ["localhost", "127.0.0.1", "[::1]"]
 
 /** How ids of requests are drawn. */
 export const NewRequestId = Context.Reference<Effect.Effect<string>>("coffer/http/Edge/NewRequestId", {

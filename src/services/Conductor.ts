@@ -11,7 +11,7 @@ import { heartbeatExpiry } from "./Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
 
 /** How many reports are taken at once, and so at most in one statement. */
-export const maxBatch = 256
+const maxBatch = 256
 
 /** How often, a second apart, a batch is tried again while the store is away. Guests wait meanwhile. */
 const patience = 60

@@ -59,7 +59,7 @@ export const NewId = Context.Reference<Effect.Effect<string>>("coffer/services/I
 })
 
 /** Trove's default region (`os_region_name`). */
-export const defaultRegion = "RegionOne"
+const defaultRegion = "RegionOne"
 
 /** What a tenant orders; the absent is null. */
 export interface Order {

@@ -22,7 +22,7 @@ import { type Client, type Handlers, Kind, Timeout } from "../../services/Contra
 import { Fabric, FabricError } from "../../services/Fabric.ts"
 
 /** How many casts may wait for one server before senders are refused. */
-export const mailboxCapacity = 1024
+const mailboxCapacity = 1024
 
 interface Message {
   readonly method: string
