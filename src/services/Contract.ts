@@ -17,9 +17,46 @@ export const Timeout = Context.Reference<Duration.Duration>("coffer/services/Con
   defaultValue: () => Duration.seconds(60)
 })
 
+/** The first version of the contract that has the method with these arguments: "1.1". Servers of an older one refuse it. */
+export const Version = Context.Reference<string>("coffer/services/Contract/Version", { defaultValue: () => "1.0" })
+
+/**
+ * How long a caller waits for a sign of life before it gives up, well before `Timeout`; null where only the
+ * timeout counts.
+ */
+export const Monitor = Context.Reference<Duration.Duration | null>("coffer/services/Contract/Monitor", {
+  defaultValue: () => null
+})
+
+/** What Trove's agents call the work that the method begins; they do nothing without that name. */
+export const Notification = Context.Reference<string | null>("coffer/services/Contract/Notification", {
+  defaultValue: () => null
+})
+
+/**
+ * The method's error for a failure that is none of ours, as its encoded form, from the message that came: Trove's
+ * agents fail with Python's exceptions.
+ */
+export const ForeignFailure = Context.Reference<((message: string) => unknown) | null>(
+  "coffer/services/Contract/ForeignFailure",
+  { defaultValue: () => null }
+)
+
+interface Traits {
+  readonly version?: string
+  readonly notification?: string
+}
+
 /** A method that is told and not answered. */
-export const cast = <const Tag extends string, Fields extends Schema.Struct.Fields>(tag: Tag, payload: Fields) =>
-  Rpc.make(tag, { payload: Schema.Struct(payload) }).annotate(Kind, "cast")
+export const cast = <const Tag extends string, Fields extends Schema.Struct.Fields>(
+  tag: Tag,
+  payload: Fields,
+  traits: Traits = {}
+) =>
+  Rpc.make(tag, { payload: Schema.Struct(payload) })
+    .annotate(Kind, "cast")
+    .annotate(Version, traits.version ?? "1.0")
+    .annotate(Notification, traits.notification ?? null)
 
 /** A method that is answered within `timeout`, or fails as `FabricError`. */
 export const call = <
@@ -30,7 +67,12 @@ export const call = <
 >(
   tag: Tag,
   payload: Fields,
-  options: { readonly success?: Success; readonly error?: Error; readonly timeout: Duration.Input }
+  options: Traits & {
+    readonly success?: Success
+    readonly error?: Error
+    readonly timeout: Duration.Input
+    readonly monitor?: Duration.Input
+  }
 ) =>
   Rpc.make(tag, {
     payload: Schema.Struct(payload),
@@ -39,6 +81,9 @@ export const call = <
   })
     .annotate(Kind, "call")
     .annotate(Timeout, Duration.fromInputUnsafe(options.timeout))
+    .annotate(Monitor, options.monitor === undefined ? null : Duration.fromInputUnsafe(options.monitor))
+    .annotate(Version, options.version ?? "1.0")
+    .annotate(Notification, options.notification ?? null)
 
 export type Method = Rpc.AnyWithProps
 

@@ -28,6 +28,20 @@ export class FabricError extends Schema.TaggedError<FabricError>()("FabricError"
   }
 }
 
+/**
+ * Who is proven to have sent the message that is being handled: the id of an instance, `host:<name>`, or null
+ * where everybody who can send is trusted. What a message says of somebody else is not to be believed.
+ */
+export const Sender = Context.Reference<string | null>("coffer/services/Fabric/Sender", { defaultValue: () => null })
+
+/**
+ * Names what is told, so that telling it again is the same message: a receiver that had it already lets it be. Null:
+ * each message is one of its own.
+ */
+export const MessageKey = Context.Reference<string | null>("coffer/services/Fabric/MessageKey", {
+  defaultValue: () => null
+})
+
 export class Fabric extends Context.Service<
   Fabric,
   {

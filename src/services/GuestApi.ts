@@ -2,11 +2,11 @@
  * What a guest agent can be asked, on its own topic `guestagent.<instance id>`.
  *
  * Methods, argument names and the underscored fields of databases and users are those of Trove's
- * guest RPC API (version 1.1), so that the same contract travels over oslo.messaging later.
+ * guest RPC API (version 1.1), so that one contract speaks to our agents and to Trove's.
  */
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
-import { call, cast } from "./Contract.ts"
+import { call, cast, ForeignFailure } from "./Contract.ts"
 
 /** The topic that the agent of one instance serves. */
 export const guestTopic = (instanceId: string) => `guestagent.${instanceId}`
@@ -54,6 +54,9 @@ export class GuestRefusal extends Schema.TaggedError<GuestRefusal>()("GuestRefus
   message: Schema.String
 }) {}
 
+/** What follows the first line of an exception is for its programmers. */
+const firstLine = (message: string) => message.split("\n", 1).join("").slice(0, 500)
+
 /** Timeouts of Trove's `agent_call_low_timeout` and `agent_call_high_timeout`. */
 const low = "15 seconds"
 const high = "180 seconds"
@@ -67,15 +70,30 @@ export const FilesystemStats = Schema.Struct({
 
 export const GuestApi = RpcGroup.make(
   /** Make the database and all that is asked for in it. Told again, it goes on where it was. */
-  cast("prepare", {
-    databases: Schema.Array(Database),
-    users: Schema.Array(NewUser),
-    memory_mb: Schema.Int,
-    root_password: Schema.NullOr(Password),
-    ds_version: Schema.String
-  }),
+  cast(
+    "prepare",
+    {
+      packages: Schema.Union([Schema.String, Schema.Array(Schema.String)]),
+      databases: Schema.Array(Database),
+      users: Schema.Array(NewUser),
+      memory_mb: Schema.Int,
+      root_password: Schema.NullOr(Password),
+      ds_version: Schema.String,
+      /** Where the volume is and shall be mounted, and the server's configuration: for agents that do not know. */
+      device_path: Schema.NullOr(Schema.String),
+      mount_point: Schema.NullOr(Schema.String),
+      config_contents: Schema.NullOr(Schema.String)
+    },
+    { version: "1.1", notification: "DBaaSInstanceCreate" }
+  ),
   call("rpc_ping", {}, { success: Schema.Boolean, timeout: low }),
-  call("get_filesystem_stats", {}, { success: FilesystemStats, error: GuestRefusal, timeout: low }),
+  call(
+    "get_filesystem_stats",
+    { fs_path: Schema.NullOr(Schema.String) },
+    { success: FilesystemStats, error: GuestRefusal, timeout: low }
+  ),
+  /** Stop the database and start it again; answered when a client can log in. */
+  call("restart", {}, { error: GuestRefusal, timeout: high, notification: "DBaaSInstanceRestart" }),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
     error: GuestRefusal,
@@ -91,9 +109,21 @@ export const GuestApi = RpcGroup.make(
     { username: Schema.String, hostname: Schema.NullOr(Schema.String) },
     { success: Schema.NullOr(User), error: GuestRefusal, timeout: low }
   ),
-  call("create_database", { databases: Schema.Array(Database) }, { error: GuestRefusal, timeout: low }),
-  call("delete_database", { database: NamedDatabase }, { error: GuestRefusal, timeout: low }),
-  call("create_user", { users: Schema.Array(NewUser) }, { error: GuestRefusal, timeout: low }),
+  call(
+    "create_database",
+    { databases: Schema.Array(Database) },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSDatabaseCreate" }
+  ),
+  call(
+    "delete_database",
+    { database: NamedDatabase },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSDatabaseDelete" }
+  ),
+  call(
+    "create_user",
+    { users: Schema.Array(NewUser) },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSUserCreate" }
+  ),
   call(
     "delete_user",
     {
@@ -101,7 +131,7 @@ export const GuestApi = RpcGroup.make(
         Schema.encodeKeys({ name: "_name", host: "_host" })
       )
     },
-    { error: GuestRefusal, timeout: low }
+    { error: GuestRefusal, timeout: low, notification: "DBaaSUserDelete" }
   ),
   call("enable_root", {}, { success: RootUser, error: GuestRefusal, timeout: high }),
   call(
@@ -110,5 +140,5 @@ export const GuestApi = RpcGroup.make(
     { success: RootUser, error: GuestRefusal, timeout: high }
   ),
   call("disable_root", {}, { error: GuestRefusal, timeout: low })
-)
+).annotateRpcs(ForeignFailure, (message) => ({ _tag: "GuestRefusal", message: firstLine(message) }))
 export type GuestMethods = RpcGroup.Rpcs<typeof GuestApi>

@@ -220,7 +220,7 @@ export class GuestRequests extends Context.Service<
         const status = operatingStatusOf(instance.state, instance.observed, yield* Clock.currentTimeMillis)
         if (status === "ERROR") return Option.none()
         return yield* guestOf(instance).pipe(
-          Effect.flatMap((guest) => guest.get_filesystem_stats({})),
+          Effect.flatMap((guest) => guest.get_filesystem_stats({ fs_path: null })),
           Effect.timeout(volumeUsageTimeout),
           Effect.option
         )

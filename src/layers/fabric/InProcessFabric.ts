@@ -3,23 +3,11 @@
  * trace carried along. It delivers to whoever serves the topic now and keeps nothing for later: what must
  * not be lost is a row before it is a message.
  */
-import {
-  Cause,
-  Context,
-  Duration,
-  Effect,
-  Exit,
-  Fiber,
-  FiberSet,
-  Layer,
-  Option,
-  Queue,
-  Schema,
-  type Tracer
-} from "effect"
+import { Cause, Duration, Effect, Exit, Fiber, FiberSet, Layer, Option, Queue, type Schema, type Tracer } from "effect"
 import type { Rpc } from "effect/rpc"
-import { type Client, type Handlers, Kind, Timeout } from "../../services/Contract.ts"
+import type { Handlers } from "../../services/Contract.ts"
 import { Fabric, FabricError } from "../../services/Fabric.ts"
+import { type Answer, clientOf, handlerOf, type Method, methodsOf } from "./ErasedContract.ts"
 
 /** How many casts may wait for one server before senders are refused. */
 const mailboxCapacity = 1024
@@ -30,57 +18,22 @@ interface Message {
   readonly parent: Tracer.AnySpan | undefined
 }
 
-type Answer = Exit.Exit<unknown, unknown>
-
 interface Server {
   readonly mailbox: Queue.Queue<Message>
   /** Runs a call beside the casts; its answer is encoded. */
   readonly answer: (message: Message) => Effect.Effect<Fiber.Fiber<Answer>>
 }
 
-/** A method with its types erased: what travels is encoded, what is handled was decoded. */
-interface Method {
-  readonly kind: "call" | "cast"
-  readonly timeout: Duration.Duration
-  readonly encodePayload: (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>
-  readonly decodePayload: (payload: unknown) => Effect.Effect<unknown, Schema.SchemaError>
-  readonly encodeAnswer: (exit: Answer) => Effect.Effect<unknown, Schema.SchemaError>
-  readonly decodeAnswer: (exit: unknown) => Effect.Effect<Answer, Schema.SchemaError>
-}
-
-const erase = (rpc: Rpc.AnyWithProps): Method => {
-  // Contracts are made of schemas that need no services; the erased Rpc type cannot say so.
-  const payload = Schema.toCodecJson(rpc.payloadSchema) as unknown as Schema.Codec<unknown>
-  const exit = Schema.toCodecJson(
-    Schema.Exit(rpc.successSchema, rpc.errorSchema, Schema.Defect())
-  ) as unknown as Schema.Codec<Answer, unknown>
-  return {
-    kind: Context.get(rpc.annotations, Kind),
-    timeout: Context.get(rpc.annotations, Timeout),
-    encodePayload: Schema.encodeEffect(payload),
-    decodePayload: Schema.decodeUnknownEffect(payload),
-    encodeAnswer: Schema.encodeEffect(exit),
-    decodeAnswer: Schema.decodeUnknownEffect(exit)
+/** An answer as it is at the other end: what is not of the contract is found out here as well. */
+const roundTrip = (method: Method, answer: Answer): Effect.Effect<Answer, Schema.SchemaError> => {
+  if (Exit.isSuccess(answer)) {
+    return method.encodeSuccess(answer.value).pipe(Effect.flatMap(method.decodeSuccess), Effect.map(Exit.succeed))
   }
-}
-
-const methodsOf = (contract: { readonly requests: ReadonlyMap<string, Rpc.Any> }): ReadonlyMap<string, Method> => {
-  const methods = new Map<string, Method>()
-  for (const [tag, rpc] of contract.requests) methods.set(tag, erase(rpc as Rpc.AnyWithProps))
-  return methods
+  return method.encodeError(Cause.squash(answer.cause)).pipe(Effect.flatMap(method.decodeError), Effect.map(Exit.fail))
 }
 
 const make = Effect.sync(() => {
   const servers = new Map<string, Server>()
-  const contracts = new WeakMap<object, ReadonlyMap<string, Method>>()
-
-  const methods = (contract: { readonly requests: ReadonlyMap<string, Rpc.Any> }) => {
-    const known = contracts.get(contract)
-    if (known !== undefined) return known
-    const made = methodsOf(contract)
-    contracts.set(contract, made)
-    return made
-  }
 
   const serve: Fabric["Service"]["serve"] = Effect.fnUntraced(function* <R extends Rpc.Any>(
     topic: string,
@@ -88,15 +41,12 @@ const make = Effect.sync(() => {
     handlers: Handlers<R>,
     options?: { readonly concurrency?: number }
   ) {
-    const known = methods(contract)
+    const known = methodsOf(contract)
     const mailbox = yield* Queue.dropping<Message>(mailboxCapacity)
     const calls = yield* FiberSet.make<Answer>()
 
     const handle = Effect.fnUntraced(function* (message: Message, method: Method) {
-      const handler = (handlers as Record<string, ((payload: unknown) => Effect.Effect<unknown, unknown>) | undefined>)[
-        message.method
-      ]
-      if (handler === undefined) return yield* Effect.die(`no handler for ${message.method}`)
+      const handler = handlerOf(handlers, message.method)
       return yield* Effect.orDie(method.decodePayload(message.payload)).pipe(
         Effect.flatMap(handler),
         Effect.withSpan(`${topic.split(".")[0]} ${message.method}`, {
@@ -164,8 +114,7 @@ const make = Effect.sync(() => {
       yield* Effect.logError(`${tag} on ${topic} crashed`, outcome.value.cause)
       return yield* failure("Crashed", "see the server's log")
     }
-    return yield* method.encodeAnswer(outcome.value).pipe(
-      Effect.flatMap(method.decodeAnswer),
+    return yield* roundTrip(method, outcome.value).pipe(
       Effect.mapError((e) => failure("Undecodable", String(e))),
       Effect.flatten
     )
@@ -175,15 +124,13 @@ const make = Effect.sync(() => {
     topic: string,
     contract: { readonly requests: ReadonlyMap<string, R> }
   ) => {
-    const functions: Record<string, (payload: unknown) => Effect.Effect<unknown, unknown>> = {}
-    for (const [tag, method] of methods(contract)) {
-      functions[tag] = (payload) =>
+    return clientOf(
+      contract,
+      (tag, method) => (payload) =>
         send(topic, tag, method, payload).pipe(
           Effect.withSpan(`${tag} ${topic.split(".")[0]}`, { kind: method.kind === "cast" ? "producer" : "client" })
         )
-    }
-    // One function was made for each method of the contract; the mapped type says what each takes and gives.
-    return functions as Client<R, FabricError>
+    )
   }
 
   return Fabric.of({ serve, client })
