@@ -8,14 +8,14 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/{actors,cli,http,kit,services}/**/*.test.ts"],
+          include: ["test/{actors,cli,config,http,kit,services}/**/*.test.ts"],
           testTimeout: 30_000
         }
       },
       {
         test: {
           name: "real",
-          include: ["test/{layers,guest,e2e}/**/*.test.ts"],
+          include: ["test/{layers,guest,interop,e2e}/**/*.test.ts"],
           globalSetup: ["test/support/docker.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000

@@ -54,7 +54,8 @@ export const ensurePackages = async (requirement: Requirement): Promise<string |
     await aptGet("update")
     await aptGet("install", "-y", "--no-install-recommends", ...requirement.packages)
   } catch (error) {
-    return refuse(`${wanted} could not be installed: ${String(error).slice(0, 500)}`)
+    // It may be only that its service could not be started here, which nobody asked for.
+    if (!(await works(requirement))) return refuse(`${wanted} could not be installed: ${String(error).slice(0, 500)}`)
   }
   return (await works(requirement)) ? null : refuse(`${wanted} was installed and does not work`)
 }
@@ -70,4 +71,29 @@ export const openstackClient: Requirement = {
   name: "OpenStack's client with its database commands",
   probe: ["openstack", "help", "database", "instance", "list"],
   packages: ["python3-openstackclient", "python3-troveclient"]
+}
+
+/** Debian's own Python, the only one that has Debian's modules. */
+export const debianPython = "/usr/bin/python3"
+
+export const osloMessaging: Requirement = {
+  name: "oslo.messaging",
+  probe: [debianPython, "-c", "import oslo_messaging"],
+  packages: ["python3-oslo.messaging"]
+}
+
+/** Trove's modules, of which peers take the exceptions. */
+export const troveModules: Requirement = {
+  name: "Trove's Python modules",
+  probe: [debianPython, "-c", "import trove.common.exception"],
+  packages: ["python3-trove"]
+}
+
+const rabbitmqPrograms = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "erl", "epmd", "openssl", "setpriv"]
+
+/** The server is run from its own folder: Debian's command would change the user to `rabbitmq`. */
+export const rabbitmq: Requirement = {
+  name: "RabbitMQ",
+  probe: ["/bin/sh", "-ec", 'for each; do command -v "$each"; done', "sh", ...rabbitmqPrograms],
+  packages: ["rabbitmq-server", "openssl", "util-linux"]
 }

@@ -9,12 +9,14 @@ import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
 import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
 import * as Migrations from "../../src/layers/postgres/Migrations.ts"
-import * as PgAddresses from "../../src/layers/postgres/PgAddresses.ts"
+import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
 import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
 import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
+import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
+import { localHost, type StandingHost } from "../../src/services/Placing.ts"
 
 const folder = Layer.unwrap(
   Effect.gen(function* () {
@@ -30,23 +32,28 @@ const folder = Layer.unwrap(
   })
 )
 
-const server = ControlPostgres.layer.pipe(Layer.provide(PostgresBinaries.layer), Layer.provide(folder))
+/** The server, with an empty database. */
+export const server = ControlPostgres.layer.pipe(Layer.provide(PostgresBinaries.layer), Layer.provide(folder))
 
 /** A client of an empty database. */
 export const client = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPool.layer(url))).pipe(
   Layer.provide(server)
 )
 
-/** Every store, over that database, with its tables. */
-export const stores = Layer.mergeAll(
-  PgInstances.layer,
-  PgLifecycles.layer,
-  PgObservations.layer,
-  PgHistory.layer,
-  PgAddresses.layer(76)
-).pipe(
-  Layer.provide(AesSecretBox.layer(Redacted.make(new Uint8Array(32).fill(7)))),
-  Layer.provideMerge(Migrations.layer),
-  Layer.provideMerge(client),
-  Layer.provide(NodeServices.layer)
-)
+/** Every store, over that database, with its tables, and with these places for instances. */
+export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
+  Layer.mergeAll(
+    PgInstances.layer,
+    PgLifecycles.layer,
+    PgObservations.layer,
+    PgHistory.layer,
+    PgGuestHosts.layer,
+    PgPlacements.layer(standing)
+  ).pipe(
+    Layer.provide(AesSecretBox.layer(Redacted.make(new Uint8Array(32).fill(7)))),
+    Layer.provideMerge(Migrations.layer),
+    Layer.provideMerge(client),
+    Layer.provide(NodeServices.layer)
+  )
+
+export const stores = storesWith([localHost("127.76.0.0/16")])

@@ -1,0 +1,178 @@
+/**
+ * How a call is answered: it is acknowledged when it is begun, for its caller waits no longer than its timeout, and
+ * what came of it is sent to the caller's queue, with signs of life before it where the caller wants them.
+ */
+import { randomUUID } from "node:crypto"
+import { Cause, Duration, Effect, Exit, Schedule, Semaphore } from "effect"
+import type { PublishFailed } from "./amqp/Publisher.ts"
+import type { Method } from "./ErasedContract.ts"
+import * as Envelope from "./oslo/Envelope.ts"
+import * as Failure from "./oslo/Failure.ts"
+import { replyExchange } from "./oslo/Topology.ts"
+import { ack, bury, type Delivery } from "./RabbitDelivery.ts"
+import type { Accepted, Dispatch, Refused } from "./RabbitDispatch.ts"
+import { patience, type RabbitWire } from "./RabbitWire.ts"
+
+/** How many calls are answered at once; more wait in the broker's queue. */
+const maxCalls = 256
+
+/** How often an answer is tried again while its caller's queue is away, and how many answers wait for theirs. */
+const replyPause = Duration.millis(250)
+const maxWaitingReplies = 1024
+
+/** However short a caller's patience with silence is, in seconds. */
+const shortestMonitor = 0.2
+
+/** What came of a call: a result or a failure, as oslo carries them. */
+interface Outcome {
+  readonly result: unknown
+  readonly failure: string | null
+}
+
+type Call = NonNullable<Envelope.RequestMessage["call"]>
+
+/** How long the caller waits by its own word, which the broker keeps with the message. */
+const patienceOf = ({ message }: Delivery): Duration.Duration => {
+  const longest = Duration.fromInputUnsafe(patience.reply)
+  const expiration = Number(message.properties.expiration)
+  return expiration > 0 ? Duration.min(longest, Duration.millis(expiration)) : longest
+}
+
+const refusal = ({ method, version }: Envelope.RequestMessage, { _tag }: Exclude<Refused, { _tag: "Unproven" }>) =>
+  _tag === "NoSuchMethod" ? Failure.noSuchMethod(method) : Failure.unsupportedVersion(version, method)
+
+export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, isStopping: () => boolean) => {
+  const slots = Semaphore.makeUnsafe(maxCalls)
+  let waitingReplies = 0
+
+  const reply = (call: Call, { failure, result }: Outcome, ending: boolean, within = patience.reply) => {
+    const id = randomUUID().replaceAll("-", "")
+    const message = { callId: call.id, id, result, failure, ending }
+    const written = Envelope.writeReply(message)
+    const isTooLong = written.length > Envelope.maxBody
+    const body = isTooLong ? Envelope.writeReply({ ...message, result: null, failure: Failure.tooLong }) : written
+    return wire.publisher.publish(
+      {
+        exchange: wire.restricted ? replyExchange(wire.names) : "",
+        routingKey: call.replyTo,
+        body,
+        id,
+        headers: {},
+        mandatory: true
+      },
+      Duration.fromInputUnsafe(within)
+    )
+  }
+
+  /** The caller's queue comes back with its connection, or it is gone. */
+  const isWorthAnotherTry = ({ reason }: PublishFailed) => reason === "unroutable" && !isStopping()
+
+  const answer = (delivery: Delivery, name: string, call: Call, outcome: Outcome) => {
+    const insist = reply(call, outcome, true).pipe(
+      Effect.retry({ while: isWorthAnotherTry, schedule: Schedule.spaced(replyPause) }),
+      Effect.timeout(patienceOf(delivery)),
+      Effect.catch(() => Effect.logWarning(`the answer of ${name} on ${topic} reached nobody`))
+    )
+    return Effect.acquireUseRelease(
+      Effect.sync(() => ++waitingReplies <= maxWaitingReplies),
+      (mayInsist) => (mayInsist ? insist : Effect.ignore(reply(call, outcome, true))),
+      () =>
+        Effect.sync(() => {
+          waitingReplies--
+        })
+    )
+  }
+
+  const outcomeOf = Effect.fnUntraced(function* (method: Method, name: string, exit: Exit.Exit<unknown, unknown>) {
+    if (Exit.isSuccess(exit)) return { result: yield* method.encodeSuccess(exit.value), failure: null }
+    if (Cause.hasFails(exit.cause)) {
+      const error = Cause.squash(exit.cause)
+      return { result: null, failure: Failure.contractError(error, yield* method.encodeError(error)) }
+    }
+    yield* Effect.logError(`${name} on ${topic} crashed`, exit.cause)
+    return { result: null, failure: Failure.crashed }
+  })
+
+  const signsOfLife = ({ monitor, ...call }: Call) =>
+    monitor === null
+      ? Effect.never
+      : Effect.ignore(reply({ monitor, ...call }, { result: null, failure: null }, false)).pipe(
+          Effect.delay(Duration.seconds(Math.max(monitor, shortestMonitor) / 2)),
+          Effect.forever
+        )
+
+  const misunderstood = (error: unknown) =>
+    Effect.succeed({ result: null, failure: Failure.badArguments(String(error)) })
+
+  const tooLate = Effect.die(new Error("it took more than twice its timeout"))
+
+  /** Runs the handler, and seals what came of it. */
+  const perform = Effect.fnUntraced(function* (
+    delivery: Delivery,
+    request: Envelope.RequestMessage,
+    id: string,
+    accepted: Accepted
+  ) {
+    const { method, opened, protection } = accepted
+    const { method: name } = request
+    const outcome = yield* method.decodePayload(opened.args).pipe(
+      Effect.matchEffect({
+        onFailure: misunderstood,
+        onSuccess: (payload) =>
+          dispatch.handle(delivery, accepted, payload).pipe(
+            // Whoever asked has given up by then, or has gone away before.
+            Effect.timeoutOrElse({ duration: Duration.times(method.timeout, 2), orElse: () => tooLate }),
+            Effect.exit,
+            Effect.flatMap((exit) => outcomeOf(method, name, exit)),
+            Effect.catch(misunderstood)
+          )
+      })
+    )
+    return yield* protection.sealReply({ method: name, id, ...outcome }, opened)
+  })
+
+  const stopped: Outcome = { result: null, failure: Failure.stopped }
+  const crashed = (name: string) => (cause: Cause.Cause<never>) =>
+    Effect.as(Effect.logError(`${name} on ${topic} met a bug`, cause), { result: null, failure: Failure.crashed })
+
+  const begin = Effect.fnUntraced(function* (
+    delivery: Delivery,
+    request: Envelope.RequestMessage,
+    call: Call,
+    id: string
+  ) {
+    const { method: name } = request
+    const accepting = yield* Effect.result(dispatch.accept(request, id))
+    if (accepting._tag === "Failure") {
+      const refused = accepting.failure
+      // Whoever is not who it claims to be is told nothing.
+      if (refused._tag === "Unproven")
+        return { isDone: yield* bury(wire, topic, delivery, refused.reason), outcome: null }
+      return { isDone: true, outcome: { result: null, failure: refusal(request, refused) } }
+    }
+    ack(delivery)
+    const outcome = yield* perform(delivery, request, id, accepting.success).pipe(
+      Effect.raceFirst(signsOfLife(call)),
+      Effect.catchCause(crashed(name)),
+      Effect.onInterrupt(() => Effect.ignore(reply(call, stopped, true, patience.cast)))
+    )
+    return { isDone: true, outcome }
+  })
+
+  /** Whether it is done with: answered, or buried. `isStale` tells that the broker delivers it anew. */
+  return Effect.fnUntraced(function* (
+    delivery: Delivery,
+    request: Envelope.RequestMessage,
+    call: Call,
+    id: string,
+    isStale: () => boolean
+  ) {
+    const turn = Effect.suspend(() =>
+      isStale() ? Effect.succeed({ isDone: false, outcome: null }) : begin(delivery, request, call, id)
+    )
+    const { isDone, outcome } = yield* slots.withPermits(1)(turn)
+    if (isDone) ack(delivery)
+    if (outcome !== null) yield* answer(delivery, request.method, call, outcome)
+    return isDone
+  })
+}

@@ -1,0 +1,94 @@
+/** A message in hand, and what can become of it: acknowledged, given back, refused, or buried with the dead letters. */
+import { randomUUID } from "node:crypto"
+import type { ConfirmChannel, ConsumeMessage } from "amqplib"
+import { Clock, Duration, Effect, Metric, Option, type Tracer } from "effect"
+import { Headers, HttpTraceContext } from "effect/http"
+import { deadLetterHeaders, deadLetterQueue } from "./DeadLetters.ts"
+import { patience, type RabbitWire } from "./RabbitWire.ts"
+
+const deadLetters = Metric.counter("coffer_dead_letters", {
+  description: "Messages that nobody could take, by topic",
+  incremental: true
+})
+
+export interface Delivery {
+  readonly message: ConsumeMessage
+  readonly channel: ConfirmChannel
+  /** Whether the broker was told what became of it. To tell it twice would end the channel. */
+  isSettled: boolean
+}
+
+export const deliver = (channel: ConfirmChannel, message: ConsumeMessage): Delivery => ({
+  channel,
+  message,
+  isSettled: false
+})
+
+const settle = (delivery: Delivery, act: (delivery: Delivery) => void) => {
+  if (delivery.isSettled) return
+  delivery.isSettled = true
+  try {
+    act(delivery)
+  } catch {
+    // A channel that is gone takes no acknowledgement: its broker delivers again, and the repeat is known.
+  }
+}
+export const ack = (delivery: Delivery) => settle(delivery, ({ channel, message }) => channel.ack(message))
+export const giveBack = (delivery: Delivery) =>
+  settle(delivery, ({ channel, message }) => channel.nack(message, false, true))
+const refuse = (delivery: Delivery) => settle(delivery, ({ channel, message }) => channel.nack(message, false, false))
+
+/** The span of the sender, if it sent one along. */
+export const parentOf = ({ message }: Delivery): Tracer.AnySpan | undefined => {
+  const traceparent: unknown = message.properties.headers?.["traceparent"]
+  if (typeof traceparent !== "string") return undefined
+  return Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromInput({ traceparent })))
+}
+
+/** How much of a reason is kept, in characters. */
+const maxReason = 1000
+
+/** The pause before a message is given back that the next one cannot take either. */
+export const giveBackPause = Duration.seconds(1)
+
+/**
+ * Puts a message that nobody can take to the dead letters, and tells whether it is there: else it is to be given
+ * back. A guest, who has no dead letters, refuses it.
+ */
+export const bury = Effect.fnUntraced(function* (wire: RabbitWire, topic: string, delivery: Delivery, reason: string) {
+  const { content, fields } = delivery.message
+  yield* Metric.update(Metric.withAttributes(deadLetters, { topic: topic.split(".", 1)[0] ?? topic }), 1)
+  yield* Effect.logWarning(`a message on ${topic} cannot be taken: ${reason}`)
+  if (wire.restricted) {
+    refuse(delivery)
+    return true
+  }
+  const at = new Date(yield* Clock.currentTimeMillis).toISOString()
+  const buried = wire.publisher.publish(
+    {
+      exchange: "",
+      routingKey: deadLetterQueue(wire.names.exchange),
+      body: content,
+      id: randomUUID(),
+      mandatory: true,
+      headers: {
+        [deadLetterHeaders.reason]: reason.slice(0, maxReason),
+        [deadLetterHeaders.exchange]: fields.exchange,
+        [deadLetterHeaders.routingKey]: fields.routingKey,
+        [deadLetterHeaders.server]: wire.server,
+        [deadLetterHeaders.at]: at
+      }
+    },
+    Duration.fromInputUnsafe(patience.reply)
+  )
+  return yield* Effect.matchEffect(buried, {
+    onSuccess: () => Effect.succeed(true),
+    onFailure: ({ reason: failure }) => {
+      if (failure === "unroutable") wire.declareDeadLetters()
+      return Effect.logError(`a message on ${topic} could not be put to the dead letters, and is given back`).pipe(
+        Effect.andThen(Effect.sleep(giveBackPause)),
+        Effect.as(false)
+      )
+    }
+  })
+})

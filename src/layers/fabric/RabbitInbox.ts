@@ -1,0 +1,137 @@
+/**
+ * What a server has in hand: the messages that came and were not settled yet. Casts are begun in the order in which
+ * they came, calls beside them, and each message is handled once, however often it comes.
+ */
+import { randomUUID } from "node:crypto"
+import type { ConfirmChannel, ConsumeMessage } from "amqplib"
+import { Clock, Effect, Exit, FiberSet, Queue } from "effect"
+import type { Rpc } from "effect/rpc"
+import type { Handlers } from "../../services/Contract.ts"
+import { deadLetterHeaders } from "./DeadLetters.ts"
+import type { Contract } from "./ErasedContract.ts"
+import * as Envelope from "./oslo/Envelope.ts"
+import { makeCalls } from "./RabbitCalls.ts"
+import { ack, bury, type Delivery, deliver, giveBack } from "./RabbitDelivery.ts"
+import { makeDispatch } from "./RabbitDispatch.ts"
+import type { RabbitWire } from "./RabbitWire.ts"
+import { Repeats } from "./Repeats.ts"
+
+/** Marks a message that a server sent to itself. */
+export const pingHeader = "x-coffer-ping"
+
+/** A message to be worked on, and whether it was done with. */
+interface Job {
+  readonly delivery: Delivery
+  readonly id: string
+  readonly run: Effect.Effect<boolean>
+}
+
+/** A dead letter that is replayed is a message of its own: the first one was done with when it was buried. */
+const idOf = (request: Envelope.RequestMessage, { properties }: ConsumeMessage) => {
+  const replayed: unknown = properties.headers?.[deadLetterHeaders.replayed]
+  const id = request.id ?? randomUUID()
+  return { id, once: typeof replayed === "string" ? `${id} ${replayed}` : id }
+}
+
+export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
+  wire: RabbitWire,
+  topic: string,
+  contract: Contract,
+  handlers: Handlers<R>,
+  concurrency: number
+) {
+  const clock = yield* Clock.Clock
+  /** Of the channel that lives, which holds no more of them than the prefetch. */
+  const jobs = yield* Queue.unbounded<Job>()
+  const repeats = new Repeats()
+  let current: ConfirmChannel | null = null
+  let lastTaken = clock.currentTimeMillisUnsafe()
+  let inHand = 0
+  let stopping = false
+  const isStopping = () => stopping
+
+  const dispatch = makeDispatch(wire, topic, contract, handlers, isStopping)
+  const takeCall = makeCalls(wire, topic, dispatch, isStopping)
+  const runCall = yield* FiberSet.makeRuntime<never, void, never>()
+
+  const settle = (delivery: Delivery) => (isDone: boolean) => (isDone ? ack(delivery) : giveBack(delivery))
+
+  /** However it ends, the broker is told, and so are those who wait for the same message. */
+  const work = ({ delivery, id, run }: Job) =>
+    Effect.acquireUseRelease(
+      Effect.sync(() => {
+        inHand++
+      }),
+      () => run,
+      (_, exit) =>
+        Effect.sync(() => {
+          inHand--
+          const isDone = Exit.isSuccess(exit) && exit.value
+          settle(delivery)(isDone)
+          repeats.over(id, isDone)
+        })
+    )
+
+  const next = Effect.gen(function* () {
+    const job = yield* Queue.take(jobs)
+    if (stopping) return giveBack(job.delivery)
+    yield* Effect.catchCause(work(job), (cause) => Effect.logError(`a message on ${topic} met a bug`, cause))
+  })
+  for (let n = 0; n < concurrency; n++) yield* Effect.forkScoped(Effect.forever(next))
+
+  const take = (channel: ConfirmChannel, message: ConsumeMessage) => {
+    const delivery = deliver(channel, message)
+    lastTaken = clock.currentTimeMillisUnsafe()
+    if (stopping) return giveBack(delivery)
+    if (message.properties.headers?.[pingHeader] !== undefined) return ack(delivery)
+    const request = Envelope.readRequest(message.content)
+    if (request instanceof Envelope.Unreadable) {
+      Queue.offerUnsafe(jobs, { delivery, id: randomUUID(), run: bury(wire, topic, delivery, request.reason) })
+      return
+    }
+    const { id, once } = idOf(request, message)
+    const seen = repeats.see(once)
+    if (seen._tag === "Done") return ack(delivery)
+    if (seen._tag === "InHand") return seen.whenOver(settle(delivery))
+    const { call } = request
+    if (call === null) {
+      Queue.offerUnsafe(jobs, { delivery, id: once, run: dispatch.takeCast(delivery, request, id) })
+      return
+    }
+    const isStale = () => current !== channel
+    runCall(Effect.asVoid(work({ delivery, id: once, run: takeCall(delivery, request, call, id, isStale) })))
+  }
+
+  /** What waits came on a channel that is gone, or is given back: it comes again. */
+  const giveBackWaiting = Effect.gen(function* () {
+    for (const { delivery, id } of yield* Queue.clear(jobs)) {
+      giveBack(delivery)
+      repeats.over(id, false)
+    }
+  })
+
+  const onChannel = (channel: ConfirmChannel) =>
+    Effect.acquireRelease(
+      Effect.sync(() => {
+        current = channel
+      }),
+      () =>
+        Effect.suspend(() => {
+          current = null
+          repeats.forgetWaiting()
+          return giveBackWaiting
+        })
+    )
+
+  return {
+    take,
+    onChannel,
+    giveBackWaiting,
+    lastTaken: () => lastTaken,
+    isIdle: () => inHand === 0,
+    isStopping,
+    stop: () => {
+      stopping = true
+    }
+  }
+})
