@@ -1,0 +1,154 @@
+/**
+ * A guest's own way into RabbitMQ: a user of its own with the rights of `GuestRights.ts`, made at build and taken
+ * away at delete through the management API. Its password is derived from its key, so that asking again gives the
+ * same link and nothing of it has to be kept.
+ */
+import { Duration, Effect, Layer, Option, type Redacted, Schedule, Schema } from "effect"
+import type { HttpClient } from "effect/http"
+import { conductorTopic } from "../../services/ConductorApi.ts"
+import { GuestAccess, GuestAccessError } from "../../services/GuestAccess.ts"
+import { guestTopic } from "../../services/GuestApi.ts"
+import type { InstanceId } from "../../services/Ids.ts"
+import type { Names } from "../fabric/oslo/Topology.ts"
+import { Keyring } from "../fabric/secure/Keyring.ts"
+import * as BrokerTopology from "./BrokerTopology.ts"
+import { rightsOf } from "./GuestRights.ts"
+import { withLogin } from "./GuestUrls.ts"
+import * as Logins from "./Logins.ts"
+import * as Management from "./Management.ts"
+
+export interface Options {
+  /** How guests reach the brokers, without user and password. */
+  readonly guestUrls: ReadonlyArray<Redacted.Redacted>
+  /** With the user and password of an administrator. */
+  readonly managementUrl: Redacted.Redacted
+  readonly vhost: string
+  /** The control exchange, and the kind of the queues. */
+  readonly names: Names
+  readonly bounds?: BrokerTopology.QueueBounds
+}
+
+/** How long the whole of a guest's access may take to make or to remove. */
+export const patience = Duration.seconds(60)
+
+/** How often it is seen to that the broker still has what all guests need. */
+export const upkeepInterval = Duration.seconds(30)
+
+/** How often it is looked whether more is left to be removed. */
+const lookAgain = Duration.millis(100)
+
+/** How many queues are found and removed at a time. */
+const pageSize = 100
+
+const failed = (detail: string) => Effect.fail(new GuestAccessError({ detail }))
+
+const otherwise =
+  "Or let all guests share one login, which then can read what the others are told: broker.shared_guest_credentials."
+
+/** Tags are a list, and were one text before RabbitMQ 3.9. */
+const Whoami = Schema.Struct({
+  name: Schema.String,
+  tags: Schema.Union([Schema.Array(Schema.String), Schema.String])
+})
+const Anything = Schema.Record(Schema.String, Schema.Unknown)
+
+/** The management API answers, and lets us make users. */
+const check = Effect.fnUntraced(function* (management: Management.Management, vhost: string) {
+  const me = yield* management
+    .find(["whoami"], Whoami)
+    .pipe(
+      Effect.catch(({ detail }) =>
+        failed(
+          `${detail} Guests get a login each through it. Enable it on the broker with "rabbitmq-plugins enable ` +
+            `rabbitmq_management", and name it with its user and password: broker.management_url. ${otherwise}`
+        )
+      )
+    )
+  if (Option.isNone(me)) return yield* failed(`At ${management.address} is no management API of RabbitMQ. ${otherwise}`)
+  const { name, tags } = me.value
+  if (!(typeof tags === "string" ? tags.split(",") : tags).includes("administrator")) {
+    return yield* failed(
+      `RabbitMQ's user ${name} may not make users. Let it with "rabbitmqctl set_user_tags ${name} administrator". ${otherwise}`
+    )
+  }
+  if (Option.isNone(yield* management.find(["vhosts", vhost], Anything))) {
+    return yield* failed(`RabbitMQ has no virtual host ${vhost}.`)
+  }
+})
+
+const userOf = (id: InstanceId) => `guest-${id}`
+
+const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, names, vhost }: Options) {
+  const keyring = yield* Keyring
+  const management = yield* Management.make(managementUrl)
+  yield* check(management, vhost)
+  const topology = BrokerTopology.make({ management, vhost, names })
+  const logins = Logins.make(management, vhost)
+  yield* topology.ensureShared
+  yield* topology.ensureBounds(bounds ?? BrokerTopology.defaultBounds)
+  yield* topology.ensureShared.pipe(
+    Effect.catch(({ detail }) => Effect.logWarning(`the broker may lack what guests need: ${detail}`)),
+    Effect.schedule(Schedule.spaced(upkeepInterval)),
+    Effect.forkScoped
+  )
+
+  const inTime = <A>(what: string, effect: Effect.Effect<A, GuestAccessError>) =>
+    Effect.timeoutOrElse(effect, {
+      duration: patience,
+      orElse: () => failed(`${what} took longer than ${Duration.toSeconds(patience)} seconds.`)
+    })
+
+  const grant: GuestAccess["Service"]["grant"] = Effect.fn("GuestAccess.grant")(function* (id, agent) {
+    const known = yield* keyring.ensure(id, agent)
+    const user = userOf(id)
+    const password = Logins.passwordOf(known.key)
+    const rights = rightsOf(known.protocol, id, conductorTopic, names)
+    yield* topology.ensureShared
+    yield* topology.ensureGuest(id, known.protocol, rights.controlExchange)
+    yield* logins.ensure(user, password, rights)
+    return {
+      urls: yield* Effect.forEach(guestUrls, (url) => withLogin(url, { user, password, vhost })),
+      controlExchange: rights.controlExchange,
+      declares: known.protocol === "trove",
+      protocol: known.protocol,
+      key: known.key
+    }
+  })
+
+  const Page = Schema.Struct({ items: Schema.Array(Schema.Struct({ name: Schema.String })) })
+
+  /** Trove's agents make queues under names that they choose. */
+  const removeFanoutQueues = Effect.fnUntraced(function* (topic: string) {
+    const pattern = encodeURIComponent(`^${topic.replaceAll(".", "\\.")}_fanout_`)
+    const query = `?page=1&page_size=${pageSize}&use_regex=true&columns=name&name=${pattern}`
+    const removeSome = Effect.gen(function* () {
+      const page = yield* management.find(["queues", vhost], Page, query)
+      const queues = Option.isSome(page) ? page.value.items : []
+      yield* Effect.forEach(queues, ({ name }) => management.remove(["queues", vhost, name]), { discard: true })
+      return queues.length
+    })
+    yield* Effect.repeat(removeSome, { until: (removed) => removed === 0, schedule: Schedule.spaced(lookAgain) })
+  })
+
+  const revoke: GuestAccess["Service"]["revoke"] = Effect.fn("GuestAccess.revoke")(function* (id) {
+    const user = userOf(id)
+    const topic = guestTopic(id)
+    yield* logins.remove(user)
+    for (const queue of [topic, `${topic}.${id}`]) yield* management.remove(["queues", vhost, queue])
+    const known = yield* keyring.find(id)
+    if (Option.isNone(known) || known.value.protocol === "trove") {
+      yield* removeFanoutQueues(topic)
+      for (const exchange of [topic, `${topic}_fanout`]) yield* management.remove(["exchanges", vhost, exchange])
+    }
+    yield* keyring.forget(id)
+  })
+
+  return GuestAccess.of({
+    grant: (id, agent) => inTime("Giving the guest its login", grant(id, agent)),
+    revoke: (id) => inTime("Taking the guest's login away", revoke(id))
+  })
+})
+
+/** Fails where the management API cannot be used, and says what to do. */
+export const layer = (options: Options): Layer.Layer<GuestAccess, GuestAccessError, Keyring | HttpClient.HttpClient> =>
+  Layer.effect(GuestAccess, make(options))

@@ -1,0 +1,102 @@
+/**
+ * Refuses a message that was taken before. Several processes send to one party, so that their numbers come mixed: a
+ * message may be behind the newest one, by as much as `window`, if its id was not seen. What is older is refused.
+ *
+ * The receiver's clock plays no part, for a guest's clock may be wrong by years. So a sender whose clock is ahead
+ * shuts the others out for as long as it is ahead by more than the window: machines of the control plane keep
+ * their time by NTP.
+ */
+import { Cache, Effect, Semaphore } from "effect"
+import { microsecondsInMilli, type Sequence } from "./Sequence.ts"
+
+/** How far behind the newest message one may be, in microseconds: 60 seconds. */
+export const window = 60_000n * microsecondsInMilli
+
+/** How many ids are remembered. Beyond that the oldest go, and what is as old as they is refused. */
+export const maxRemembered = 10_000
+
+/** What outlives the receiver: the highest number that it has taken. */
+export interface ReplayFloor {
+  /** 0 where nothing was written yet. */
+  readonly read: Effect.Effect<Sequence>
+  /** Kept when this ends. */
+  readonly write: (highest: Sequence) => Effect.Effect<void>
+}
+
+export interface ReplayGuard {
+  /**
+   * Whether this is the first time; the message must be proven to be its sender's before. After a yes a repeat is
+   * refused even by a receiver that was started anew: the number is kept before the message is handed on. Such a
+   * receiver refuses everything up to the highest number it had taken, for it knows no ids any more.
+   */
+  readonly accept: (sequence: Sequence, id: string) => Effect.Effect<boolean>
+}
+
+/** For receivers that keep nothing: of a process whose messages may be taken again by the next one. */
+export const inMemory: Effect.Effect<ReplayFloor> = Effect.sync(() => {
+  let highest = 0n
+  return {
+    read: Effect.sync(() => highest),
+    write: (sequence) =>
+      Effect.sync(() => {
+        highest = sequence
+      })
+  }
+})
+
+interface Taken {
+  readonly sequence: Sequence
+  readonly id: string
+}
+
+/** `remembers`: how many ids, see `maxRemembered`. */
+export const make = Effect.fnUntraced(function* (
+  kept: ReplayFloor,
+  remembers: number = maxRemembered
+): Effect.fn.Return<ReplayGuard> {
+  let highest = yield* kept.read
+  let floor = highest
+  /** In the order of their numbers. */
+  const taken: Array<Taken> = []
+  const ids = new Set<string>()
+  const inTurn = (yield* Semaphore.make(1)).withPermits(1)
+
+  const remember = (message: Taken) => {
+    const place = taken.findLastIndex(({ sequence }) => sequence <= message.sequence) + 1
+    taken.splice(place, 0, message)
+    ids.add(message.id)
+    const tooMany = taken.length > remembers ? (taken[0]?.sequence ?? 0n) : 0n
+    for (const least of [highest - window, tooMany]) if (least > floor) floor = least
+    const firstAbove = taken.findIndex(({ sequence }) => sequence > floor)
+    const gone = taken.splice(0, firstAbove < 0 ? taken.length : firstAbove)
+    for (const { id } of gone) ids.delete(id)
+  }
+
+  const accept: ReplayGuard["accept"] = (sequence, id) =>
+    Effect.suspend(() => {
+      if (sequence <= floor || ids.has(id)) return Effect.succeed(false)
+      const keep = sequence > highest ? kept.write(sequence) : Effect.void
+      return Effect.map(keep, () => {
+        if (sequence > highest) highest = sequence
+        remember({ sequence, id })
+        return true
+      })
+    }).pipe(Effect.uninterruptible, inTurn)
+
+  return { accept }
+})
+
+/** How many senders are watched, and how many messages of each; who was not heard for longest gives way. */
+export const maxWatched = 10_000
+const rememberedOfEach = 256
+
+/** A guard for each of many senders, that is made when the first message of it is proven to be its. */
+export const ofEach: Effect.Effect<(sender: string) => ReplayGuard> = Effect.map(
+  Cache.make({
+    capacity: maxWatched,
+    lookup: (_sender: string) => Effect.flatMap(inMemory, (floor) => make(floor, rememberedOfEach))
+  }),
+  (guards) => (sender) => ({
+    accept: (sequence, id) => Effect.flatMap(Cache.get(guards, sender), (guard) => guard.accept(sequence, id))
+  })
+)
