@@ -12,7 +12,7 @@ import type { ServiceStatus } from "../services/ConductorApi.ts"
 import { History } from "../services/History.ts"
 import { InstanceId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
-import { isServing } from "../services/Status.ts"
+import { isReady } from "../services/Status.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
 import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
 import type { Event, Signal, State } from "./Instance.ts"
@@ -20,6 +20,7 @@ import { InstanceEntity } from "./InstanceMailbox.ts"
 import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
+import { RestartInstance } from "./RestartInstance.ts"
 
 /** How long operations may take; tests and operators change it. */
 export const OperationDeadlines = Context.Reference<Deadlines>("coffer/actors/OperationDeadlines", {
@@ -32,14 +33,18 @@ const idleTime = Duration.seconds(30)
 /** How long to wait for the reason after a guest has said that it failed, in milliseconds: Trove's agents tell it last. */
 const reasonGrace = 5_000
 
-/** Tells a build what its guest was seen to be, as often as asked; the first verdict stands. */
+/**
+ * Tells a build what its guest was seen to be, as often as asked; the first verdict stands. A failure is the reason
+ * of a build that failed, and no verdict: Trove's agents tell one as well when a database or a user could not be
+ * made, and become healthy all the same. What counts is the guest's final word.
+ */
 const settleBuild = Effect.fnUntraced(function* (operation: Operation) {
   const observed = yield* (yield* Observations).get(operation.instance)
   if (Option.isNone(observed)) return
   const { failure, heartbeatAt, status } = observed.value
   const silentFor = (yield* Clock.currentTimeMillis) - heartbeatAt
-  const failed = failure !== null || (status === "failed to spawn" && silentFor > reasonGrace)
-  const verdict = isServing(observed.value)
+  const failed = status === "failed to spawn" && (failure !== null || silentFor > reasonGrace)
+  const verdict = isReady(observed.value)
     ? Exit.void
     : failed
       ? Exit.fail(
@@ -69,6 +74,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
     case "Build":
       yield* BuildInstance.execute(operation, { discard: true, detached: true })
       return yield* settleBuild(operation)
+    case "Restart":
+      return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, previous: work.previous }, { discard: true, detached: true })

@@ -19,14 +19,15 @@ import {
   Tracer
 } from "effect"
 import type { ServerSpec } from "../services/Compute.ts"
-import { ConductorApi, conductorTopic, maxReportLength, type ServiceStatus } from "../services/ConductorApi.ts"
+import type { ServiceStatus } from "../services/ConductorApi.ts"
 import { Fabric } from "../services/Fabric.ts"
-import { GuestApi, guestTopic } from "../services/GuestApi.ts"
+import { GuestApi, GuestRefusal, guestTopic } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
 import type { DatastoreManager, DatastoreSession } from "./DatastoreManager.ts"
 import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes } from "./GuestNotes.ts"
+import * as GuestReports from "./GuestReports.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
@@ -40,6 +41,9 @@ const checkTimeout = Duration.seconds(5)
 /** How long a server may take from its start until a client can log in (Trove's `state_change_wait_time`). */
 const readyDeadline = Duration.seconds(180)
 
+/** How long a restart may take that was asked for: whoever asked waits for 180 s (Trove's `agent_call_high_timeout`). */
+const restartDeadline = Duration.seconds(170)
+
 /** The pause before a crashed database is started again: 0.5 s, doubling, at most 30 s. */
 const restartPause = (crashes: number) =>
   Duration.min(Duration.millis(500 * 2 ** Math.min(crashes, 16)), Duration.seconds(30))
@@ -50,6 +54,14 @@ const recovery = Duration.seconds(60)
 /** The pause before an agent that met a bug begins again. */
 const afterBug = Duration.seconds(5)
 
+/**
+ * Whether a clean end of the agents leaves their databases running, as on a machine of which they are the purpose:
+ * the next agents adopt them.
+ */
+export const DatabasesOutliveAgents = Context.Reference<boolean>("coffer/guest/DatabasesOutliveAgents", {
+  defaultValue: () => false
+})
+
 /** What an agent needs to know of where it lives. */
 export interface Home {
   readonly spec: ServerSpec
@@ -58,13 +70,6 @@ export interface Home {
   readonly runtime: DatabaseRuntimeShape
   readonly manager: DatastoreManager
 }
-
-/** Text as a report may hold it: on one line, and no longer than the conductor takes. */
-const reportable = (text: string) =>
-  text
-    .toWellFormed()
-    .replace(/\p{Cc}+/gu, " ")
-    .slice(0, maxReportLength)
 
 /** The database that the runtime is to run for this home. */
 export const databaseOf = ({ manager, spec, volume }: Home, adminPassword: Redacted.Redacted): DatabaseSpec => ({
@@ -92,58 +97,42 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const { manager, runtime, spec } = home
   const fabric = yield* Fabric
   const notes = yield* GuestNotes
-  const conductor = fabric.client(conductorTopic, ConductorApi)
   const adminPassword = yield* notes.adminPassword
   const session = yield* manager.open({ address: spec.address, port: manager.port, adminPassword })
   const database = databaseOf(home, adminPassword)
 
-  const status = yield* Ref.make<ServiceStatus>((yield* notes.phase) === "new" ? "new" : "building")
+  const { beat, become, failed, status } = yield* GuestReports.make(
+    spec.instanceId,
+    (yield* notes.phase) === "new" ? "new" : "building"
+  )
   const ordered = yield* Latch.make(false)
   /** The trace of the order goes on in the work that it causes, and ends with it. */
   let orderedIn: Tracer.AnySpan | undefined
   /** Starting, stopping and checking the server take turns. */
   const server = yield* Semaphore.make(1)
 
-  /** Seconds since the epoch, later than the last one told: what is not newer is dropped as a repeat. */
-  let lastStamp = 0
-  const stamp = Effect.map(Clock.currentTimeMillis, (now) => {
-    lastStamp = Math.max(now / 1000, lastStamp + 0.00001)
-    return lastStamp
-  })
-
-  const beat = Effect.fnUntraced(function* (progress: string | null) {
-    yield* conductor
-      .heartbeat({
-        instance_id: spec.instanceId,
-        payload: { service_status: yield* Ref.get(status), progress: progress === null ? null : reportable(progress) },
-        sent: yield* stamp
-      })
-      .pipe(Effect.catch((error) => Effect.logDebug(`the next heartbeat will tell: ${error.message}`)))
-  })
-
-  const become = (next: ServiceStatus, progress: string | null = null) =>
-    Effect.andThen(Ref.set(status, next), beat(progress))
-
   // The agent's life is longer than the trace of whoever started it.
   const apart = <A, E>(effect: Effect.Effect<A, E>) =>
     Effect.updateContext(effect, (context: Context.Context<never>) => Context.omit(Tracer.ParentSpan)(context))
 
   // A clean end is told, lest the last report be taken for the present at the next start.
+  const outlivesUs = yield* DatabasesOutliveAgents
   yield* Effect.addFinalizer(() =>
-    apart(Effect.flatMap(Ref.get(status), (last) => (last === "healthy" ? become("shutdown") : Effect.void)))
+    apart(
+      Effect.flatMap(Ref.get(status), (last) => (last === "healthy" && !outlivesUs ? become("shutdown") : Effect.void))
+    )
   )
 
   /** The server runs and a client can log in, or the reason why not. */
-  const bringUp = server.withPermits(1)(
-    Effect.gen(function* () {
-      yield* runtime.start(database, beat).pipe(
-        Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
-        Effect.retry({ while: (error) => error.transient, times: 5, schedule: Schedule.exponential("500 millis") }),
-        Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
-      )
-      yield* awaitLogin(database, runtime, session)
-    })
-  )
+  const startServer = Effect.gen(function* () {
+    yield* runtime.start(database, beat).pipe(
+      Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
+      Effect.retry({ while: (error) => error.transient, times: 5, schedule: Schedule.exponential("500 millis") }),
+      Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
+    )
+    yield* awaitLogin(database, runtime, session)
+  })
+  const bringUp = server.withPermits(1)(startServer)
 
   const carryOut = Effect.gen(function* () {
     const order = Option.getOrElse(yield* notes.order, () => ({ databases: [], users: [] }))
@@ -159,8 +148,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.gen(function* () {
         yield* Effect.logError(`the order could not be carried out: ${message}`)
         yield* notes.setPhase("failed")
-        const report = { instance_id: spec.instanceId, message: reportable(message), sent: yield* stamp }
-        yield* Effect.ignore(conductor.notify_exc_info(report))
+        yield* failed(message)
         yield* become("failed to spawn")
       })
     ),
@@ -173,15 +161,21 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       )
   )
 
-  const isServing = server.withPermits(1)(
+  const isServing = Effect.gen(function* () {
+    if ((yield* runtime.status(database)) !== "running") return false
+    yield* session.ping
+    return true
+  }).pipe(
+    Effect.timeoutOrElse({ duration: checkTimeout, orElse: () => Effect.succeed(false) }),
+    Effect.orElseSucceed(() => false)
+  )
+
+  /** Looks at the database, and takes its state from that before anybody else has a turn; answers the one before. */
+  const look = server.withPermits(1)(
     Effect.gen(function* () {
-      if ((yield* runtime.status(database)) !== "running") return false
-      yield* session.ping
-      return true
-    }).pipe(
-      Effect.timeoutOrElse({ duration: checkTimeout, orElse: () => Effect.succeed(false) }),
-      Effect.orElseSucceed(() => false)
-    )
+      const now: ServiceStatus = (yield* isServing) ? "healthy" : "crashed"
+      return { now, before: yield* Ref.getAndSet(status, now) }
+    })
   )
 
   /** Looks at the database again and again; what has crashed is started again, ever more patiently. */
@@ -189,17 +183,17 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     let crashes = 0
     let servingSince: number | null = null
     while (true) {
-      const serving = yield* isServing
-      const now = yield* Clock.currentTimeMillis
-      if (serving) {
-        servingSince ??= now
-        if (now - servingSince > Duration.toMillis(recovery)) crashes = 0
-        if ((yield* Ref.get(status)) !== "healthy") yield* become("healthy", "a client can log in")
+      const seen = yield* look
+      const at = yield* Clock.currentTimeMillis
+      if (seen.now === "healthy") {
+        servingSince ??= at
+        if (at - servingSince > Duration.toMillis(recovery)) crashes = 0
+        if (seen.before !== "healthy") yield* beat("a client can log in")
       } else {
         servingSince = null
         const pause = restartPause(crashes)
-        if (crashes === 0) yield* become("crashed", "the database has crashed; it is being started again")
-        else yield* become("crashed", `the database is down; try ${crashes + 1} follows in ${Duration.format(pause)}`)
+        if (crashes === 0) yield* beat("the database has crashed; it is being started again")
+        else yield* beat(`the database is down; try ${crashes + 1} follows in ${Duration.format(pause)}`)
         if (crashes > 0) yield* Effect.sleep(pause)
         crashes++
         yield* bringUp.pipe(
@@ -231,6 +225,30 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     Effect.annotateLogs({ instance: spec.instanceId })
   )
 
+  /** As the tenant asks for it. Whoever looks meanwhile waits, and takes the stop for no crash. */
+  const restart = Effect.gen(function* () {
+    if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
+    yield* server.withPermits(1)(
+      Effect.gen(function* () {
+        yield* become("restarting", "the database is being restarted")
+        yield* Effect.tapError(runtime.stop(database), ({ detail, message }) =>
+          Effect.logWarning(`${message} ${detail}`)
+        )
+        yield* startServer
+        yield* become("healthy", "the database was restarted")
+      })
+    )
+  }).pipe(
+    Effect.mapError(({ message }) => new GuestRefusal({ message })),
+    Effect.timeoutOrElse({
+      duration: restartDeadline,
+      orElse: () => {
+        const message = `The database was not restarted within ${Duration.format(restartDeadline)}.`
+        return Effect.fail(new GuestRefusal({ message }))
+      }
+    })
+  )
+
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {
     // Kept before it is confirmed: from here on the order survives the agent.
     if ((yield* notes.phase) === "new") {
@@ -243,7 +261,11 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     yield* beat(null)
   })
 
-  yield* fabric.serve(guestTopic(spec.instanceId), GuestApi, makeHandlers(session, prepare, spec.volumeSize))
+  yield* fabric.serve(
+    guestTopic(spec.instanceId),
+    GuestApi,
+    makeHandlers(session, { prepare, restart }, spec.volumeSize)
+  )
   yield* Effect.forkScoped(apart(life))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
 })

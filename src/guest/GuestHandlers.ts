@@ -2,7 +2,7 @@
 import { Effect, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { Handlers } from "../services/Contract.ts"
-import type { GuestMethods } from "../services/GuestApi.ts"
+import type { GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
 
@@ -25,9 +25,15 @@ export const drawPassword: Effect.Effect<Redacted.Redacted> = Effect.sync(() => 
 
 const gigabyte = 1024 ** 3
 
+/** What the agent does by itself, beside what its session does in the database. */
+interface AgentMethods {
+  readonly prepare: (order: Provisioning) => Effect.Effect<void>
+  readonly restart: Effect.Effect<void, GuestRefusal>
+}
+
 export const makeHandlers = (
   session: DatastoreSession,
-  prepare: (order: Provisioning) => Effect.Effect<void>,
+  { prepare, restart }: AgentMethods,
   volumeSize: number
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -35,6 +41,7 @@ export const makeHandlers = (
   return {
     prepare: ({ databases, users }) => prepare({ databases, users }),
     rpc_ping: () => Effect.succeed(true),
+    restart: () => restart,
     get_filesystem_stats: () =>
       Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
     list_databases: ({ include_marker, limit, marker }) =>

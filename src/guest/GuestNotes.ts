@@ -1,6 +1,7 @@
 /**
  * What a guest must remember across its own death, as a port: the order it was given until it is carried out,
- * how far it has come, and the administrator's password of its server. Never leaves the guest's host.
+ * how far it has come, which stamps it has told, and the administrator's password of its server. Never leaves the
+ * guest's host.
  */
 import { Context, type Effect, type Option, type Redacted } from "effect"
 import type { Provisioning } from "../services/Provisioning.ts"
@@ -16,6 +17,9 @@ export class GuestNotes extends Context.Service<
     /** Kept until the phase is `ready` or `failed`, then gone. */
     readonly order: Effect.Effect<Option.Option<Provisioning>>
     readonly keepOrder: (order: Provisioning) => Effect.Effect<void>
+    /** No report bears a later stamp than this, in seconds since the epoch; 0 before the first. */
+    readonly stamp: Effect.Effect<number>
+    readonly reserveStamps: (upTo: number) => Effect.Effect<void>
     /** Drawn once, and the same ever after. */
     readonly adminPassword: Effect.Effect<Redacted.Redacted>
   }

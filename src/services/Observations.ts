@@ -1,8 +1,13 @@
 /**
- * What guests were last seen to be. The conductor is the only writer, in batches; everybody else reads.
+ * What guests were last seen to be, and what they told last. The conductor is the only writer, of heartbeats in
+ * batches; everybody else reads. Where it says *live*, it means an instance that is being built or serves: of any
+ * other no guest is expected, and what one tells is dropped.
+ *
+ * A `sent` is the guest's clock: it orders what one guest tells, and is trusted for nothing else. Null, where the
+ * guest did not say it, is taken as newer than everything, and keeps nothing from being newer later.
  */
 import { Context, type Effect, type Option } from "effect"
-import type { ServiceStatus } from "./ConductorApi.ts"
+import type { BackupId, BackupReport, BackupState, ServiceStatus } from "./ConductorApi.ts"
 import type { InstanceId, Millis } from "./Ids.ts"
 import type { Observation } from "./Status.ts"
 
@@ -10,8 +15,7 @@ import type { Observation } from "./Status.ts"
 export interface Beat {
   readonly instance: InstanceId
   readonly status: ServiceStatus
-  /** The guest's clock; orders the beats of one guest, and is trusted for nothing else. */
-  readonly sent: Millis
+  readonly sent: Millis | null
   readonly receivedAt: Millis
 }
 
@@ -23,20 +27,33 @@ export interface Written {
   readonly changed: boolean
 }
 
+/** How many backups are remembered of one instance; those that were told of longest ago give way. */
+export const maxBackupReports = 1000
+
 export class Observations extends Context.Service<
   Observations,
   {
-    /**
-     * Writes the newest beat of each guest in one statement, where a guest is expected: of an instance that is
-     * being built or serves. Older and repeated ones are dropped.
-     */
+    /** Writes the newest beat of each live guest in one statement. Older and repeated ones are dropped. */
     readonly record: (beats: ReadonlyArray<Beat>) => Effect.Effect<ReadonlyArray<Written>>
-    /** The guest said why it could not do what it was told. */
-    readonly recordFailure: (instance: InstanceId, message: string) => Effect.Effect<void>
+    /** Whether the instance is live, and this newer than what its guest told before by the same method. */
+    readonly takeNote: (instance: InstanceId, method: string, sent: Millis | null) => Effect.Effect<boolean>
+    /** The guest said why it could not do what it was told; false where that is no news. */
+    readonly recordFailure: (instance: InstanceId, message: string, sent: Millis | null) => Effect.Effect<boolean>
+    /** Adds what is newer to what is known of the backup; answers the state where that has changed. */
+    readonly recordBackup: (
+      instance: InstanceId,
+      backup: BackupId,
+      told: { readonly report: BackupReport; readonly sent: Millis | null }
+    ) => Effect.Effect<Option.Option<BackupState>>
+    /** All that the guest has told of the backup. */
+    readonly backup: (instance: InstanceId, backup: BackupId) => Effect.Effect<Option.Option<BackupReport>>
     readonly get: (
       instance: InstanceId
     ) => Effect.Effect<Option.Option<Observation & { readonly failure: string | null }>>
-    /** Guests of live instances whose last beat is older than `before` and that were not yet counted as silent. */
+    /**
+     * Guests of instances in service whose last beat is older than `before`, and that were not yet counted as silent.
+     * However many ask at once, each guest is told to one of them.
+     */
     readonly silentSince: (before: Millis) => Effect.Effect<ReadonlyArray<InstanceId>>
     readonly forget: (instance: InstanceId) => Effect.Effect<void>
   }

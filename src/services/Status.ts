@@ -7,8 +7,21 @@ import type { ServiceStatus } from "./ConductorApi.ts"
 import { Millis } from "./Ids.ts"
 
 /** Where an instance can be in its life; what each state holds is its actor's (`actors/Instance.ts`). */
-export const StateTag = Schema.Literals(["New", "Building", "Active", "Deleting", "Deleted", "Failed"])
+export const StateTag = Schema.Literals(["New", "Building", "Active", "Restarting", "Deleting", "Deleted", "Failed"])
 export type StateTag = typeof StateTag.Type
+
+const expectsGuest: Record<StateTag, boolean> = {
+  New: true,
+  Building: true,
+  Active: true,
+  Restarting: true,
+  Deleting: false,
+  Deleted: false,
+  Failed: false
+}
+
+/** Where an instance is live: a guest is expected to report, and is heard. */
+export const liveStates: ReadonlyArray<StateTag> = StateTag.literals.filter((tag) => expectsGuest[tag])
 
 /** Why an instance is in ERROR: `message` is for its tenant, `details` for an operator. */
 export const Fault = Schema.Struct({
@@ -18,8 +31,13 @@ export const Fault = Schema.Struct({
 })
 export type Fault = typeof Fault.Type
 
-/** Trove's `agent_heartbeat_expiry`: a guest that is silent for longer counts as lost, in milliseconds. */
-export const heartbeatExpiry = 90_000
+/**
+ * A guest that is silent for longer counts as lost, in milliseconds. Trove's own 90 s would do for our agents, which
+ * report every 30 s; but Trove's report every 60 or 90 s, and up to 5 % later, so that 90 s take healthy ones for
+ * lost. This is longer than two of their longest gaps (2 × 94.5 s): one heartbeat may get lost, and the next one
+ * be a while on its way, before anybody is alarmed.
+ */
+export const heartbeatExpiry = 200_000
 
 /** What the conductor last heard of a guest. */
 export interface Observation {
@@ -27,18 +45,28 @@ export interface Observation {
   readonly heartbeatAt: Millis
 }
 
-/** A delete that was accepted shows at once, before its actor has taken it. */
-export const shownState = (tag: StateTag, deleteRequested: boolean): StateTag =>
-  deleteRequested && (tag === "New" || tag === "Building" || tag === "Active") ? "Deleting" : tag
+/** What was accepted and its actor has not taken yet. */
+export interface Requested {
+  readonly delete: boolean
+  readonly restart: boolean
+}
+
+/** What was accepted shows at once. A delete that has failed does not show any more. */
+export const shownState = (tag: StateTag, requested: Requested): StateTag => {
+  if (requested.delete && liveStates.includes(tag)) return "Deleting"
+  return requested.restart && tag === "Active" ? "Restarting" : tag
+}
 
 /** The API's `status`, in Trove's words. */
-export const statusOf = (state: StateTag): "BUILD" | "ACTIVE" | "SHUTDOWN" | "ERROR" => {
+export const statusOf = (state: StateTag): "BUILD" | "ACTIVE" | "REBOOT" | "SHUTDOWN" | "ERROR" => {
   switch (state) {
     case "New":
     case "Building":
       return "BUILD"
     case "Active":
       return "ACTIVE"
+    case "Restarting":
+      return "REBOOT"
     case "Deleting":
     case "Deleted":
       return "SHUTDOWN"
@@ -52,10 +80,20 @@ const apiStatus: Record<ServiceStatus, string> = {
   building: "BUILD",
   running: "ACTIVE",
   healthy: "HEALTHY",
+  "instance ready": "BUILD",
+  "restart required": "RESTART_REQUIRED",
   restarting: "RESTARTING",
+  upgrading: "UPGRADING",
+  "promoting replica": "PROMOTE",
+  "ejecting replica source": "EJECT",
+  "transferring guest logs": "LOGGING",
+  blocked: "BLOCKED",
+  paused: "SHUTDOWN",
   shutdown: "SHUTDOWN",
   crashed: "SHUTDOWN",
+  deleted: "DELETED",
   "failed to spawn": "FAILED",
+  "guestagent error": "ERROR",
   unknown: "ERROR"
 }
 
@@ -63,8 +101,27 @@ const apiStatus: Record<ServiceStatus, string> = {
 export const operatingStatusOf = (state: StateTag, observed: Observation | null, now: Millis): string => {
   if (state !== "Active") return ""
   if (observed === null) return "NEW"
-  return now - observed.heartbeatAt > heartbeatExpiry ? "ERROR" : apiStatus[observed.status]
+  return isSilent(observed, now) ? "ERROR" : apiStatus[observed.status]
 }
+
+const isSilent = ({ heartbeatAt }: Observation, now: Millis) => now - heartbeatAt > heartbeatExpiry
+
+/** Whether the guest has carried out its order: in a cluster, it waits for the others then. */
+export const isReady = (observed: Observation): boolean => isServing(observed) || observed.status === "instance ready"
+
+/** What a guest must have been last seen to be for its database to be acted on, as by a restart. */
+const actionable: ReadonlySet<ServiceStatus> = new Set([
+  "healthy",
+  "running",
+  "shutdown",
+  "crashed",
+  "blocked",
+  "restart required"
+])
+
+/** Whether an instance at rest can be acted on: its guest is heard of, and is not busy with something else. */
+export const isActionable = (observed: Observation | null, now: Millis): boolean =>
+  observed !== null && !isSilent(observed, now) && actionable.has(observed.status)
 
 /** Whether users, databases and root can be asked of the guest. */
 export const isServing = (observed: Observation | null): boolean =>

@@ -7,6 +7,7 @@ import { operationId } from "../../src/services/Ids.ts"
 import type { StateTag } from "../../src/services/Status.ts"
 
 const build = operationId("build", "1")
+const restart = operationId("restart", "1")
 const remove = operationId("delete", "1")
 const fault = { message: "it broke", details: null, at: 5 }
 
@@ -14,6 +15,7 @@ const states: Record<StateTag, State> = {
   New: { _tag: "New" },
   Building: { _tag: "Building", operation: build, deadline: 100 },
   Active: { _tag: "Active" },
+  Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null }
@@ -32,7 +34,12 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Building", succeeded(build), "Active"],
   ["Building", failed(build), "Failed"],
   ["Building", { _tag: "DeadlinePassed" }, "Failed"],
+  ["Active", { _tag: "Restart" }, "Restarting"],
   ["Active", { _tag: "Delete" }, "Deleting"],
+  ["Restarting", succeeded(restart), "Active"],
+  ["Restarting", failed(restart), "Active"],
+  ["Restarting", { _tag: "DeadlinePassed" }, "Active"],
+  ["Restarting", { _tag: "Delete" }, "Deleting"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", { _tag: "DeadlinePassed" }, "Failed"],
@@ -41,10 +48,13 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
 
 const events: ReadonlyArray<Event> = [
   { _tag: "Create" },
+  { _tag: "Restart" },
   { _tag: "Delete" },
   succeeded(build),
+  succeeded(restart),
   succeeded(remove),
   failed(build),
+  failed(restart),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -62,8 +72,16 @@ describe("the machine", () => {
     }
   }
 
-  it("remembers which build a delete calls off", () => {
+  it("remembers which operation a delete calls off", () => {
     expect(decide(states.Building, { _tag: "Delete" }, moment)?.state).toMatchObject({ previous: build })
+    expect(decide(states.Restarting, { _tag: "Delete" }, moment)?.state).toMatchObject({ previous: restart })
+  })
+
+  it("tells why a restart failed, and keeps the instance in service", () => {
+    expect(decide(states.Restarting, failed(restart), moment)).toEqual({
+      state: { _tag: "Active" },
+      because: "the restart failed: it broke"
+    })
   })
 
   it("takes a build that ended well after its deadline for what it is", () => {
@@ -81,6 +99,7 @@ describe("the machine", () => {
 
 const tags: ReadonlyArray<EventTag> = [
   "Create",
+  "Restart",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -120,10 +139,26 @@ describe("whatever order messages come in", () => {
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           const before = state
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const busy = workOf(state)._tag === "Build" || workOf(state)._tag === "Delete"
+          const busy = workOf(state)._tag !== "Rest" && workOf(state)._tag !== "Interrupt"
           expect(busy).toBe(deadlineOf(state) !== null)
-          if (busy) expect(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag).toBe("Failed")
+          const out = state._tag === "Restarting" ? "Active" : "Failed"
+          if (busy) expect(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag).toBe(out)
           if (before._tag === "Deleted") expect(state).toBe(before)
+        })
+      })
+    )
+  })
+
+  it("a restart begins in service only, and leads back to it unless a delete came in between", () => {
+    fc.assert(
+      fc.property(sequences, (sequence) => {
+        let state: State = { _tag: "New" }
+        sequence.forEach(([tag, whose], n) => {
+          const before = state
+          const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
+          state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
+          if (before._tag === "Restarting") expect(["Restarting", "Active", "Deleting"]).toContain(state._tag)
+          else if (state._tag === "Restarting") expect(before._tag).toBe("Active")
         })
       })
     )

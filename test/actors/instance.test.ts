@@ -69,7 +69,9 @@ describe("build", () => {
         expect(yield* World.status(id)).toBe("ERROR")
         expect((yield* World.fault(id))?.message).toBe("There is no such image.")
         expect(servers.size).toBe(0)
-        expect(yield* World.story(id)).toContain("build: remove the server done")
+        const story = yield* World.story(id)
+        expect(story).toContain("the guest: instance create failed: There is no such image.")
+        expect(story).toContain("build: remove the server done")
       })
     )
   )
@@ -308,7 +310,7 @@ describe("a database", () => {
       ({ id }) =>
         Effect.gen(function* () {
           expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-          yield* World.passes("2 minutes", "1 second")
+          yield* World.passes("4 minutes", "1 second")
           expect(yield* World.status(id)).toBe("ACTIVE")
           expect(yield* World.operatingStatus(id)).toBe("ERROR")
           expect(yield* World.story(id)).toContain("the guest has gone silent: no heartbeat came in time")

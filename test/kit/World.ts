@@ -26,14 +26,20 @@ import { TestClock } from "effect/testing"
 import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as GuestLinks from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
+import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
+import type { Compute } from "../../src/services/Compute.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
+import type { GuestAccess } from "../../src/services/GuestAccess.ts"
 import { type Entry, History } from "../../src/services/History.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
@@ -87,15 +93,34 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
   Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
 )
 
+/** Databases that are fake listen on no real address. */
+export const probe = Layer.effect(
+  PortProbe,
+  Effect.map(
+    FakeDatabases.FakeDatabases,
+    ({ occupied }) =>
+      (address: string) =>
+        Effect.sync(() => !occupied.has(address))
+  )
+)
+
+/** Taskmanager and conductor as one process, over some compute. */
+export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E, R>) =>
+  Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
+    Layer.provideMerge(InstanceActor.layer),
+    Layer.provideMerge(Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer)),
+    Layer.provideMerge(compute),
+    Layer.provideMerge(InProcessFabric.layer),
+    Layer.provideMerge(cluster),
+    Layer.provide(Layer.succeed(Catalog, catalog))
+  )
+
 /** What a process is: it can die, and be built again over what survived. */
-export const process = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
-  Layer.provideMerge(InstanceActor.layer),
-  Layer.provideMerge(Layer.mergeAll(BuildInstance.layer, DeleteInstance.layer)),
-  Layer.provideMerge(LocalCompute.layer),
-  Layer.provideMerge(FakeDatabases.runtimesLayer),
-  Layer.provideMerge(InProcessFabric.layer),
-  Layer.provideMerge(cluster),
-  Layer.provide(Layer.succeed(Catalog, catalog))
+export const process = controlPlane(
+  Layer.merge(LocalCompute.layer, NoGuestAccess.layer).pipe(
+    Layer.provide([GuestLinks.inProcess, probe]),
+    Layer.provideMerge(FakeDatabases.runtimesLayer)
+  )
 )
 
 export const layer = process.pipe(Layer.provideMerge(surviving))
@@ -203,6 +228,13 @@ export const create = Effect.fnUntraced(function* (databases: ReadonlyArray<stri
   return id
 })
 
+/** What the api does with a restart; whether it was accepted. */
+export const restart = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Instances).requestRestart(id)
+  yield* news(id)
+  return accepted
+})
+
 /** What the api does with a DELETE. */
 export const remove = Effect.fnUntraced(function* (id: InstanceId) {
   yield* (yield* Instances).requestDelete(id)
@@ -234,11 +266,11 @@ export const fault = Effect.fnUntraced(function* (id: InstanceId) {
   return Option.getOrNull(Option.map(yield* get(id), ({ fault }) => fault))
 })
 
+/** The lines of an instance's history. */
+export const entries = (id: InstanceId) => Effect.flatMap(History, (history) => history.list(id))
+
 /** The names of the steps that an instance went through, with their outcome. */
-export const story = Effect.fnUntraced(function* (id: InstanceId) {
-  const entries = yield* (yield* History).list(id)
-  return entries.map(tell)
-})
+export const story = (id: InstanceId) => Effect.map(entries(id), (entries) => entries.map(tell))
 
 const tell = (entry: Entry): string => {
   switch (entry.kind) {

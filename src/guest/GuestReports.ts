@@ -1,0 +1,77 @@
+/**
+ * What a guest tells of itself: its status, at intervals and when it changes, and why it failed. Each report is
+ * stamped, later than any before it, whatever the clock does and however often the agent is started again: what is
+ * not newer is dropped as a repeat.
+ */
+import { Clock, Duration, Effect, Ref, Semaphore } from "effect"
+import { ConductorApi, conductorTopic, reportable, type ServiceStatus } from "../services/ConductorApi.ts"
+import { classOf } from "../services/conductor/Notifications.ts"
+import { Fabric } from "../services/Fabric.ts"
+import { GuestNotes } from "./GuestNotes.ts"
+
+/** How far ahead stamps are reserved, in seconds: so seldom is one noted on the disk. */
+const reserve = Duration.toSeconds("10 minutes")
+
+/** Between the stamps of two reports of one moment, in seconds. */
+const tick = 0.00001
+
+/** Seconds since the epoch; later than the last one, and than all that an earlier start may have told. */
+const makeStamp = Effect.gen(function* () {
+  const notes = yield* GuestNotes
+  const inTurn = (yield* Semaphore.make(1)).withPermits(1)
+  let last = yield* notes.stamp
+  let reserved = last
+  return Effect.gen(function* () {
+    last = Math.max((yield* Clock.currentTimeMillis) / 1000, last + tick)
+    if (last <= reserved) return last
+    const upTo = last + reserve
+    yield* notes.reserveStamps(upTo).pipe(
+      Effect.andThen(Effect.sync(() => (reserved = upTo))),
+      // A disk that is full must not silence the guest: it has something to tell.
+      Effect.catchDefect((defect) => Effect.logWarning("stamps could not be reserved", defect))
+    )
+    return last
+  }).pipe(inTurn)
+})
+
+export const make = Effect.fnUntraced(function* (instanceId: string, first: ServiceStatus) {
+  const conductor = (yield* Fabric).client(conductorTopic, ConductorApi)
+  const status = yield* Ref.make(first)
+  const stamp = yield* makeStamp
+
+  /** Tells the status, and for the history what the guest is doing. */
+  const beat = Effect.fnUntraced(function* (progress: string | null) {
+    // First the stamp and then the status: the newest report tells the newest.
+    const sent = yield* stamp
+    const service_status = yield* Ref.get(status)
+    yield* conductor
+      .heartbeat({
+        instance_id: instanceId,
+        payload: { service_status, progress: progress === null ? null : reportable(progress) },
+        sent
+      })
+      .pipe(Effect.catch((error) => Effect.logDebug(`the next heartbeat will tell: ${error.message}`)))
+  })
+
+  return {
+    status,
+    beat,
+    become: (next: ServiceStatus, progress: string | null = null) =>
+      Effect.andThen(Ref.set(status, next), beat(progress)),
+    /** The order could not be carried out. In Trove's form, which asks for more than an agent of ours knows. */
+    failed: Effect.fnUntraced(function* (message: string) {
+      const serialized_notification = {
+        notification_classname: classOf("InstanceCreate"),
+        instance_id: instanceId,
+        sent: yield* stamp,
+        request_id: `req-${instanceId}`,
+        server_type: "guest",
+        client_ip: "",
+        server_ip: "",
+        tenant_id: ""
+      }
+      const report = { serialized_notification, message: reportable(message), exception: [] }
+      yield* Effect.ignore(conductor.notify_exc_info(report))
+    })
+  }
+})
