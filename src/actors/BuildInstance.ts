@@ -1,18 +1,20 @@
 /**
- * The build of an instance, top-down: an address, a server with its guest, the order handed over, and then
- * waiting for the guest to say that a client can log in. What a failed build made is taken back.
+ * The build of an instance, top-down: a host and an address there, a server with its guest, the order handed over,
+ * and then waiting for the guest to say that a client can log in. What a failed build made is taken back.
  */
 import { Duration, Effect, Option, Schedule } from "effect"
 import { DurableDeferred, Workflow } from "effect/workflow"
-import { Addresses } from "../services/Addresses.ts"
 import { Catalog, findFlavor, findVersion } from "../services/Catalog.ts"
-import { Compute, ServerSpec } from "../services/Compute.ts"
-import { Fabric } from "../services/Fabric.ts"
+import { Compute, type ComputeError, ServerSpec } from "../services/Compute.ts"
+import { Fabric, MessageKey } from "../services/Fabric.ts"
+import { GuestAccess } from "../services/GuestAccess.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import { History } from "../services/History.ts"
 import type { OperationId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
+import { type NoAddressLeft, type NoHost, Placements } from "../services/Placements.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
+import { troveOrder } from "../services/TroveOrders.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -40,36 +42,77 @@ const planServer = Effect.fnUntraced(function* ({ instance }: Operation) {
   const found = findVersion(catalog, datastoreVersion)
   if (flavor === undefined) return yield* refuse(`Flavor ${flavorId} is no longer offered.`)
   if (found === undefined) return yield* refuse(`Datastore version ${datastoreVersion} is no longer offered.`)
-  const { image, manager, name } = found.version
-  return { instanceId: instance, manager, version: name, image, memoryMb: flavor.ram, vcpus: flavor.vcpus, volumeSize }
+  const { agent = "coffer", image, manager, name } = found.version
+  const { ram: memoryMb, vcpus } = flavor
+  return { instanceId: instance, manager, version: name, image, agent, memoryMb, vcpus, volumeSize }
 })
+
+/** What a tenant and an operator are told where there is no place for an instance; hosts may yet come. */
+const noPlace = (error: NoHost | NoAddressLeft) => {
+  if (error._tag === "NoAddressLeft") {
+    const detail = `host ${error.host}, range ${error.range}: every address is taken, or cannot be listened on`
+    return refuse("No address is left for another database.", detail)
+  }
+  if (error.agent === "trove") {
+    return refuse("Databases of this kind cannot be made here.", "there is no compute_command")
+  }
+  const message = "No machine can take another database now; the build waits for one."
+  return new StepFailure({ message, detail: error.message, transient: true })
+}
+
+/** How long one attempt looks for a host before it says that there is none, and how often it looks. */
+const hostWait = Duration.seconds(20)
+const hostPoll = Duration.seconds(2)
 
 const allocateAddress = (operation: Operation) =>
   step(operation, {
     name: "allocate an address",
+    waitsFor: "a guest host that is alive and has the memory, and a free address of its range",
+    // Hosts that do not answer are passed over one by one.
+    deadline: Duration.minutes(1),
+    // More than a build's deadline has time for: a fleet may be without room for long.
+    retries: 60,
     success: ServerSpec,
     execute: Effect.gen(function* () {
       const plan = yield* planServer(operation)
+      const { agent, memoryMb } = plan
       const port = (yield* Compute).portOf(plan.manager)
-      const address = yield* (yield* Addresses)
-        .ensure(operation.instance, port)
-        .pipe(Effect.mapError(({ range }) => refuse("No address is left for another database.", `range ${range}`)))
-      return { ...plan, address }
+      const placements = yield* Placements
+      const placement = yield* placements.ensure(operation.instance, { port, memoryMb, agent }).pipe(
+        Effect.retry({
+          // A delete need not wait for a host that nobody wants any more.
+          while: (error) =>
+            error._tag === "NoHost" && agent === "coffer"
+              ? Effect.map(wasCalledOff(operation), (isOver) => !isOver)
+              : false,
+          times: Duration.toMillis(hostWait) / Duration.toMillis(hostPoll),
+          schedule: Schedule.spaced(hostPoll)
+        }),
+        Effect.mapError((error) => (error._tag === "ComputeError" ? asFailure(error) : noPlace(error)))
+      )
+      return { ...plan, ...placement }
     })
   })
+
+const asFailure = ({ detail, message, transient }: ComputeError) => new StepFailure({ message, detail, transient })
 
 const createServer = (operation: Operation, spec: ServerSpec) =>
   step(operation, {
     name: "create the server",
     waitsFor: "the volume, and the guest agent to start",
     deadline: Duration.minutes(2),
+    // It gives nothing back: what the guest was granted is a secret, and the journal keeps what steps give.
     execute: Effect.gen(function* () {
-      yield* (yield* Compute).ensure(spec)
-    }).pipe(
-      Effect.catchTag("ComputeError", ({ detail, message, transient }) =>
-        Effect.fail(new StepFailure({ message, detail, transient }))
-      )
-    )
+      const link = yield* (yield* GuestAccess)
+        .grant(operation.instance, spec.agent)
+        .pipe(
+          Effect.mapError(
+            ({ detail }) =>
+              new StepFailure({ message: "The guest could not be given access.", detail, transient: true })
+          )
+        )
+      yield* Effect.mapError((yield* Compute).ensure(spec, link), asFailure)
+    })
   })
 
 /** How long a guest may take to confirm that it has begun; then it is told again. */
@@ -86,9 +129,19 @@ const handOver = (operation: Operation, spec: ServerSpec) =>
       const observations = yield* Observations
       const order = yield* (yield* ProvisioningStore).open(operation.instance)
       const guest = (yield* Fabric).client(guestTopic(operation.instance), GuestApi)
+      const isTroves = spec.agent === "trove"
       yield* guest
-        .prepare({ ...order, memory_mb: spec.memoryMb, root_password: null, ds_version: spec.version })
+        .prepare({
+          ...order,
+          packages: "",
+          memory_mb: spec.memoryMb,
+          root_password: null,
+          ds_version: spec.version,
+          ...(isTroves ? troveOrder(spec) : { device_path: null, mount_point: null, config_contents: null })
+        })
         .pipe(
+          // Trove's agents carry out each order that they hear, also on top of one that they are carrying out.
+          Effect.provideService(MessageKey, isTroves ? operation.operation : null),
           Effect.mapError(
             (error) =>
               new StepFailure({ message: "The guest agent cannot be reached.", detail: error.message, transient: true })

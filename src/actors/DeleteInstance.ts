@@ -8,6 +8,7 @@ import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { insist, Operation, StepFailure, step } from "./Operation.ts"
+import { RestartInstance } from "./RestartInstance.ts"
 import { teardown } from "./Teardown.ts"
 
 export const DeleteInstance = Workflow.make("DeleteInstance", {
@@ -16,17 +17,29 @@ export const DeleteInstance = Workflow.make("DeleteInstance", {
   idempotencyKey: ({ operation }) => operation
 })
 
+/** How long one attempt to take something away may take: the machine that a server is on has to stop its database. */
+const partDeadline = Duration.minutes(2)
+
 /** The workflow that runs, or ran, an operation, and its execution id. */
-const executionOf = (operation: Operation) =>
-  kindOf(operation.operation) === "build"
-    ? Effect.map(BuildInstance.executionId(operation), (id) => ({
+const executionOf = (operation: Operation) => {
+  switch (kindOf(operation.operation)) {
+    case "build":
+      return Effect.map(BuildInstance.executionId(operation), (id) => ({
         interrupt: BuildInstance.interrupt(id),
         ended: Effect.map(BuildInstance.poll(id), hasEnded)
       }))
-    : Effect.map(DeleteInstance.executionId({ ...operation, previous: null }), (id) => ({
+    case "restart":
+      return Effect.map(RestartInstance.executionId(operation), (id) => ({
+        interrupt: RestartInstance.interrupt(id),
+        ended: Effect.map(RestartInstance.poll(id), hasEnded)
+      }))
+    case "delete":
+      return Effect.map(DeleteInstance.executionId({ ...operation, previous: null }), (id) => ({
         interrupt: DeleteInstance.interrupt(id),
         ended: Effect.map(DeleteInstance.poll(id), hasEnded)
       }))
+  }
+}
 
 const hasEnded = (result: Option.Option<Workflow.Result<unknown, unknown>>) =>
   Option.exists(result, (result) => result._tag === "Complete")
@@ -52,7 +65,7 @@ export const layer = DeleteInstance.toLayer(
     yield* Workflow.withCompensation(Effect.void, (_, cause) => insist(reportOutcome(operation, cause)))
     if (previous !== null) yield* callOff(operation, previous)
     for (const part of teardown(operation)) {
-      yield* step(operation, { ...part, deadline: Duration.minutes(1), retries: 8 })
+      yield* step(operation, { ...part, deadline: partDeadline, retries: 8 })
     }
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
   })

@@ -2,17 +2,22 @@
  * What there is to take away of an instance, in one place: a failed build's compensation and a delete are the
  * same list, so neither can forget what the other remembers.
  */
-import { Effect } from "effect"
-import { Addresses } from "../services/Addresses.ts"
+import { Effect, Option } from "effect"
 import { Compute } from "../services/Compute.ts"
+import { GuestAccess } from "../services/GuestAccess.ts"
 import { Observations } from "../services/Observations.ts"
+import { Placements } from "../services/Placements.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 
 interface Part {
   readonly name: string
   readonly waitsFor: string
-  readonly execute: Effect.Effect<void, StepFailure, Compute | Addresses | ProvisioningStore | Observations>
+  readonly execute: Effect.Effect<
+    void,
+    StepFailure,
+    Compute | GuestAccess | Placements | ProvisioningStore | Observations
+  >
 }
 
 /** In the order in which they must go: whoever still uses a thing goes before it. */
@@ -21,14 +26,26 @@ export const teardown = (operation: Operation): ReadonlyArray<Part> => [
     name: "remove the server",
     waitsFor: "the database to stop, and its container or process and its volume to be gone",
     execute: Effect.gen(function* () {
-      const compute = yield* Compute
-      yield* compute.destroy(operation.instance)
+      const placement = yield* (yield* Placements).find(operation.instance)
+      // Without a place there never was a server, or it is gone: the place is the last to be given back.
+      if (Option.isNone(placement)) return
+      yield* (yield* Compute).destroy(operation.instance, placement.value.host)
     }).pipe(Effect.mapError(({ detail, message, transient }) => new StepFailure({ message, detail, transient })))
+  },
+  {
+    name: "take back the guest's access",
+    waitsFor: "the broker to close its connections and remove its queues, and the store to forget its key",
+    execute: Effect.flatMap(GuestAccess, (access) => access.revoke(operation.instance)).pipe(
+      Effect.mapError(
+        ({ detail }) =>
+          new StepFailure({ message: "The guest's access could not be taken back.", detail, transient: true })
+      )
+    )
   },
   {
     name: "release the address",
     waitsFor: "the store",
-    execute: Effect.flatMap(Addresses, (addresses) => addresses.release(operation.instance))
+    execute: Effect.flatMap(Placements, (placements) => placements.release(operation.instance))
   },
   {
     name: "forget what was known of the guest",

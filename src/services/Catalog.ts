@@ -3,6 +3,7 @@
  * adapter ships a small one.
  */
 import { Context, Schema } from "effect"
+import { AgentKind } from "./GuestAccess.ts"
 
 export const Flavor = Schema.Struct({
   id: Schema.String,
@@ -28,7 +29,9 @@ export const DatastoreVersion = Schema.Struct({
   manager: DatastoreManagerName,
   /** Image reference with registry, for runtimes that use images. */
   image: Schema.String,
-  active: Schema.Boolean
+  active: Schema.Boolean,
+  /** Which software operates its servers; ours unless told. */
+  agent: Schema.optionalKey(AgentKind)
 })
 export type DatastoreVersion = typeof DatastoreVersion.Type
 

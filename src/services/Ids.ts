@@ -12,16 +12,19 @@ export const Text = Schema.String.check(
 export const ProjectId = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type
 
-export const OperationKind = Schema.Literals(["build", "delete"])
+export const OperationKind = Schema.Literals(["build", "restart", "delete"])
 export type OperationKind = typeof OperationKind.Type
 
 /** One run of one operation, `<kind>-<uuid>`; the durable workflow that does the work bears the same id. */
-export const OperationId = Schema.String.check(Schema.isPattern(/^(build|delete)-/)).pipe(Schema.brand("OperationId"))
+export const OperationId = Schema.String.check(Schema.isPattern(/^(build|restart|delete)-/)).pipe(
+  Schema.brand("OperationId")
+)
 export type OperationId = typeof OperationId.Type
 
 export const operationId = (kind: OperationKind, fresh: string): OperationId => OperationId.make(`${kind}-${fresh}`)
 
-export const kindOf = (operation: OperationId): OperationKind => (operation.startsWith("build-") ? "build" : "delete")
+export const kindOf = (operation: OperationId): OperationKind =>
+  OperationKind.literals.find((kind) => operation.startsWith(`${kind}-`)) ?? "delete"
 
 /** Milliseconds since the epoch, by the service's clock. */
 export const Millis = Schema.Number

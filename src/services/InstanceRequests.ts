@@ -13,7 +13,7 @@ import {
   findFlavor
 } from "./Catalog.ts"
 import { Fabric } from "./Fabric.ts"
-import { InstanceId, type ProjectId } from "./Ids.ts"
+import { InstanceId, type Millis, type ProjectId } from "./Ids.ts"
 import {
   type Access,
   InstanceNotFound,
@@ -26,6 +26,7 @@ import {
 import { refuseDatabases, refuseUsers } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
+import { isActionable, operatingStatusOf, StateTag } from "./Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
@@ -52,6 +53,16 @@ export class VolumeTooLarge extends Schema.TaggedError<VolumeTooLarge>()("Volume
 }) {}
 
 const isInstanceId = Schema.is(InstanceId)
+
+/**
+ * The instance is not at rest in service, or its guest is busy with something else: nothing can be done with it now.
+ * `operatingStatus` is what it shows of its guest.
+ */
+export class InstanceNotActionable extends Schema.TaggedError<InstanceNotActionable>()("InstanceNotActionable", {
+  id: Schema.String,
+  state: StateTag,
+  operatingStatus: Schema.String
+}) {}
 
 /** How ids of instances are drawn. */
 export const NewId = Context.Reference<Effect.Effect<string>>("coffer/services/InstanceRequests/NewId", {
@@ -91,6 +102,8 @@ export class InstanceRequests extends Context.Service<
     readonly create: (project: ProjectId, order: Order) => Effect.Effect<InstanceRecord, OrderRefusal>
     /** Asked for twice, it is done once. */
     readonly remove: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound>
+    /** Of the database, not of the machine. It is refused until the one before has ended. */
+    readonly restart: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound | InstanceNotActionable>
     readonly rename: (scope: Scope, id: string, name: string) => Effect.Effect<void, InstanceNotFound>
     readonly get: (scope: Scope, id: string) => Effect.Effect<InstanceRecord, InstanceNotFound>
     readonly list: (
@@ -107,13 +120,14 @@ export class InstanceRequests extends Context.Service<
       const newId = yield* NewId
       const taskmanager = (yield* Fabric).client(taskmanagerTopic, TaskmanagerApi)
 
-      // The command is a row already: a lost wake-up costs the time to the next sweep, never the request.
+      // The command is a row already: a lost wake-up costs the time to the next sweep, never the request, which
+      // does not wait for a broker that is away.
       const wake = (id: InstanceId) =>
         Effect.catchTag(taskmanager.wake({ instance_id: id }), "FabricError", (error) =>
           Effect.logWarning("the taskmanager was not woken; a sweep will find the command", error.message).pipe(
             Effect.annotateLogs({ instance: id })
           )
-        )
+        ).pipe(Effect.forkDetach, Effect.asVoid)
 
       const get = Effect.fnUntraced(function* (scope: Scope, id: string) {
         // What is no id names nothing, and the store may not even take it for a text.
@@ -156,15 +170,29 @@ export class InstanceRequests extends Context.Service<
         yield* wake(desired.id)
       })
 
+      const restart = Effect.fn("InstanceRequests.restart")(function* (scope: Scope, id: string) {
+        const before = yield* get(scope, id)
+        const now = yield* Clock.currentTimeMillis
+        if (before.state !== "Active" || !isActionable(before.observed, now)) return yield* notActionable(before, now)
+        // Somebody may have come first in between.
+        if (!(yield* instances.requestRestart(before.desired.id))) {
+          return yield* notActionable(yield* get(scope, id), now)
+        }
+        yield* wake(before.desired.id)
+      })
+
       const rename = Effect.fn("InstanceRequests.rename")(function* (scope: Scope, id: string, name: string) {
         const { desired } = yield* get(scope, id)
         yield* instances.rename(desired.id, name)
       })
 
-      return { create, remove, rename, get, list: instances.list }
+      return { create, remove, restart, rename, get, list: instances.list }
     })
   )
 }
+
+const notActionable = ({ desired, observed, state }: InstanceRecord, now: Millis) =>
+  new InstanceNotActionable({ id: desired.id, state, operatingStatus: operatingStatusOf(state, observed, now) })
 
 /** The datastore of that id or name. */
 export const datastoreNamed = (

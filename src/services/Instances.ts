@@ -68,6 +68,8 @@ export class Instances extends Context.Service<
     readonly create: (desired: Desired, provisioning: Provisioning) => Effect.Effect<void, QuotaExceeded>
     /** The Delete command; the quota is released with it. Asking again changes nothing. */
     readonly requestDelete: (id: InstanceId) => Effect.Effect<void>
+    /** The Restart command, where the instance is at rest in service; false, and nothing written, anywhere else. */
+    readonly requestRestart: (id: InstanceId) => Effect.Effect<boolean>
     readonly rename: (id: InstanceId, name: string) => Effect.Effect<void>
     /** None when unknown, foreign to the scope, or deleted. */
     readonly get: (scope: Scope, id: string) => Effect.Effect<Option.Option<InstanceRecord>>

@@ -4,8 +4,9 @@
  */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted, type Scope } from "effect"
-import type { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
+import { type GuestHosts, isSameLink } from "../../src/layers/embedded/GuestHosts.ts"
 import type { ServerSpec } from "../../src/services/Compute.ts"
+import type { GuestLink } from "../../src/services/GuestAccess.ts"
 
 type Open = Effect.Effect<GuestHosts["Service"], never, Scope.Scope>
 
@@ -14,10 +15,23 @@ export const serverSpec = (instanceId: string): ServerSpec => ({
   manager: "postgresql",
   version: "18",
   image: "postgres:18",
+  host: "local",
+  agent: "coffer",
   address: "127.70.0.1",
   memoryMb: 512,
   vcpus: 1,
   volumeSize: 1
+})
+
+export const guestLink = (key: string): GuestLink => ({
+  urls: [
+    Redacted.make("amqp://a-guest:its-password@broker-1:5672"),
+    Redacted.make("amqp://a-guest:its-password@broker-2")
+  ],
+  controlExchange: "trove",
+  declares: false,
+  protocol: "coffer",
+  key: Redacted.make(key)
 })
 
 const order = {
@@ -45,8 +59,8 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
     behaves("makes a home once, and finds it again after a start as it was made", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open
-        const made = yield* hosts.ensure(serverSpec("a"), "docker")
-        const again = yield* hosts.ensure({ ...serverSpec("a"), memoryMb: 1024 }, "process")
+        const made = yield* hosts.ensure(serverSpec("a"), null, "docker")
+        const again = yield* hosts.ensure({ ...serverSpec("a"), memoryMb: 1024 }, null, "process")
         for (const home of [again, Option.getOrThrow(yield* (yield* open).find("a"))]) {
           assert.deepEqual(home.spec, serverSpec("a"))
           assert.strictEqual(home.runtime, "docker")
@@ -58,8 +72,8 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
     behaves("lists every home, after a start as well, and each has a volume of its own", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open
-        const one = yield* hosts.ensure(serverSpec("a"), "docker")
-        const other = yield* hosts.ensure(serverSpec("b"), "process")
+        const one = yield* hosts.ensure(serverSpec("a"), null, "docker")
+        const other = yield* hosts.ensure(serverSpec("b"), null, "process")
         assert.notStrictEqual(one.volume, other.volume)
         assert.deepEqual(yield* idsOf(hosts), ["a", "b"])
         assert.deepEqual(yield* idsOf(yield* open), ["a", "b"])
@@ -69,21 +83,21 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
     behaves("removes a home with its notes, twice, and leaves the others", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open
-        const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+        const { notes } = yield* hosts.ensure(serverSpec("a"), null, "docker")
         yield* notes.setPhase("ready")
-        yield* hosts.ensure(serverSpec("b"), "docker")
+        yield* hosts.ensure(serverSpec("b"), null, "docker")
         yield* hosts.remove("a")
         yield* hosts.remove("a")
         assert.deepEqual(yield* idsOf(hosts), ["b"])
         assert.deepEqual(yield* idsOf(yield* open), ["b"])
-        const anew = yield* hosts.ensure(serverSpec("a"), "docker")
+        const anew = yield* hosts.ensure(serverSpec("a"), null, "docker")
         assert.strictEqual(yield* anew.notes.phase, "new")
       })
     )
 
     behaves("keeps the phase, over starts", (open) =>
       Effect.gen(function* () {
-        const { notes } = yield* (yield* open).ensure(serverSpec("a"), "docker")
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
         assert.strictEqual(yield* notes.phase, "new")
         for (const phase of ["preparing", "ready", "failed"] as const) {
           yield* notes.setPhase(phase)
@@ -97,7 +111,7 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
     for (const end of ["ready", "failed"] as const) {
       behaves(`keeps the order, over starts, until the phase is ${end}`, (open) =>
         Effect.gen(function* () {
-          const { notes } = yield* (yield* open).ensure(serverSpec("a"), "docker")
+          const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
           assert.isTrue(Option.isNone(yield* notes.order))
           yield* notes.keepOrder(order)
           yield* notes.setPhase("preparing")
@@ -116,12 +130,61 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
 
     behaves("draws the administrator's password once, and it is the same ever after", (open) =>
       Effect.gen(function* () {
-        const { notes } = yield* (yield* open).ensure(serverSpec("a"), "docker")
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
         const drawn = Redacted.value(yield* notes.adminPassword)
         assert.isNotEmpty(drawn)
         assert.strictEqual(Redacted.value(yield* notes.adminPassword), drawn)
         const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
         assert.strictEqual(Redacted.value(yield* later.adminPassword), drawn)
+      })
+    )
+
+    behaves("keeps how far reports may be stamped, over starts", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        assert.strictEqual(yield* notes.stamp, 0)
+        for (const upTo of [1_700_000_000.12345, 1_700_000_600.5]) {
+          yield* notes.reserveStamps(upTo)
+          assert.strictEqual(yield* notes.stamp, upTo)
+          const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
+          assert.strictEqual(yield* later.stamp, upTo)
+        }
+        yield* notes.setPhase("ready")
+        assert.strictEqual(yield* notes.stamp, 1_700_000_600.5)
+      })
+    )
+
+    behaves("keeps the link, over starts, and takes another one for it", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        const made = yield* hosts.ensure(serverSpec("a"), guestLink("one"), "docker")
+        yield* hosts.ensure(serverSpec("b"), null, "docker")
+        assert.isTrue(isSameLink(made.link, guestLink("one")))
+        const linkOf = (id: string) =>
+          Effect.flatMap(open, (hosts) => Effect.map(hosts.find(id), (home) => Option.getOrThrow(home).link))
+        assert.isTrue(isSameLink(yield* linkOf("a"), guestLink("one")))
+        assert.isFalse(isSameLink(yield* linkOf("a"), guestLink("other")))
+        assert.isNull(yield* linkOf("b"))
+        const changed = yield* hosts.ensure(serverSpec("a"), guestLink("other"), "docker")
+        assert.isTrue(isSameLink(changed.link, guestLink("other")))
+        assert.isTrue(isSameLink(yield* linkOf("a"), guestLink("other")))
+        yield* hosts.ensure(serverSpec("a"), null, "docker")
+        assert.isNull(yield* linkOf("a"))
+      })
+    )
+
+    behaves("keeps how much a guest has heard, over starts, however much that is", (open) =>
+      Effect.gen(function* () {
+        const { replayFloor } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        assert.strictEqual(yield* replayFloor.read, 0n)
+        for (const highest of [1n, 2n ** 63n]) {
+          yield* replayFloor.write(highest)
+          assert.strictEqual(yield* replayFloor.read, highest)
+          const later = Option.getOrThrow(yield* (yield* open).find("a"))
+          assert.strictEqual(yield* later.replayFloor.read, highest)
+        }
+        const other = yield* (yield* open).ensure(serverSpec("b"), null, "docker")
+        assert.strictEqual(yield* other.replayFloor.read, 0n)
       })
     )
   })

@@ -1,16 +1,27 @@
 /** What every store must do, whatever it keeps its rows in: run by the one in memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, Exit, type Layer, Option, Redacted } from "effect"
+import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
-import { Addresses } from "../../src/services/Addresses.ts"
+import type { BackupReport } from "../../src/services/ConductorApi.ts"
+import type { GuestHostDirectory } from "../../src/services/GuestHostDirectory.ts"
 import { History, maxEntries } from "../../src/services/History.ts"
 import { InstanceId, type OperationId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
-import { Observations } from "../../src/services/Observations.ts"
+import { maxBackupReports, Observations } from "../../src/services/Observations.ts"
+import type { Placements } from "../../src/services/Placements.ts"
 import { type Provisioning, ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 
-export type Store = Instances | Lifecycles | Observations | History | Addresses | ProvisioningStore | Quotas
+export type Store =
+  | Instances
+  | Lifecycles
+  | Observations
+  | History
+  | GuestHostDirectory
+  | Placements
+  | ProvisioningStore
+  | Quotas
 
 let drawn = 0
 const uuid = () => `00000000-0000-4000-8000-${String(++drawn).padStart(12, "0")}`
@@ -43,12 +54,24 @@ const create = Effect.fnUntraced(function* (project: ProjectId, provisioning: Pr
 const load = (id: InstanceId) =>
   Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
 
-const move = Effect.fnUntraced(function* (id: InstanceId, tag: "Active" | "Deleted") {
+/** An operation begun by a move has a minute. */
+const stateOf = (tag: "Active" | "Restarting" | "Deleted", now: number): State => {
+  switch (tag) {
+    case "Active":
+      return { _tag: tag }
+    case "Restarting":
+      return { _tag: tag, operation: operationId("restart", uuid()), deadline: now + 60_000 }
+    case "Deleted":
+      return { _tag: tag, at: now }
+  }
+}
+
+const move = Effect.fnUntraced(function* (id: InstanceId, tag: "Active" | "Restarting" | "Deleted") {
   const { generation, mail } = yield* load(id)
   const now = yield* Clock.currentTimeMillis
   yield* (yield* Lifecycles).commit(id, {
     generation,
-    state: tag === "Active" ? { _tag: tag } : { _tag: tag, at: now },
+    state: stateOf(tag, now),
     transition: { from: "Building", to: tag, because: "test" },
     handled: mail.map(({ seq }) => seq)
   })
@@ -146,6 +169,78 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
       })
     )
 
+    it.effect("takes a restart in service only, once, and shows it at once", () =>
+      Effect.gen(function* () {
+        const instances = yield* Instances
+        const id = yield* create(aProject())
+        const shown = Effect.map(instances.get("any", id), (record) => Option.getOrThrow(record).state)
+        const listed = Effect.fnUntraced(function* () {
+          const { project } = Option.getOrThrow(yield* instances.get("any", id)).desired
+          return (yield* instances.list(project, { limit: 10, marker: null })).items.map(({ state }) => state)
+        })
+        expect(yield* instances.requestRestart(id)).toBe(false)
+        expect(yield* instances.requestRestart(InstanceId.make(uuid()))).toBe(false)
+        yield* move(id, "Active")
+        const before = Option.getOrThrow(yield* instances.get("any", id)).desired.updated
+        yield* Effect.sleep("2 millis")
+        expect(yield* instances.requestRestart(id)).toBe(true)
+        expect([yield* shown, yield* listed()]).toEqual(["Restarting", ["Restarting"]])
+        expect(Option.getOrThrow(yield* instances.get("any", id)).desired.updated).toBeGreaterThan(before)
+        expect(yield* instances.requestRestart(id)).toBe(false)
+        expect((yield* load(id)).mail.map(({ command }) => command._tag)).toEqual(["Restart"])
+
+        yield* move(id, "Restarting")
+        expect([yield* shown, yield* instances.requestRestart(id)]).toEqual(["Restarting", false])
+        yield* move(id, "Active")
+        expect([yield* shown, yield* listed()]).toEqual(["Active", ["Active"]])
+        expect(yield* instances.requestRestart(id)).toBe(true)
+        yield* instances.requestDelete(id)
+        expect([yield* shown, yield* instances.requestRestart(id)]).toEqual(["Deleting", false])
+        expect((yield* load(id)).mail.map(({ command }) => command._tag)).toEqual(["Restart", "Delete"])
+        yield* move(id, "Restarting")
+        expect(yield* shown).toBe("Deleting")
+      })
+    )
+
+    it.effect("takes one restart of all that are asked for at once, and none after a delete", () =>
+      Effect.gen(function* () {
+        const instances = yield* Instances
+        const id = yield* create(aProject())
+        yield* move(id, "Active")
+        const asked = Array.from({ length: 8 }, () => instances.requestRestart(id))
+        const answers = yield* Effect.all(asked, { concurrency: "unbounded" })
+        expect(answers.filter((accepted) => accepted)).toHaveLength(1)
+        for (let n = 0; n < 10; n++) {
+          const both = yield* create(aProject())
+          yield* move(both, "Active")
+          const requests = [instances.requestDelete(both), Effect.asVoid(instances.requestRestart(both))]
+          yield* Effect.all(requests, { concurrency: "unbounded" })
+          expect((yield* load(both)).mail.at(-1)?.command._tag).toBe("Delete")
+        }
+      })
+    )
+
+    it.effect("counts a restart as under way, past its deadline as overdue, and hears its guest", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const observations = yield* Observations
+        const id = yield* create(aProject())
+        yield* move(id, "Active")
+        expect(yield* lifecycles.underWay(1000)).not.toContain(id)
+        yield* move(id, "Restarting")
+        const now = yield* Clock.currentTimeMillis
+        expect(yield* lifecycles.underWay(1000)).toContain(id)
+        expect(yield* lifecycles.overdue({ mailBefore: 0, now, limit: 1000 })).not.toContain(id)
+        expect(yield* lifecycles.overdue({ mailBefore: 0, now: now + 60_001, limit: 1000 })).toContain(id)
+        expect((yield* lifecycles.count).get("Restarting")).toBeGreaterThan(0)
+        const beat = { instance: id, status: "restarting" as const, sent: 10, receivedAt: 10 }
+        expect(yield* observations.record([beat])).toEqual([{ instance: id, status: "restarting", changed: true }])
+        expect(yield* observations.silentSince(100)).not.toContain(id)
+        yield* move(id, "Active")
+        expect(yield* observations.silentSince(100)).toContain(id)
+      })
+    )
+
     it.effect("refuses a commit on a state that has moved on", () =>
       Effect.gen(function* () {
         const id = yield* create(aProject())
@@ -217,7 +312,7 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect(yield* observations.record([beat(id, "building", 15)])).toEqual([])
         expect(yield* observations.record([beat(id, "healthy", 30)])).toMatchObject([{ changed: false }])
         expect(yield* observations.record([])).toEqual([])
-        yield* observations.recordFailure(id, "it broke")
+        expect(yield* observations.recordFailure(id, "it broke", null)).toBe(true)
         expect(Option.getOrThrow(yield* observations.get(id))).toMatchObject({
           status: "healthy",
           heartbeatAt: 1030,
@@ -225,6 +320,121 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         })
         yield* observations.forget(id)
         expect(Option.isNone(yield* observations.get(id))).toBe(true)
+      })
+    )
+
+    it.effect("takes a heartbeat without a time as the newest, and what is newer than the last time after it", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const id = yield* create(aProject())
+        const statusAfter = Effect.fnUntraced(function* (
+          ...beats: ReadonlyArray<readonly ["healthy" | "crashed" | "paused", number | null]>
+        ) {
+          yield* observations.record(
+            beats.map(([status, sent], n) => ({ instance: id, status, sent, receivedAt: 1000 + n }))
+          )
+          return Option.getOrThrow(yield* observations.get(id)).status
+        })
+        expect(yield* statusAfter(["crashed", null])).toBe("crashed")
+        expect(yield* statusAfter(["healthy", 10])).toBe("healthy")
+        expect(yield* statusAfter(["paused", 30], ["crashed", null], ["healthy", 20])).toBe("crashed")
+        expect(yield* statusAfter(["healthy", null], ["crashed", null])).toBe("crashed")
+        expect(yield* statusAfter(["healthy", 10])).toBe("crashed")
+        expect(yield* statusAfter(["paused", 11])).toBe("paused")
+      })
+    )
+
+    it.effect("takes note of what a guest tells, each method by itself, where it is newer", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const [id, dead] = [yield* create(aProject()), yield* create(aProject())]
+        const stranger = InstanceId.make(uuid())
+        expect(yield* observations.takeNote(id, "one", 10.00001)).toBe(true)
+        expect(yield* observations.takeNote(id, "one", 10.00001)).toBe(false)
+        expect(yield* observations.takeNote(id, "one", 9)).toBe(false)
+        expect(yield* observations.takeNote(id, "one", 10.02)).toBe(true)
+        expect(yield* observations.takeNote(id, "two", 1)).toBe(true)
+        expect(yield* observations.takeNote(id, "one", null)).toBe(true)
+        expect(yield* observations.takeNote(id, "one", 10)).toBe(false)
+        expect(yield* observations.takeNote(id, "one", null)).toBe(true)
+        yield* move(dead, "Deleted")
+        for (const nobody of [dead, stranger]) expect(yield* observations.takeNote(nobody, "one", null)).toBe(false)
+      })
+    )
+
+    it.effect("keeps the newest reason of a guest that failed", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const id = yield* create(aProject())
+        yield* observations.record([{ instance: id, status: "building", sent: 1, receivedAt: 1 }])
+        expect(yield* observations.recordFailure(id, "first", 10)).toBe(true)
+        expect(yield* observations.recordFailure(id, "first", 10)).toBe(false)
+        expect(yield* observations.recordFailure(id, "older", 9)).toBe(false)
+        expect(Option.getOrThrow(yield* observations.get(id)).failure).toBe("first")
+        expect(yield* observations.recordFailure(id, "of unknown age", null)).toBe(true)
+        expect(Option.getOrThrow(yield* observations.get(id)).failure).toBe("of unknown age")
+        expect(yield* observations.recordFailure(InstanceId.make(uuid()), "of nobody", 10)).toBe(false)
+      })
+    )
+
+    it.effect("gathers what is told of a backup, and tells when its state changes", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const [id, dead] = [yield* create(aProject()), yield* create(aProject())]
+        const tell = (sent: number | null, report: BackupReport, backup = "b-1", instance = id) =>
+          Effect.map(observations.recordBackup(instance, backup, { report, sent }), Option.getOrNull)
+        expect(yield* tell(10, { size: 1.5, note: "begun" })).toBeNull()
+        expect(yield* tell(11, { state: "BUILDING", note: null })).toBe("BUILDING")
+        expect(yield* tell(12, { state: "BUILDING", size: 2 })).toBeNull()
+        expect(yield* tell(12, { state: "FAILED" })).toBeNull()
+        expect(yield* tell(11.5, { state: "FAILED" })).toBeNull()
+        expect(yield* tell(12.02, { state: "COMPLETED", success: true, location: "swift://a" })).toBe("COMPLETED")
+        expect(yield* tell(1, { state: "BUILDING" }, "b-2")).toBe("BUILDING")
+        expect(yield* tell(null, { state: "FAILED" }, "b-2")).toBe("FAILED")
+        const known = { state: "COMPLETED", size: 2, note: null, success: true, location: "swift://a" }
+        expect(Option.getOrNull(yield* observations.backup(id, "b-1"))).toEqual(known)
+        expect(Option.getOrNull(yield* observations.backup(id, "b-2"))).toEqual({ state: "FAILED" })
+        expect(Option.isNone(yield* observations.backup(id, "b-3"))).toBe(true)
+        yield* move(dead, "Deleted")
+        expect(yield* tell(1, { state: "BUILDING" }, "b-1", dead)).toBeNull()
+        expect(yield* tell(1, { state: "BUILDING" }, "b-1", InstanceId.make(uuid()))).toBeNull()
+        expect(Option.isNone(yield* observations.backup(dead, "b-1"))).toBe(true)
+      })
+    )
+
+    it.effect("remembers no more backups of an instance than its bound, those that were told of last", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const id = yield* create(aProject())
+        const tell = (n: number, sent = n) =>
+          observations.recordBackup(id, `b-${n}`, { report: { state: "BUILDING" }, sent })
+        yield* Effect.forEach(
+          Array.from({ length: maxBackupReports }, (_, n) => n),
+          (n) => tell(n),
+          { concurrency: 10 }
+        )
+        yield* tell(0, maxBackupReports)
+        yield* tell(maxBackupReports, maxBackupReports + 1)
+        const kept = (n: number) => Effect.map(observations.backup(id, `b-${n}`), Option.isSome)
+        expect([yield* kept(0), yield* kept(1), yield* kept(2), yield* kept(maxBackupReports)]).toEqual([
+          true,
+          false,
+          true,
+          true
+        ])
+      })
+    )
+
+    it.effect("tells a guest that has gone silent to one of all who ask at once", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const ids = yield* Effect.all(Array.from({ length: 20 }, () => create(aProject())))
+        for (const id of ids) yield* move(id, "Active")
+        yield* observations.record(ids.map((instance) => ({ instance, status: "healthy", sent: 10, receivedAt: 10 })))
+        const asked = Array.from({ length: 8 }, () => observations.silentSince(100))
+        const answers = yield* Effect.all(asked, { concurrency: "unbounded" })
+        const told = answers.flat().filter((id) => ids.includes(id))
+        expect(told.toSorted()).toEqual(ids.toSorted())
       })
     )
 
@@ -269,20 +479,6 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         yield* history.stepEnded(id, { ...odd, outcome: "failed", error: "it printed \0 and \ud800", detail: null })
         expect((yield* history.list(id)).at(-1)).toMatchObject({ outcome: "failed", attempt: 2 })
         yield* history.report(InstanceId.make(uuid()), "of nobody")
-      })
-    )
-
-    it.effect("gives each instance an address of its own, the same whenever asked, until it is released", () =>
-      Effect.gen(function* () {
-        const addresses = yield* Addresses
-        const [one, two] = [yield* create(aProject()), yield* create(aProject())]
-        const first = yield* addresses.ensure(one, 5432)
-        expect(yield* addresses.ensure(one, 5432)).toBe(first)
-        expect(yield* addresses.ensure(two, 5432)).not.toBe(first)
-        expect(Option.getOrThrow(yield* (yield* Instances).get("any", one)).address).toBe(first)
-        yield* addresses.release(one)
-        expect(yield* addresses.ensure(yield* create(aProject()), 5432)).not.toBe(first)
-        expect(Option.getOrThrow(yield* (yield* Instances).get("any", one)).address).toBeNull()
       })
     )
 

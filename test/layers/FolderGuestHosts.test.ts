@@ -6,7 +6,7 @@ import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Redacted, type Scope } from "effect"
 import * as FolderGuestHosts from "../../src/layers/embedded/FolderGuestHosts.ts"
 import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
-import { serverSpec } from "../conformance/guestHosts.ts"
+import { guestLink, serverSpec } from "../conformance/guestHosts.ts"
 
 interface World {
   readonly hosts: GuestHosts["Service"]
@@ -30,7 +30,7 @@ const whole = /^[A-Za-z0-9]{36}$/
 
 test("draws the password again where a power cut left an empty file, or a part", ({ at, hosts }) =>
   Effect.gen(function* () {
-    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    const { notes } = yield* hosts.ensure(serverSpec("a"), null, "docker")
     for (const left of ["", "half"]) {
       writeFileSync(at("a", "admin"), left)
       const drawn = Redacted.value(yield* notes.adminPassword)
@@ -41,22 +41,24 @@ test("draws the password again where a power cut left an empty file, or a part",
 
 test("takes an empty file for one that is not there", ({ at, hosts }) =>
   Effect.gen(function* () {
-    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    const { notes } = yield* hosts.ensure(serverSpec("a"), null, "docker")
     writeFileSync(at("a", "notes.json"), "")
     assert.strictEqual(yield* notes.phase, "new")
     writeFileSync(at("a", "server.json"), "")
     assert.deepEqual(yield* hosts.list, [])
-    yield* hosts.ensure(serverSpec("a"), "docker")
+    yield* hosts.ensure(serverSpec("a"), null, "docker")
     assert.strictEqual((yield* hosts.list).length, 1)
   }))
 
 test("keeps what others may not read, and leaves no half files", ({ at, hosts }) =>
   Effect.gen(function* () {
-    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    const { notes, replayFloor } = yield* hosts.ensure(serverSpec("a"), guestLink("key"), "docker")
     yield* notes.adminPassword
     yield* notes.setPhase("preparing")
-    assert.deepEqual(readdirSync(at("a")).sort(), ["admin", "notes.json", "server.json", "volume"])
-    for (const file of ["admin", "notes.json", "server.json"]) {
+    yield* replayFloor.write(1n)
+    const files = ["admin", "link.json", "notes.json", "replay", "server.json"]
+    assert.deepEqual(readdirSync(at("a")).sort(), [...files, "volume"])
+    for (const file of files) {
       assert.strictEqual(statSync(at("a", file)).mode & 0o777, 0o600)
     }
   }))
@@ -65,8 +67,8 @@ test("lists the others when a home is damaged or a stray file lies there, and na
   const told: Array<string> = []
   const logger = Logger.make(({ logLevel, message }) => void told.push(`${logLevel} ${String(message)}`))
   return Effect.gen(function* () {
-    yield* hosts.ensure(serverSpec("good"), "docker")
-    yield* hosts.ensure(serverSpec("bad"), "docker")
+    yield* hosts.ensure(serverSpec("good"), null, "docker")
+    yield* hosts.ensure(serverSpec("bad"), null, "docker")
     writeFileSync(at("bad", "server.json"), '{"spec":')
     writeFileSync(at("stray"), "")
     mkdirSync(at("empty"))
@@ -84,7 +86,7 @@ test("lists the others when a home is damaged or a stray file lies there, and na
 
 test("says which file is damaged, and nothing of what is in it", ({ at, hosts }) =>
   Effect.gen(function* () {
-    const { notes } = yield* hosts.ensure(serverSpec("a"), "docker")
+    const { notes } = yield* hosts.ensure(serverSpec("a"), null, "docker")
     writeFileSync(at("a", "order.json"), '{"users":[{"_password":"s3cr3t"')
     const cause = yield* Effect.flip(Effect.sandbox(notes.order))
     assert.include(String(cause), at("a", "order.json"))
@@ -92,6 +94,27 @@ test("says which file is damaged, and nothing of what is in it", ({ at, hosts })
     writeFileSync(at("a", "server.json"), "{")
     const error = yield* Effect.flip(hosts.find("a"))
     assert.deepEqual([error._tag, error.detail], ["GuestHostsError", `${at("a", "server.json")} is damaged`])
+  }))
+
+test("knows homes of before there were many hosts and agents, and of before guests had links", ({ at, hosts }) =>
+  Effect.gen(function* () {
+    yield* hosts.ensure(serverSpec("a"), null, "docker")
+    const { agent: _, host: __, ...spec } = serverSpec("a")
+    writeFileSync(at("a", "server.json"), JSON.stringify({ spec, runtime: "docker" }))
+    const [home] = yield* hosts.list
+    assert.deepEqual(home?.spec, serverSpec("a"))
+    assert.isNull(home?.link)
+  }))
+
+test("takes a damaged floor for a guest that must not be spoken to, and tells nothing of a damaged link", (world) =>
+  Effect.gen(function* () {
+    const { at, hosts } = world
+    const { replayFloor } = yield* hosts.ensure(serverSpec("a"), guestLink("s3cr3t"), "docker")
+    writeFileSync(at("a", "replay"), "12x")
+    assert.include(String(yield* Effect.flip(Effect.sandbox(replayFloor.read))), `${at("a", "replay")} is damaged`)
+    writeFileSync(at("a", "link.json"), readFileSync(at("a", "link.json"), "utf8").slice(0, -2))
+    const error = yield* Effect.flip(hosts.find("a"))
+    assert.strictEqual(error.detail, `${at("a", "link.json")} is damaged`)
   }))
 
 test("fails, and does not die, when a home cannot be removed", ({ hosts, root }) =>

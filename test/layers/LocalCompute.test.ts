@@ -2,12 +2,14 @@
 
 import { mkdtempSync, rmSync } from "node:fs"
 import { createServer } from "node:http"
+import { createServer as createListener } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, Option, type Scope } from "effect"
+import { ConfigProvider, Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
+import { GuestLinkError, GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as Host from "../../src/layers/embedded/Host.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
 import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
@@ -17,7 +19,7 @@ import { Compute } from "../../src/services/Compute.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { GuestApi, guestTopic } from "../../src/services/GuestApi.ts"
 import { InstanceId } from "../../src/services/Ids.ts"
-import { serverSpec } from "../conformance/guestHosts.ts"
+import { guestLink, serverSpec } from "../conformance/guestHosts.ts"
 import { FakeDatabases, layer as fakeDatabases } from "../kit/FakeDatabases.ts"
 
 const one = InstanceId.make("00000000-0000-4000-8000-000000000001")
@@ -27,6 +29,8 @@ const other = InstanceId.make("00000000-0000-4000-8000-000000000002")
 const makeFaults = () => ({
   engineAnswers: true,
   irremovable: false,
+  /** No guest has a way into the fabric. */
+  unlinked: false,
   /** Instances whose notes cannot be read. */
   damaged: new Set<string>()
 })
@@ -48,7 +52,7 @@ const faultyHosts = (faults: Faults) =>
       return GuestHosts.of({
         list: Effect.map(hosts.list, (homes) => homes.map(damageable)),
         find: (id) => Effect.map(hosts.find(id), Option.map(damageable)),
-        ensure: (spec, runtime) => Effect.map(hosts.ensure(spec, runtime), damageable),
+        ensure: (spec, link, runtime) => Effect.map(hosts.ensure(spec, link, runtime), damageable),
         remove: (id) =>
           faults.irremovable
             ? Effect.fail(new GuestHostsError({ detail: "EACCES: permission denied, rmdir '/x'" }))
@@ -56,6 +60,24 @@ const faultyHosts = (faults: Faults) =>
       })
     })
   ).pipe(Layer.provide(MemoryGuestHosts.layer))
+
+/** The ways into the fabric that guests have now: their keys, by instance. */
+const recordedLinks = (open: Map<string, string | null>, faults: Faults) =>
+  Layer.effect(
+    GuestLinks,
+    Effect.map(Fabric, (fabric) =>
+      GuestLinks.of({
+        open: (link, instanceId, floor) =>
+          Effect.gen(function* () {
+            if (faults.unlinked) return yield* new GuestLinkError({ detail: "no broker" })
+            yield* floor.write((yield* floor.read) + 1n)
+            open.set(instanceId, link === null ? null : Redacted.value(link.key))
+            yield* Effect.addFinalizer(() => Effect.sync(() => open.delete(instanceId)))
+            return fabric
+          })
+      })
+    )
+  )
 
 const runtimes = (faults: Faults) =>
   Layer.effect(
@@ -73,20 +95,30 @@ interface World {
   /** Starts compute over the homes that are there. */
   readonly start: Effect.Effect<Compute["Service"], never, Scope.Scope>
   readonly hasAgent: (id: InstanceId) => Effect.Effect<boolean>
+  /** The key with which each guest has come into the fabric. */
+  readonly links: ReadonlyMap<string, string | null>
 }
 
 const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
   it.effect(behaviour, () => {
     const faults = makeFaults()
-    const surroundings = Layer.mergeAll(faultyHosts(faults), runtimes(faults), InProcessFabric.layer).pipe(
+    const links = new Map<string, string | null>()
+    const surroundings = Layer.mergeAll(faultyHosts(faults), runtimes(faults), recordedLinks(links, faults)).pipe(
+      Layer.provideMerge(InProcessFabric.layer),
       Layer.provide(fakeDatabases)
     )
     return Effect.gen(function* () {
-      const context = yield* Effect.context<GuestHosts | LocalCompute.LocalRuntimes | Fabric>()
+      // Without the scope of the test: each start has one of its own.
+      const context = Context.pick(
+        GuestHosts,
+        LocalCompute.LocalRuntimes,
+        GuestLinks
+      )(yield* Effect.context<GuestHosts | LocalCompute.LocalRuntimes | GuestLinks>())
       const fabric = yield* Fabric
       yield* body({
         faults,
         hosts: yield* GuestHosts,
+        links,
         start: Layer.build(LocalCompute.layer).pipe(
           Effect.map((built) => Context.get(built, Compute)),
           Effect.provideContext(context)
@@ -103,7 +135,7 @@ test("starts the agents that it could not start as soon as their runtime answers
   start
 }) =>
   Effect.gen(function* () {
-    yield* hosts.ensure(serverSpec(one), "docker")
+    yield* hosts.ensure(serverSpec(one), null, "docker")
     faults.engineAnswers = false
     yield* start
     assert.isFalse(yield* hasAgent(one))
@@ -117,8 +149,8 @@ test("starts the agents that it could not start as soon as their runtime answers
 test("starts the others when the notes of one are damaged, and that one when they are mended", (world) =>
   Effect.gen(function* () {
     const { faults, hasAgent, hosts, start } = world
-    yield* hosts.ensure(serverSpec(one), "docker")
-    yield* hosts.ensure(serverSpec(other), "docker")
+    yield* hosts.ensure(serverSpec(one), null, "docker")
+    yield* hosts.ensure(serverSpec(other), null, "docker")
     faults.damaged.add(one)
     yield* start
     assert.deepEqual([yield* hasAgent(one), yield* hasAgent(other)], [false, true])
@@ -132,21 +164,21 @@ test("does not count an agent as started that failed to start: an ensure says so
     const { faults, hasAgent, start } = world
     const compute = yield* start
     faults.damaged.add(one)
-    const error = yield* Effect.flip(compute.ensure(serverSpec(one)))
+    const error = yield* Effect.flip(compute.ensure(serverSpec(one), null))
     assert.strictEqual(error.message, "The guest of the instance could not be started.")
     assert.include(error.detail, "notes.json")
     assert.isTrue(error.transient)
     faults.damaged.clear()
-    yield* compute.ensure(serverSpec(one))
+    yield* compute.ensure(serverSpec(one), null)
     assert.isTrue(yield* hasAgent(one))
   }))
 
 test("starts no agent for a home that was removed meanwhile", ({ faults, hasAgent, hosts, start }) =>
   Effect.gen(function* () {
-    yield* hosts.ensure(serverSpec(one), "docker")
+    yield* hosts.ensure(serverSpec(one), null, "docker")
     faults.damaged.add(one)
     const compute = yield* start
-    yield* compute.destroy(one)
+    yield* compute.destroy(one, "local")
     faults.damaged.clear()
     yield* TestClock.adjust("1 minute")
     assert.isFalse(yield* hasAgent(one))
@@ -155,15 +187,79 @@ test("starts no agent for a home that was removed meanwhile", ({ faults, hasAgen
 test("fails for now when a home cannot be removed, and removes it when it can", ({ faults, hosts, start }) =>
   Effect.gen(function* () {
     const compute = yield* start
-    yield* compute.ensure(serverSpec(one))
+    yield* compute.ensure(serverSpec(one), null)
     faults.irremovable = true
-    const error = yield* Effect.flip(compute.destroy(one))
+    const error = yield* Effect.flip(compute.destroy(one, "local"))
     assert.strictEqual(error.message, "The storage of the instance could not be removed.")
     assert.include(error.detail, "EACCES")
     assert.isTrue(error.transient)
     faults.irremovable = false
-    yield* compute.destroy(one)
+    yield* compute.destroy(one, "local")
     assert.isTrue(Option.isNone(yield* hosts.find(one)))
+  }))
+
+test("gives each agent its own way into the fabric, from its home after a start, and takes it back", (world) =>
+  Effect.gen(function* () {
+    const { hasAgent, hosts, links, start } = world
+    const process = yield* Scope.make()
+    const compute = yield* Scope.provide(start, process)
+    yield* compute.ensure(serverSpec(one), guestLink("key of one"))
+    yield* compute.ensure(serverSpec(other), guestLink("key of other"))
+    assert.deepEqual([links.get(one), links.get(other)], ["key of one", "key of other"])
+    yield* Scope.close(process, Exit.void)
+    assert.strictEqual(links.size, 0)
+    const next = yield* start
+    assert.deepEqual([links.get(one), links.get(other)], ["key of one", "key of other"])
+    assert.isTrue(yield* hasAgent(one))
+    const { replayFloor } = Option.getOrThrow(yield* hosts.find(one))
+    assert.strictEqual(yield* replayFloor.read, 2n)
+    yield* next.destroy(one, "local")
+    assert.deepEqual([...links.keys()], [other])
+  }))
+
+test("starts an agent anew when it is given another link, and only then", ({ hasAgent, hosts, links, start }) =>
+  Effect.gen(function* () {
+    const compute = yield* start
+    yield* compute.ensure(serverSpec(one), guestLink("old"))
+    const { replayFloor } = Option.getOrThrow(yield* hosts.find(one))
+    yield* compute.ensure(serverSpec(one), guestLink("old"))
+    assert.strictEqual(yield* replayFloor.read, 1n)
+    yield* compute.ensure(serverSpec(one), guestLink("new"))
+    assert.strictEqual(links.get(one), "new")
+    assert.strictEqual(yield* replayFloor.read, 2n)
+    assert.isTrue(yield* hasAgent(one))
+  }))
+
+test("fails for now while a guest has no way into the fabric, and tries again by itself", (world) =>
+  Effect.gen(function* () {
+    const { faults, hasAgent, start } = world
+    const compute = yield* start
+    faults.unlinked = true
+    const error = yield* Effect.flip(compute.ensure(serverSpec(one), guestLink("key")))
+    assert.strictEqual(error.detail, "no broker")
+    assert.isTrue(error.transient)
+    assert.isFalse(yield* hasAgent(one))
+    faults.unlinked = false
+    yield* TestClock.adjust("12 seconds")
+    assert.isTrue(yield* hasAgent(one))
+  }))
+
+test("knows an address at which somebody listens from one that is free", ({ start }) =>
+  Effect.gen(function* () {
+    const compute = yield* start
+    const listener = createListener()
+    const port = yield* Effect.callback<number>((resume) => {
+      listener.listen(0, "127.78.250.1", () => {
+        const bound = listener.address()
+        resume(Effect.succeed(bound === null || typeof bound === "string" ? 0 : bound.port))
+      })
+    })
+    assert.isFalse(yield* compute.isFree("local", "127.78.250.1", port))
+    assert.isTrue(yield* compute.isFree("local", "127.78.250.2", port))
+    // A machine does not listen where it is not.
+    assert.isFalse(yield* compute.isFree("local", "192.0.2.1", port))
+    yield* Effect.callback<void>((resume) => void listener.close(() => resume(Effect.void)))
+    assert.isTrue(yield* compute.isFree("local", "127.78.250.1", port))
   }))
 
 /** An engine that is played, at a socket: no more than what it takes to be found. */

@@ -1,7 +1,8 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
- * must remember), `admin` (its server's administrator password), `order.json` (until it is carried out), and
- * `volume/`. Files are replaced whole and are on the disk before anything is confirmed.
+ * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), and `volume/`. Files
+ * are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises"
 import { join } from "node:path"
@@ -9,10 +10,12 @@ import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
+import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
 import { replaceFile, syncFolder } from "./DurableFile.ts"
-import { type GuestHome, GuestHosts, GuestHostsError } from "./GuestHosts.ts"
+import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "./GuestHosts.ts"
 import { removeTree } from "./OwnedFiles.ts"
+import { replayFile } from "./ReplayFile.ts"
 
 const ServerFile = Schema.fromJsonString(
   Schema.Struct({ spec: ServerSpec, runtime: Schema.Literals(["docker", "process"]) })
@@ -21,6 +24,9 @@ const NotesFile = Schema.fromJsonString(
   Schema.Struct({ phase: Schema.Literals(["new", "preparing", "ready", "failed"]) })
 )
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
+
+const LinkFile = Schema.fromJsonString(GuestLink)
+const StampFile = Schema.fromJsonString(Schema.Finite)
 
 const attempt = <A>(evaluate: () => Promise<A>) =>
   Effect.tryPromise({ try: evaluate, catch: (error) => new GuestHostsError({ detail: String(error) }) })
@@ -50,6 +56,7 @@ const write = <A>(path: string, schema: Schema.Codec<A, string>, value: A) =>
 const notesIn = (home: string): GuestNotes["Service"] => {
   const notes = join(home, "notes.json")
   const order = join(home, "order.json")
+  const stamp = join(home, "stamp")
   const admin = join(home, "admin")
   return GuestNotes.of({
     phase: read(notes, NotesFile).pipe(
@@ -67,6 +74,8 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     }, Effect.orDie),
     order: Effect.orDie(read(order, OrderFile)),
     keepOrder: (kept) => Effect.orDie(write(order, OrderFile, kept)),
+    stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),
+    reserveStamps: (upTo) => Effect.orDie(write(stamp, StampFile, upTo)),
     adminPassword: Effect.gen(function* () {
       const known = yield* readIfThere(admin)
       // A part of it opens nothing, and no server was ever given it: it is kept before it is used.
@@ -83,11 +92,30 @@ export const layer = (root: string): Layer.Layer<GuestHosts> =>
   Layer.sync(GuestHosts, () => {
     const homeAt = (instanceId: string) => join(root, instanceId)
 
+    const linkFile = (instanceId: string) => join(homeAt(instanceId), "link.json")
+
+    const homeOf = (server: Pick<GuestHome, "spec" | "runtime">, link: GuestLink | null): GuestHome => {
+      const home = homeAt(server.spec.instanceId)
+      return {
+        ...server,
+        link,
+        volume: join(home, "volume"),
+        notes: notesIn(home),
+        replayFloor: replayFile(join(home, "replay"))
+      }
+    }
+
     const load = Effect.fnUntraced(function* (instanceId: string) {
-      const home = homeAt(instanceId)
-      const server = yield* read(join(home, "server.json"), ServerFile)
-      return Option.map(server, (file): GuestHome => ({ ...file, volume: join(home, "volume"), notes: notesIn(home) }))
+      const server = yield* read(join(homeAt(instanceId), "server.json"), ServerFile)
+      if (Option.isNone(server)) return Option.none<GuestHome>()
+      const link = yield* read(linkFile(instanceId), LinkFile)
+      return Option.some(homeOf(server.value, Option.getOrNull(link)))
     })
+
+    const keepLink = (instanceId: string, link: GuestLink | null) =>
+      link === null
+        ? attempt(() => rm(linkFile(instanceId), { force: true }))
+        : write(linkFile(instanceId), LinkFile, link)
 
     /** One that is damaged, or is no home at all, keeps none of the others from being found. */
     const loadOrTell = (name: string) =>
@@ -102,17 +130,22 @@ export const layer = (root: string): Layer.Layer<GuestHosts> =>
         return homes.flatMap(Option.toArray)
       }),
       find: load,
-      ensure: Effect.fnUntraced(function* (spec, runtime) {
+      ensure: Effect.fnUntraced(function* (spec, link, runtime) {
         const home = homeAt(spec.instanceId)
         const volume = join(home, "volume")
         const known = yield* load(spec.instanceId)
-        if (Option.isSome(known)) return known.value
+        if (Option.isSome(known)) {
+          if (!isSameLink(known.value.link, link)) yield* keepLink(spec.instanceId, link)
+          return { ...known.value, link }
+        }
         yield* attempt(() => mkdir(volume, { recursive: true }))
         // Servers of other users walk through here to their own folders, and see nothing else.
         yield* attempt(() => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
+        yield* keepLink(spec.instanceId, link)
+        // The last: with it the folder is a home.
         yield* write(join(home, "server.json"), ServerFile, { spec, runtime })
         yield* attempt(() => syncFolder(root))
-        return { spec, runtime, volume, notes: notesIn(home) }
+        return homeOf({ spec, runtime }, link)
       }),
       remove: (instanceId) =>
         removeTree(homeAt(instanceId)).pipe(

@@ -1,13 +1,19 @@
 /**
- * Where local guests live, as a port: one home a guest, named after its instance, with its volume and its
- * notes. Adapters: folders, memory.
+ * Where local guests live, as a port: one home a guest, named after its instance, with its volume, its notes and
+ * its way into the fabric: all that its agent needs to be started again. Adapters: folders, memory.
  */
-import { Context, type Effect, type Option, Schema } from "effect"
+import { Context, type Effect, type Option, Redacted, Schema } from "effect"
 import type { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { ServerSpec } from "../../services/Compute.ts"
+import type { GuestLink } from "../../services/GuestAccess.ts"
+import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
 
 export interface GuestHome {
   readonly spec: ServerSpec
+  /** Its own way into the fabric; null where guests need none. */
+  readonly link: GuestLink | null
+  /** What it has heard, so that nothing of it is heard again. */
+  readonly replayFloor: ReplayFloor
   /** Which database runtime it was made for; it keeps it for life. */
   readonly runtime: "docker" | "process"
   readonly volume: string
@@ -23,14 +29,26 @@ export class GuestHostsError extends Schema.TaggedError<GuestHostsError>()("Gues
   }
 }
 
+/** Whether two links are the same way into the fabric. */
+export const isSameLink = (one: GuestLink | null, other: GuestLink | null): boolean => {
+  if (one === null || other === null) return one === other
+  const told = ({ controlExchange, key, protocol, urls }: GuestLink) =>
+    JSON.stringify([urls.map(Redacted.value), controlExchange, protocol, Redacted.value(key)])
+  return told(one) === told(other)
+}
+
 export class GuestHosts extends Context.Service<
   GuestHosts,
   {
     /** Every home that exists, as after a reboot; one that is damaged is logged and left out. */
     readonly list: Effect.Effect<ReadonlyArray<GuestHome>>
     readonly find: (instanceId: string) => Effect.Effect<Option.Option<GuestHome>, GuestHostsError>
-    /** The home of this instance, made if there is none. */
-    readonly ensure: (spec: ServerSpec, runtime: GuestHome["runtime"]) => Effect.Effect<GuestHome, GuestHostsError>
+    /** The home of this instance, made if there is none. One that is there stays as it was made, but for its link. */
+    readonly ensure: (
+      spec: ServerSpec,
+      link: GuestLink | null,
+      runtime: GuestHome["runtime"]
+    ) => Effect.Effect<GuestHome, GuestHostsError>
     /** The home with everything in it is gone. */
     readonly remove: (instanceId: string) => Effect.Effect<void, GuestHostsError>
   }

@@ -1,7 +1,7 @@
 /**
- * Compute on this very machine: a server is a home (a folder) and a guest agent that runs in this process.
- * A start is like a reboot: the agents of all homes are started, and adopt the databases they find. One that cannot
- * be started keeps nobody else from it, and is tried again.
+ * Compute on this very machine: a server is a home (a folder) and a guest agent that runs in this process, with a
+ * way into the fabric of its own. A start is like a reboot: the agents of all homes are started, and adopt the
+ * databases they find. One that cannot be started keeps nobody else from it, and is tried again.
  */
 import { Context, Duration, Effect, Exit, Layer, Option, Scope, Semaphore } from "effect"
 import type { DatabaseRuntimeShape, RuntimeError } from "../../guest/DatabaseRuntime.ts"
@@ -11,7 +11,9 @@ import { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
 import { Fabric } from "../../services/Fabric.ts"
-import { type GuestHome, GuestHosts, type GuestHostsError } from "./GuestHosts.ts"
+import { type GuestHome, GuestHosts, type GuestHostsError, isSameLink } from "./GuestHosts.ts"
+import { type GuestLinkError, GuestLinks } from "./GuestLinks.ts"
+import { PortProbe } from "./PortProbe.ts"
 
 /** What this machine can run databases with. */
 export class LocalRuntimes extends Context.Service<
@@ -34,13 +36,17 @@ const asComputeError = ({ detail, message, transient }: RuntimeError) =>
 const unusableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance cannot be used.", detail, transient: true })
 
+const unusableLink = ({ detail }: GuestLinkError) =>
+  new ComputeError({ message: "The guest of the instance has no way to the others.", detail, transient: true })
+
 const irremovableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance could not be removed.", detail, transient: true })
 
 const make = Effect.gen(function* () {
   const hosts = yield* GuestHosts
   const runtimes = yield* LocalRuntimes
-  const fabric = yield* Fabric
+  const links = yield* GuestLinks
+  const canListen = yield* PortProbe
   const agents = new Map<string, { readonly home: GuestHome; readonly scope: Scope.Closeable }>()
   /** Homes whose agent has yet to be started. */
   const waiting = new Map<string, GuestHome>()
@@ -61,9 +67,14 @@ const make = Effect.gen(function* () {
       const message = `This database was made for ${home.runtime}, which does not answer.`
       return yield* new ComputeError({ message, detail: "", transient: true })
     }
-    yield* GuestAgent.start({ spec: home.spec, volume: home.volume, runtime, manager }).pipe(
-      Effect.provideService(GuestNotes, home.notes),
-      Effect.provideService(Fabric, fabric),
+    yield* Effect.gen(function* () {
+      const { link, notes, replayFloor, spec, volume } = home
+      const fabric = yield* Effect.mapError(links.open(link, spec.instanceId, replayFloor), unusableLink)
+      yield* GuestAgent.start({ spec, volume, runtime, manager }).pipe(
+        Effect.provideService(GuestNotes, notes),
+        Effect.provideService(Fabric, fabric)
+      )
+    }).pipe(
       Scope.provide(scope),
       // A guest fails with its disk; the others go on.
       Effect.catchDefect((defect) => {
@@ -73,11 +84,21 @@ const make = Effect.gen(function* () {
     )
   })
 
-  /** The agent runs after this, or is one of those that wait. */
+  const endAgent = Effect.fnUntraced(function* (instanceId: string) {
+    waiting.delete(instanceId)
+    const agent = agents.get(instanceId)
+    if (agent === undefined) return
+    agents.delete(instanceId)
+    yield* Scope.close(agent.scope, Exit.void)
+  })
+
+  /** The agent runs after this, with this link, or is one of those that wait. */
   const startAgent = (home: GuestHome) =>
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
-        if (agents.has(home.spec.instanceId)) return
+        const running = agents.get(home.spec.instanceId)
+        if (running !== undefined && isSameLink(running.home.link, home.link)) return
+        yield* endAgent(home.spec.instanceId)
         waiting.set(home.spec.instanceId, home)
         const scope = yield* Scope.make()
         yield* Effect.onError(restore(openAgent(home, scope)), () => Scope.close(scope, Exit.void))
@@ -86,26 +107,21 @@ const make = Effect.gen(function* () {
       })
     )
 
-  const stopAgent = Effect.fnUntraced(function* (instanceId: string) {
-    waiting.delete(instanceId)
-    const agent = agents.get(instanceId)
-    if (agent === undefined) return
-    agents.delete(instanceId)
-    yield* Scope.close(agent.scope, Exit.void)
-  }, inTurn)
+  const stopAgent = (instanceId: string) => inTurn(endAgent(instanceId))
+
+  const startOne = (instance: string, tell: (text: string) => Effect.Effect<void>) =>
+    Effect.suspend(() => {
+      // Removed, perhaps, or given another link, while others had their turn.
+      const home = waiting.get(instance)
+      if (home === undefined) return Effect.void
+      return startAgent(home).pipe(
+        Effect.catch(({ detail, message }) => tell(`${message} ${detail}`)),
+        Effect.annotateLogs({ instance, volume: home.volume })
+      )
+    }).pipe(inTurn)
 
   const startWaiting = (tell: (text: string) => Effect.Effect<void>) =>
-    Effect.forEach(
-      [...waiting.values()],
-      (home) =>
-        // Removed, perhaps, while others had their turn.
-        Effect.suspend(() => (waiting.has(home.spec.instanceId) ? startAgent(home) : Effect.void)).pipe(
-          inTurn,
-          Effect.catch(({ detail, message }) => tell(`${message} ${detail}`)),
-          Effect.annotateLogs({ instance: home.spec.instanceId, volume: home.volume })
-        ),
-      { discard: true }
-    )
+    Effect.suspend(() => Effect.forEach([...waiting.keys()], (instance) => startOne(instance, tell), { discard: true }))
 
   const stopDatabase = Effect.fnUntraced(
     function* (home: GuestHome) {
@@ -121,11 +137,12 @@ const make = Effect.gen(function* () {
     Effect.catchCause((cause) => Effect.logError("a database could not be stopped", cause))
   )
 
-  // A clean stop takes the databases along; the next start brings them back.
+  // A clean stop takes the databases along, unless they outlive us; the next start brings them back.
+  const outliveUs = yield* GuestAgent.DatabasesOutliveAgents
   yield* Effect.addFinalizer(() =>
     Effect.forEach(
       [...agents.values()],
-      ({ home }) => Effect.andThen(stopAgent(home.spec.instanceId), stopDatabase(home)),
+      ({ home }) => Effect.andThen(stopAgent(home.spec.instanceId), outliveUs ? Effect.void : stopDatabase(home)),
       { concurrency: 16, discard: true }
     )
   )
@@ -144,8 +161,9 @@ const make = Effect.gen(function* () {
 
   return Compute.of({
     portOf: (name) => managerOf(name)?.port ?? 0,
-    ensure: Effect.fn("LocalCompute.ensure")(function* (spec) {
-      const home = yield* Effect.mapError(hosts.ensure(spec, runtimes.choose(spec.manager)), unusableHome)
+    isFree: (_host, address, port) => canListen(address, port),
+    ensure: Effect.fn("LocalCompute.ensure")(function* (spec, link) {
+      const home = yield* Effect.mapError(hosts.ensure(spec, link, runtimes.choose(spec.manager)), unusableHome)
       yield* inTurn(startAgent(home))
     }),
     destroy: Effect.fn("LocalCompute.destroy")(function* (id) {
@@ -164,4 +182,4 @@ const make = Effect.gen(function* () {
   })
 })
 
-export const layer: Layer.Layer<Compute, never, GuestHosts | LocalRuntimes | Fabric> = Layer.effect(Compute, make)
+export const layer: Layer.Layer<Compute, never, GuestHosts | LocalRuntimes | GuestLinks> = Layer.effect(Compute, make)

@@ -13,13 +13,15 @@ const hosts = 0x100_0000
 const smallBase = 20_000
 const smallSpan = 40_000
 
-/** 127.0.0.1, below its network. */
+const controlPlaneAddress = "127.0.0.1"
+/** That address, below its network. */
 const controlPlane = 1
 
 /**
- * The user for the server at a loopback address. Distinct addresses of 127.0.0.0/8 have distinct users, except in
- * a small user namespace: there two instances share one when their addresses lie a multiple of 40000 apart. The
- * control plane's, whose database knows everything, is shared with nobody in either.
+ * The user for the server at an address. A machine's instances have their addresses from one network, a /8 at the
+ * most, so distinct addresses have distinct users, except in a small user namespace: there two instances share one
+ * when their addresses lie a multiple of 40000 apart. The control plane's, whose database knows everything, is shared
+ * with nobody in either.
  * @param highest the highest user that there can be
  */
 export const serverIdentity = (address: string, highest = highestUser()): Identity => {
@@ -28,7 +30,8 @@ export const serverIdentity = (address: string, highest = highestUser()): Identi
     .split(".")
     .slice(1)
     .reduce((sum, octet) => sum * 256 + Number(octet), 0)
-  const id = isSmall(highest) ? smallBase + smallSlot(low) : base + low
+  const slot = address === controlPlaneAddress ? controlPlane : isSmall(highest) ? smallSlot(low) : slotOf(low)
+  const id = (isSmall(highest) ? smallBase : base) + slot
   return { uid: id, gid: id }
 }
 
@@ -40,10 +43,13 @@ export const isInstanceUser = (uid: number, highest = highestUser()): boolean =>
 
 const isSmall = (highest: number) => highest < base + hosts - 1
 
+/** Who would get the control plane's, as 10.0.0.1, gets that of the network itself, at which nobody listens. */
+const slotOf = (low: number) => (low === controlPlane ? 0 : low)
+
 /** Who would get the control plane's gets the one beyond the span. */
 const smallSlot = (low: number) => {
   const slot = low % smallSpan
-  return slot === controlPlane && low !== controlPlane ? smallSpan : slot
+  return slot === controlPlane ? smallSpan : slot
 }
 
 const highestUser = () => {

@@ -3,10 +3,12 @@ import { Effect, Layer, Option, Redacted } from "effect"
 import { GuestNotes, type Phase } from "../../guest/GuestNotes.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
 import { type GuestHome, GuestHosts } from "../embedded/GuestHosts.ts"
+import { inMemory } from "../fabric/secure/ReplayGuard.ts"
 
 const makeNotes = (): GuestNotes["Service"] => {
   let phase: Phase = "new"
   let order: Option.Option<Provisioning> = Option.none()
+  let stamp = 0
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -19,6 +21,11 @@ const makeNotes = (): GuestNotes["Service"] => {
       Effect.sync(() => {
         order = Option.some(kept)
       }),
+    stamp: Effect.sync(() => stamp),
+    reserveStamps: (upTo) =>
+      Effect.sync(() => {
+        stamp = upTo
+      }),
     adminPassword: Effect.succeed(Redacted.make("admin"))
   })
 }
@@ -28,11 +35,11 @@ export const layer: Layer.Layer<GuestHosts> = Layer.sync(GuestHosts, () => {
   return GuestHosts.of({
     list: Effect.sync(() => [...homes.values()]),
     find: (id) => Effect.sync(() => Option.fromNullishOr(homes.get(id))),
-    ensure: (spec, runtime) =>
-      Effect.sync(() => {
-        const known = homes.get(spec.instanceId)
-        if (known !== undefined) return known
-        const home: GuestHome = { spec, runtime, volume: `/volumes/${spec.instanceId}`, notes: makeNotes() }
+    ensure: (spec, link, runtime) =>
+      Effect.map(inMemory, (replayFloor) => {
+        const volume = `/volumes/${spec.instanceId}`
+        const known = homes.get(spec.instanceId) ?? { spec, runtime, volume, notes: makeNotes(), replayFloor }
+        const home: GuestHome = { ...known, link }
         homes.set(spec.instanceId, home)
         return home
       }),

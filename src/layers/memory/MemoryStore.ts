@@ -6,15 +6,18 @@ import { Clock, Context, Effect, Layer, Option } from "effect"
 import type { Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
 import { Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
-import { Addresses } from "../../services/Addresses.ts"
-import type { ServiceStatus } from "../../services/ConductorApi.ts"
+import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
+import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { type Entry, History, maxEntries, stepKey } from "../../services/History.ts"
 import type { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
-import { Observations, type Written } from "../../services/Observations.ts"
+import { maxBackupReports, Observations, type Written } from "../../services/Observations.ts"
+import { type Placement, Placements } from "../../services/Placements.ts"
+import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
-import { shownState } from "../../services/Status.ts"
+import { liveStates, shownState } from "../../services/Status.ts"
+import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 
 interface Letter {
   readonly seq: number
@@ -32,6 +35,11 @@ interface Seen {
   readonly failure: string | null
 }
 
+interface KnownBackup {
+  readonly sent: number
+  readonly report: BackupReport
+}
+
 /** Everything that the tables hold of one instance, a property a table. */
 interface Rows {
   desired: Desired
@@ -41,305 +49,351 @@ interface Rows {
   generation: number
   readonly mailbox: Array<Letter>
   observed: Seen | null
+  /** When its guest told last, by method. */
+  readonly noted: Map<string, number>
+  readonly backups: Map<string, KnownBackup>
   history: Array<{ readonly key: string | null; readonly entry: Entry }>
-  address: string | null
   hold: "reserved" | "committed" | null
   provisioning: Provisioning | null
   root: "enabled" | "disabled" | "never"
 }
 
-const make = Effect.sync(() => {
-  const rows = new Map<string, Rows>()
-  const limits = new Map<string, Partial<Record<Resource, number>>>()
-  let sequence = 0
-  const live = (id: string) => Option.filter(Option.fromNullishOr(rows.get(id)), (row) => row.state._tag !== "Deleted")
-  const change = (id: string, f: (row: Rows) => void) =>
-    Effect.sync(() => {
-      const row = rows.get(id)
-      if (row !== undefined) f(row)
-    })
-  const letter = (row: Rows, key: string, command: Command, posted: number) => {
-    if (row.mailbox.some((letter) => letter.key === key)) return
-    row.mailbox.push({ seq: ++sequence, key, command, posted, handled: false })
-  }
-
-  const toRecord = (row: Rows): InstanceRecord => ({
-    desired: row.desired,
-    state: shownState(row.state._tag, row.deleteRequested),
-    fault: row.state._tag === "Failed" ? row.state.fault : null,
-    stateSince: row.since,
-    observed: row.observed === null ? null : { status: row.observed.status, heartbeatAt: row.observed.heartbeatAt },
-    address: row.address
-  })
-
-  const usage = (project: ProjectId): ReadonlyArray<Usage> => {
-    const mine = [...rows.values()].filter((row) => row.desired.project === project)
-    const held = (resource: Resource, hold: Rows["hold"]) =>
-      mine.filter((row) => row.hold === hold).reduce((sum, row) => sum + amountOf(row.desired)[resource], 0)
-    return resources.map((resource) => ({
-      resource,
-      inUse: held(resource, "committed"),
-      reserved: held(resource, "reserved"),
-      limit: limits.get(project)?.[resource] ?? defaultLimits[resource]
-    }))
-  }
-
-  const instances = Instances.of({
-    create: (desired, provisioning) =>
-      Effect.suspend(() => {
-        const exceeded = exceededBy(usage(desired.project), amountOf(desired))
-        if (exceeded.length > 0) return Effect.fail(new QuotaExceeded({ resources: exceeded }))
-        const row: Rows = {
-          desired,
-          deleteRequested: false,
-          state: { _tag: "New" },
-          since: desired.created,
-          generation: 0,
-          mailbox: [],
-          observed: null,
-          history: [],
-          address: null,
-          hold: "reserved",
-          provisioning,
-          root: "never"
-        }
-        rows.set(desired.id, row)
-        letter(row, "create", { _tag: "Create" }, desired.created)
-        return Effect.void
-      }),
-    requestDelete: Effect.fnUntraced(function* (id) {
-      const now = yield* Clock.currentTimeMillis
-      yield* change(id, (row) => {
-        if (row.state._tag === "Deleting" || row.state._tag === "Deleted") return
-        row.deleteRequested = true
-        row.hold = null
-        row.desired = { ...row.desired, updated: now }
-        letter(row, `delete:${row.generation}`, { _tag: "Delete" }, now)
-      })
-    }),
-    rename: Effect.fnUntraced(function* (id, name) {
-      const updated = yield* Clock.currentTimeMillis
-      yield* change(id, (row) => {
-        row.desired = { ...row.desired, name, updated }
-      })
-    }),
-    get: (scope, id) =>
-      Effect.sync(() =>
-        live(id).pipe(
-          Option.filter((row) => scope === "any" || row.desired.project === scope.project),
-          Option.map(toRecord)
-        )
-      ),
-    list: (project, { limit, marker }) =>
+const make = (standing: ReadonlyArray<StandingHost>) =>
+  Effect.sync(() => {
+    const rows = new Map<string, Rows>()
+    const places = new Map<string, Placement>()
+    const limits = new Map<string, Partial<Record<Resource, number>>>()
+    let sequence = 0
+    const live = (id: string) =>
+      Option.filter(Option.fromNullishOr(rows.get(id)), (row) => row.state._tag !== "Deleted")
+    const change = (id: string, f: (row: Rows) => void) =>
       Effect.sync(() => {
-        const after = [...rows.values()]
-          .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
-          .filter((row) => row.desired.id > (marker ?? ""))
-          .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
-        const items = after.slice(0, limit).map(toRecord)
-        return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
-      }),
-    setRootEnabled: (id, enabled) =>
-      change(id, (row) => {
-        row.root = enabled ? "enabled" : "disabled"
-      }),
-    rootEnabled: (id) => Effect.sync(() => rows.get(id)?.root ?? "never")
-  })
-
-  const lifecycles = Lifecycles.of({
-    load: (id) =>
-      Effect.sync(() =>
-        Option.map(Option.fromNullishOr(rows.get(id)), (row) => ({
-          state: row.state,
-          generation: row.generation,
-          mail: row.mailbox.filter((letter) => !letter.handled).map(({ command, seq }) => ({ seq, command }))
-        }))
-      ),
-    commit: Effect.fnUntraced(function* (id, commit) {
-      const now = yield* Clock.currentTimeMillis
-      const row = rows.get(id)
-      if (row === undefined || row.generation !== commit.generation) {
-        return yield* new StaleGeneration({ id, generation: commit.generation })
-      }
-      if (row.state._tag !== commit.state._tag) row.since = now
-      row.state = commit.state
-      row.generation++
-      for (const letter of row.mailbox) if (commit.handled.includes(letter.seq)) letter.handled = true
-      if (commit.transition !== null) {
-        row.history.push({ key: null, entry: { kind: "transition", at: now, ...commit.transition } })
-        row.desired = { ...row.desired, updated: now }
-      }
-      if (commit.state._tag === "Deleted") row.observed = null
-      if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
-    }),
-    post: Effect.fnUntraced(function* (id, key, command) {
-      const now = yield* Clock.currentTimeMillis
-      yield* change(id, (row) => letter(row, key, command, now))
-    }),
-    desired: (id) => Effect.sync(() => Option.map(Option.fromNullishOr(rows.get(id)), (row) => row.desired)),
-    overdue: ({ limit, mailBefore, now }) =>
-      Effect.sync(() =>
-        [...rows.values()]
-          .filter((row) => {
-            const deadline = deadlineOf(row.state)
-            return (
-              (deadline !== null && deadline < now) ||
-              row.mailbox.some((letter) => !letter.handled && letter.posted < mailBefore)
-            )
-          })
-          .slice(0, limit)
-          .map((row) => row.desired.id)
-      ),
-    underWay: (limit) =>
-      Effect.sync(() =>
-        [...rows.values()]
-          .filter(({ state }) => deadlineOf(state) !== null || (state._tag === "Failed" && state.previous !== null))
-          .slice(0, limit)
-          .map((row) => row.desired.id)
-      ),
-    posted: (id, key) =>
-      Effect.sync(() => Option.fromNullishOr(rows.get(id)?.mailbox.find((letter) => letter.key === key)?.command)),
-    count: Effect.sync(() => {
-      const counts = new Map<State["_tag"], number>()
-      for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)
-      return counts
-    }),
-    prune: (before) =>
-      Effect.sync(() => {
-        const gone = [...rows.values()].filter((row) => row.state._tag === "Deleted" && row.since < before)
-        for (const row of gone) rows.delete(row.desired.id)
-        return gone.length
-      })
-  })
-
-  const observations = Observations.of({
-    record: (beats) =>
-      Effect.sync(() => {
-        const written: Array<Written> = []
-        const newest = new Map<InstanceId, (typeof beats)[number]>()
-        for (const beat of beats) {
-          if (beat.sent > (newest.get(beat.instance)?.sent ?? Number.NEGATIVE_INFINITY)) newest.set(beat.instance, beat)
-        }
-        for (const beat of newest.values()) {
-          const row = rows.get(beat.instance)
-          if (row === undefined || !["New", "Building", "Active"].includes(row.state._tag)) continue
-          if (row.observed !== null && row.observed.sent >= beat.sent) continue
-          const before = row.observed
-          row.observed = {
-            status: beat.status,
-            sent: beat.sent,
-            heartbeatAt: beat.receivedAt,
-            silent: false,
-            failure: before?.failure ?? null
-          }
-          const changed = before?.status !== beat.status || before.silent
-          written.push({ instance: beat.instance, status: beat.status, changed })
-        }
-        return written
-      }),
-    recordFailure: (id, failure) =>
-      change(id, (row) => {
-        if (row.observed !== null) row.observed = { ...row.observed, failure }
-      }),
-    get: (id) => Effect.sync(() => Option.fromNullishOr(rows.get(id)?.observed)),
-    silentSince: (before) =>
-      Effect.sync(() => {
-        const silent: Array<InstanceId> = []
-        for (const row of rows.values()) {
-          if (row.state._tag !== "Active" || row.observed === null || row.observed.silent) continue
-          if (row.observed.heartbeatAt >= before) continue
-          row.observed = { ...row.observed, silent: true }
-          silent.push(row.desired.id)
-        }
-        return silent
-      }),
-    forget: (id) =>
-      change(id, (row) => {
-        row.observed = null
-      })
-  })
-
-  const history = History.of({
-    report: Effect.fnUntraced(function* (id, text) {
-      const at = yield* Clock.currentTimeMillis
-      yield* change(id, (row) => {
-        row.history = [...row.history, { key: null, entry: { kind: "report" as const, at, text } }].slice(-maxEntries)
-      })
-    }),
-    stepStarted: Effect.fnUntraced(function* (id, step) {
-      const startedAt = yield* Clock.currentTimeMillis
-      const key = stepKey(step)
-      yield* change(id, (row) => {
-        if (row.history.some((line) => line.key === key)) return
-        row.history.push({
-          key,
-          entry: { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null, detail: null }
-        })
-      })
-    }),
-    stepEnded: Effect.fnUntraced(function* (id, step) {
-      const endedAt = yield* Clock.currentTimeMillis
-      yield* change(id, (row) => {
-        row.history = row.history.map((line) =>
-          line.key === stepKey(step) && line.entry.kind === "step" && line.entry.outcome === "running"
-            ? {
-                ...line,
-                entry: {
-                  ...line.entry,
-                  endedAt,
-                  outcome: step.outcome,
-                  error: step.error,
-                  detail: step.detail,
-                  waitsFor: null
-                }
-              }
-            : line
-        )
-      })
-    }),
-    list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
-  })
-
-  let cursor = 0
-  const addresses = Addresses.of({
-    ensure: (id) =>
-      Effect.sync(() => {
-        const fresh = () => `127.64.0.${++cursor}`
         const row = rows.get(id)
-        if (row === undefined) return fresh()
-        row.address ??= fresh()
-        return row.address
+        if (row !== undefined) f(row)
+      })
+    const letter = (row: Rows, key: string, command: Command, posted: number) => {
+      if (row.mailbox.some((letter) => letter.key === key)) return
+      row.mailbox.push({ seq: ++sequence, key, command, posted, handled: false })
+    }
+
+    const toRecord = (row: Rows): InstanceRecord => ({
+      desired: row.desired,
+      state: shownState(row.state._tag, {
+        delete: row.deleteRequested,
+        restart: row.mailbox.some(({ key }) => key === `restart:${row.generation}`)
       }),
-    release: (id) =>
-      change(id, (row) => {
-        row.address = null
-      })
+      fault: row.state._tag === "Failed" ? row.state.fault : null,
+      stateSince: row.since,
+      observed: row.observed === null ? null : { status: row.observed.status, heartbeatAt: row.observed.heartbeatAt },
+      address: places.get(row.desired.id)?.address ?? null
+    })
+
+    const usage = (project: ProjectId): ReadonlyArray<Usage> => {
+      const mine = [...rows.values()].filter((row) => row.desired.project === project)
+      const held = (resource: Resource, hold: Rows["hold"]) =>
+        mine.filter((row) => row.hold === hold).reduce((sum, row) => sum + amountOf(row.desired)[resource], 0)
+      return resources.map((resource) => ({
+        resource,
+        inUse: held(resource, "committed"),
+        reserved: held(resource, "reserved"),
+        limit: limits.get(project)?.[resource] ?? defaultLimits[resource]
+      }))
+    }
+
+    const instances = Instances.of({
+      create: (desired, provisioning) =>
+        Effect.suspend(() => {
+          const exceeded = exceededBy(usage(desired.project), amountOf(desired))
+          if (exceeded.length > 0) return Effect.fail(new QuotaExceeded({ resources: exceeded }))
+          const row: Rows = {
+            desired,
+            deleteRequested: false,
+            state: { _tag: "New" },
+            since: desired.created,
+            generation: 0,
+            mailbox: [],
+            observed: null,
+            noted: new Map(),
+            backups: new Map(),
+            history: [],
+            hold: "reserved",
+            provisioning,
+            root: "never"
+          }
+          rows.set(desired.id, row)
+          letter(row, "create", { _tag: "Create" }, desired.created)
+          return Effect.void
+        }),
+      requestDelete: Effect.fnUntraced(function* (id) {
+        const now = yield* Clock.currentTimeMillis
+        yield* change(id, (row) => {
+          if (row.state._tag === "Deleting" || row.state._tag === "Deleted") return
+          row.deleteRequested = true
+          row.hold = null
+          row.desired = { ...row.desired, updated: now }
+          letter(row, `delete:${row.generation}`, { _tag: "Delete" }, now)
+        })
+      }),
+      requestRestart: Effect.fnUntraced(function* (id) {
+        const now = yield* Clock.currentTimeMillis
+        const row = rows.get(id)
+        if (row === undefined || toRecord(row).state !== "Active") return false
+        row.desired = { ...row.desired, updated: now }
+        letter(row, `restart:${row.generation}`, { _tag: "Restart" }, now)
+        return true
+      }),
+      rename: Effect.fnUntraced(function* (id, name) {
+        const updated = yield* Clock.currentTimeMillis
+        yield* change(id, (row) => {
+          row.desired = { ...row.desired, name, updated }
+        })
+      }),
+      get: (scope, id) =>
+        Effect.sync(() =>
+          live(id).pipe(
+            Option.filter((row) => scope === "any" || row.desired.project === scope.project),
+            Option.map(toRecord)
+          )
+        ),
+      list: (project, { limit, marker }) =>
+        Effect.sync(() => {
+          const after = [...rows.values()]
+            .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
+            .filter((row) => row.desired.id > (marker ?? ""))
+            .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
+          const items = after.slice(0, limit).map(toRecord)
+          return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
+        }),
+      setRootEnabled: (id, enabled) =>
+        change(id, (row) => {
+          row.root = enabled ? "enabled" : "disabled"
+        }),
+      rootEnabled: (id) => Effect.sync(() => rows.get(id)?.root ?? "never")
+    })
+
+    const lifecycles = Lifecycles.of({
+      load: (id) =>
+        Effect.sync(() =>
+          Option.map(Option.fromNullishOr(rows.get(id)), (row) => ({
+            state: row.state,
+            generation: row.generation,
+            mail: row.mailbox.filter((letter) => !letter.handled).map(({ command, seq }) => ({ seq, command }))
+          }))
+        ),
+      commit: Effect.fnUntraced(function* (id, commit) {
+        const now = yield* Clock.currentTimeMillis
+        const row = rows.get(id)
+        if (row === undefined || row.generation !== commit.generation) {
+          return yield* new StaleGeneration({ id, generation: commit.generation })
+        }
+        if (row.state._tag !== commit.state._tag) row.since = now
+        row.state = commit.state
+        row.generation++
+        for (const letter of row.mailbox) if (commit.handled.includes(letter.seq)) letter.handled = true
+        if (commit.transition !== null) {
+          row.history.push({ key: null, entry: { kind: "transition", at: now, ...commit.transition } })
+          row.desired = { ...row.desired, updated: now }
+        }
+        if (commit.state._tag === "Deleted") row.observed = null
+        if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
+      }),
+      post: Effect.fnUntraced(function* (id, key, command) {
+        const now = yield* Clock.currentTimeMillis
+        yield* change(id, (row) => letter(row, key, command, now))
+      }),
+      desired: (id) => Effect.sync(() => Option.map(Option.fromNullishOr(rows.get(id)), (row) => row.desired)),
+      overdue: ({ limit, mailBefore, now }) =>
+        Effect.sync(() =>
+          [...rows.values()]
+            .filter((row) => {
+              const deadline = deadlineOf(row.state)
+              return (
+                (deadline !== null && deadline < now) ||
+                row.mailbox.some((letter) => !letter.handled && letter.posted < mailBefore)
+              )
+            })
+            .slice(0, limit)
+            .map((row) => row.desired.id)
+        ),
+      underWay: (limit) =>
+        Effect.sync(() =>
+          [...rows.values()]
+            .filter(({ state }) => deadlineOf(state) !== null || (state._tag === "Failed" && state.previous !== null))
+            .slice(0, limit)
+            .map((row) => row.desired.id)
+        ),
+      posted: (id, key) =>
+        Effect.sync(() => Option.fromNullishOr(rows.get(id)?.mailbox.find((letter) => letter.key === key)?.command)),
+      count: Effect.sync(() => {
+        const counts = new Map<State["_tag"], number>()
+        for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)
+        return counts
+      }),
+      prune: (before) =>
+        Effect.sync(() => {
+          const gone = [...rows.values()].filter((row) => row.state._tag === "Deleted" && row.since < before)
+          for (const row of gone) {
+            rows.delete(row.desired.id)
+            places.delete(row.desired.id)
+          }
+          return gone.length
+        })
+    })
+
+    /** Of these a guest is expected. */
+    const guestOf = (id: string) => {
+      const row = rows.get(id)
+      return row !== undefined && liveStates.includes(row.state._tag) ? row : undefined
+    }
+    const isNewer = (sent: number | null, last: number | undefined) =>
+      sent === null || last === undefined || sent > last
+    const newest = (sent: number | null, last = Number.NEGATIVE_INFINITY) =>
+      Math.max(sent ?? Number.NEGATIVE_INFINITY, last)
+    const note = (id: string, method: string, sent: number | null) => {
+      const row = guestOf(id)
+      if (row === undefined || !isNewer(sent, row.noted.get(method))) return undefined
+      row.noted.set(method, newest(sent, row.noted.get(method)))
+      return row
+    }
+
+    const observations = Observations.of({
+      record: (beats) =>
+        Effect.sync(() => {
+          const written: Array<Written> = []
+          const byGuest = new Map<InstanceId, (typeof beats)[number]>()
+          for (const beat of beats) {
+            const rival = byGuest.get(beat.instance)
+            if (rival?.sent === null && beat.sent !== null) continue
+            if (isNewer(beat.sent, rival?.sent ?? undefined)) byGuest.set(beat.instance, beat)
+          }
+          for (const beat of byGuest.values()) {
+            const row = guestOf(beat.instance)
+            const before = row?.observed ?? null
+            if (row === undefined || !isNewer(beat.sent, before?.sent)) continue
+            row.observed = {
+              status: beat.status,
+              sent: newest(beat.sent, before?.sent),
+              heartbeatAt: beat.receivedAt,
+              silent: false,
+              failure: before?.failure ?? null
+            }
+            const changed = before === null || before.status !== beat.status || before.silent
+            written.push({ instance: beat.instance, status: beat.status, changed })
+          }
+          return written
+        }),
+      takeNote: (id, method, sent) => Effect.sync(() => note(id, method, sent) !== undefined),
+      recordFailure: (id, failure, sent) =>
+        Effect.sync(() => {
+          const row = note(id, "failure", sent)
+          if (row?.observed) row.observed = { ...row.observed, failure }
+          return row !== undefined
+        }),
+      recordBackup: (id, backup, { report, sent }) =>
+        Effect.sync(() => {
+          const row = guestOf(id)
+          const before = row?.backups.get(backup)
+          if (row === undefined || !isNewer(sent, before?.sent)) return Option.none()
+          const after = { sent: newest(sent, before?.sent), report: { ...before?.report, ...report } }
+          row.backups.set(backup, after)
+          const others = [...row.backups].filter(([id]) => id !== backup).sort(([, a], [, b]) => b.sent - a.sent)
+          for (const [id] of others.slice(maxBackupReports - 1)) row.backups.delete(id)
+          const { state } = after.report
+          return state === before?.report.state ? Option.none() : Option.fromNullishOr(state)
+        }),
+      backup: (id, backup) => Effect.sync(() => Option.fromNullishOr(rows.get(id)?.backups.get(backup)?.report)),
+      get: (id) => Effect.sync(() => Option.fromNullishOr(rows.get(id)?.observed)),
+      silentSince: (before) =>
+        Effect.sync(() => {
+          const silent: Array<InstanceId> = []
+          for (const row of rows.values()) {
+            if (row.state._tag !== "Active" || row.observed === null || row.observed.silent) continue
+            if (row.observed.heartbeatAt >= before) continue
+            row.observed = { ...row.observed, silent: true }
+            silent.push(row.desired.id)
+          }
+          return silent
+        }),
+      forget: (id) =>
+        change(id, (row) => {
+          row.observed = null
+        })
+    })
+
+    const history = History.of({
+      report: Effect.fnUntraced(function* (id, text) {
+        const at = yield* Clock.currentTimeMillis
+        yield* change(id, (row) => {
+          row.history = [...row.history, { key: null, entry: { kind: "report" as const, at, text } }].slice(-maxEntries)
+        })
+      }),
+      stepStarted: Effect.fnUntraced(function* (id, step) {
+        const startedAt = yield* Clock.currentTimeMillis
+        const key = stepKey(step)
+        yield* change(id, (row) => {
+          if (row.history.some((line) => line.key === key)) return
+          row.history.push({
+            key,
+            entry: { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null, detail: null }
+          })
+        })
+      }),
+      stepEnded: Effect.fnUntraced(function* (id, step) {
+        const endedAt = yield* Clock.currentTimeMillis
+        yield* change(id, (row) => {
+          row.history = row.history.map((line) =>
+            line.key === stepKey(step) && line.entry.kind === "step" && line.entry.outcome === "running"
+              ? {
+                  ...line,
+                  entry: {
+                    ...line.entry,
+                    endedAt,
+                    outcome: step.outcome,
+                    error: step.error,
+                    detail: step.detail,
+                    waitsFor: null
+                  }
+                }
+              : line
+          )
+        })
+      }),
+      list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
+    })
+
+    const { directory, placements } = makeMemoryPlacements(
+      { byInstance: places, ramOf: (id) => rows.get(id)?.desired.ram ?? 0 },
+      standing
+    )
+
+    const provisioning = ProvisioningStore.of({
+      open: (id) => Effect.sync(() => rows.get(id)?.provisioning ?? { databases: [], users: [] }),
+      forget: (id) =>
+        change(id, (row) => {
+          row.provisioning = null
+        })
+    })
+
+    const quotas = Quotas.of({
+      usage: (project) => Effect.sync(() => usage(project)),
+      setLimits: (project, changed) =>
+        Effect.sync(() => {
+          limits.set(project, { ...limits.get(project), ...changed })
+        })
+    })
+
+    return Context.make(Instances, instances).pipe(
+      Context.add(Lifecycles, lifecycles),
+      Context.add(Observations, observations),
+      Context.add(History, history),
+      Context.add(Placements, placements),
+      Context.add(GuestHostDirectory, directory),
+      Context.add(ProvisioningStore, provisioning),
+      Context.add(Quotas, quotas)
+    )
   })
 
-  const provisioning = ProvisioningStore.of({
-    open: (id) => Effect.sync(() => rows.get(id)?.provisioning ?? { databases: [], users: [] }),
-    forget: (id) =>
-      change(id, (row) => {
-        row.provisioning = null
-      })
-  })
+/** `standing`: the places for instances that need not report. */
+export const layerOf = (standing: ReadonlyArray<StandingHost>) => Layer.effectContext(make(standing))
 
-  const quotas = Quotas.of({
-    usage: (project) => Effect.sync(() => usage(project)),
-    setLimits: (project, changed) =>
-      Effect.sync(() => {
-        limits.set(project, { ...limits.get(project), ...changed })
-      })
-  })
-
-  return Context.make(Instances, instances).pipe(
-    Context.add(Lifecycles, lifecycles),
-    Context.add(Observations, observations),
-    Context.add(History, history),
-    Context.add(Addresses, addresses),
-    Context.add(ProvisioningStore, provisioning),
-    Context.add(Quotas, quotas)
-  )
-})
-
-export const layer = Layer.effectContext(make)
+export const layer = layerOf([localHost("127.64.0.0/16")])

@@ -1,12 +1,12 @@
 /**
  * The control plane's tables. One writer for each: `instances`, `quota*`, `roots` the api; `lifecycles`,
- * `history`, `addresses` the actors; `observations` the conductor. `mailbox` is how the api and the
- * operations speak to an actor.
+ * `history`, `addresses`, `guest_keys` the actors; `observations`, `*_reports`, `reports_seen`, `guest_hosts` the
+ * conductor, but for how far the addresses of a host have gone round, which is the actors'. `mailbox` is how the api
+ * and the operations speak to an actor.
  */
 import { PgMigrator } from "@effect/sql-pg"
 import { Effect } from "effect"
 import { SqlClient } from "effect/sql"
-import { addressCount } from "./PgAddresses.ts"
 
 const controlPlane = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -74,7 +74,7 @@ const controlPlane = Effect.gen(function* () {
       instance text NOT NULL UNIQUE REFERENCES instances ON DELETE CASCADE
     )`
   // Goes round the whole range before it gives an address out again: the uid of a server follows from it.
-  yield* sql`CREATE SEQUENCE address_cursor MINVALUE 0 MAXVALUE ${sql.literal(String(addressCount - 1))} START 0 CYCLE`
+  yield* sql`CREATE SEQUENCE address_cursor MINVALUE 0 MAXVALUE 65023 START 0 CYCLE`
   yield* sql`
     CREATE TABLE quota_limits (
       project text NOT NULL,
@@ -105,8 +105,64 @@ const controlPlane = Effect.gen(function* () {
     )`
 })
 
-/** Brings the schema up to date; needs the SqlClient. */
-export const layer = PgMigrator.layer({
-  loader: PgMigrator.fromRecord({ "0001_control_plane": controlPlane }),
-  table: "coffer_migrations"
+/** Guests on many hosts, each with a key of its own. */
+const manyHosts = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE guest_hosts (
+      name text PRIMARY KEY,
+      addresses text NOT NULL,
+      memory_mb int NOT NULL,
+      next_address bigint NOT NULL DEFAULT 0,
+      reported timestamptz NOT NULL
+    )`
+  // Until now there was one host, and the addresses went round in a sequence.
+  yield* sql`
+    INSERT INTO guest_hosts (name, addresses, memory_mb, next_address, reported)
+    SELECT 'local', '', 0, CASE WHEN is_called THEN last_value + 1 ELSE last_value END, 'epoch' FROM address_cursor`
+  yield* sql`DROP SEQUENCE address_cursor`
+  yield* sql`ALTER TABLE addresses ADD COLUMN host text NOT NULL DEFAULT 'local' REFERENCES guest_hosts`
+  yield* sql`ALTER TABLE addresses ALTER COLUMN host DROP DEFAULT`
+  yield* sql`ALTER TABLE addresses DROP CONSTRAINT addresses_pkey`
+  yield* sql`ALTER TABLE addresses ADD PRIMARY KEY (host, address)`
+  yield* sql`
+    CREATE TABLE guest_keys (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      protocol text NOT NULL,
+      sealed bytea NOT NULL
+    )`
+  // What a guest told last by each method: what is not newer is a repeat.
+  yield* sql`
+    CREATE TABLE reports_seen (
+      instance text NOT NULL REFERENCES instances ON DELETE CASCADE,
+      method text NOT NULL,
+      sent timestamptz NOT NULL,
+      PRIMARY KEY (instance, method)
+    )`
+  yield* sql`
+    CREATE TABLE backup_reports (
+      instance text NOT NULL REFERENCES instances ON DELETE CASCADE,
+      backup text NOT NULL,
+      sent timestamptz NOT NULL,
+      report jsonb NOT NULL,
+      PRIMARY KEY (instance, backup)
+    )`
 })
+
+const migrations = { "0001_control_plane": controlPlane, "0002_many_hosts": manyHosts }
+
+/** The version of the tables that this release needs. */
+export const newest = Object.keys(migrations).length
+
+/** Where the database says which version it has. */
+export const table = "coffer_migrations"
+
+/** Brings the schema up to a version, for tests what a service of the past left behind; needs the SqlClient. */
+export const layerUntil = (version: number) =>
+  PgMigrator.layer({
+    loader: PgMigrator.fromRecord(Object.fromEntries(Object.entries(migrations).slice(0, version))),
+    table
+  })
+
+/** Brings the schema up to date; needs the SqlClient. */
+export const layer = layerUntil(newest)

@@ -53,6 +53,7 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
 const Row = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
+  restart_requested: Schema.NullOr(Schema.Date),
   tag: StateTag,
   fault: Schema.NullOr(Fault),
   since: Schema.Date,
@@ -65,7 +66,10 @@ const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
 const toRecord = (row: typeof Row.Type): InstanceRecord => ({
   desired: toDesired(row),
-  state: shownState(row.tag, row.delete_requested !== null),
+  state: shownState(row.tag, {
+    delete: row.delete_requested !== null,
+    restart: row.restart_requested !== null
+  }),
   fault: row.fault,
   stateSince: row.since.getTime(),
   observed:
@@ -191,6 +195,21 @@ const makeInstances = Effect.gen(function* () {
       ON CONFLICT DO NOTHING`)
   })
 
+  const requestRestart = Effect.fn("Instances.requestRestart")(function* (id: InstanceId) {
+    const now = new Date(yield* Clock.currentTimeMillis)
+    const accepted = yield* died(sql`
+      WITH target AS (
+        SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
+        WHERE l.instance = ${id} AND l.tag = 'Active' AND i.delete_requested IS NULL FOR UPDATE OF l, i
+      ), posted AS (
+        INSERT INTO mailbox (instance, key, command, posted)
+        SELECT instance, 'restart:' || generation, '{"_tag":"Restart"}', ${now}::timestamptz FROM target
+        ON CONFLICT DO NOTHING RETURNING instance
+      )
+      UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`)
+    return accepted.length > 0
+  })
+
   const rename = Effect.fn("Instances.rename")(function* (id: InstanceId, name: string) {
     const now = new Date(yield* Clock.currentTimeMillis)
     yield* died(sql`UPDATE instances SET name = ${name}, updated = ${now} WHERE id = ${id}`)
@@ -198,10 +217,15 @@ const makeInstances = Effect.gen(function* () {
 
   // LIMIT 1 of a key is a lookup whatever the planner estimates: with plain joins it reads all of these tables in
   // the order of ids, other projects' rows included, to find the few of a page.
+  // Whoever takes a command moves the generation on, and with it what is looked for: what is found waits still.
   const records = sql`
-    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address
+    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
+      r.posted AS restart_requested
     FROM instances i
-    CROSS JOIN LATERAL (SELECT tag, state, since FROM lifecycles WHERE instance = i.id LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
+    LEFT JOIN LATERAL (
+      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'restart:' || l.generation LIMIT 1
+    ) r ON true
     LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
     LEFT JOIN LATERAL (SELECT address FROM addresses WHERE instance = i.id LIMIT 1) a ON true`
 
@@ -241,7 +265,7 @@ const makeInstances = Effect.gen(function* () {
     return rows[0] === undefined ? "never" : rows[0].enabled ? "enabled" : "disabled"
   })
 
-  return Instances.of({ create, requestDelete, rename, get, list, setRootEnabled, rootEnabled })
+  return Instances.of({ create, requestDelete, requestRestart, rename, get, list, setRootEnabled, rootEnabled })
 })
 
 const makeProvisioning = Effect.gen(function* () {

@@ -1,0 +1,56 @@
+/**
+ * Compute on many machines: the guest host of a server is asked over the fabric; servers for Trove's agents are
+ * made by a program of the operator.
+ */
+import { Effect, Layer } from "effect"
+import type { DatastoreManagerName } from "../../services/Catalog.ts"
+import { Compute, ComputeError } from "../../services/Compute.ts"
+import { Fabric, type FabricError } from "../../services/Fabric.ts"
+import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
+import { isCommandHost } from "../../services/Placing.ts"
+import * as CommandCompute from "./CommandCompute.ts"
+
+/** No manager is here to be asked. */
+const ports: Record<DatastoreManagerName, number> = { postgresql: 5432, mariadb: 3306, mysql: 3306 }
+
+/** What was asked may have happened all the same: everything is ensured, and asked again. */
+const unreachable = (error: FabricError) =>
+  new ComputeError({
+    message: "The machine of the database cannot be reached.",
+    detail: error.message,
+    transient: true
+  })
+
+const make = Effect.gen(function* () {
+  const fabric = yield* Fabric
+  const command = yield* CommandCompute.CommandCompute
+  const askHost = (name: string) => fabric.client(guestHostTopic(name), GuestHostApi)
+
+  return Compute.of({
+    portOf: (manager) => ports[manager],
+    // The operator's range is the operator's: nobody else listens there.
+    isFree: Effect.fn("HostsCompute.isFree")(function* (host, address, port) {
+      if (isCommandHost(host)) return true
+      return yield* Effect.mapError(askHost(host).is_free({ address, port }), unreachable)
+    }),
+    ensure: Effect.fn("HostsCompute.ensure")(function* (spec, link) {
+      if (spec.agent === "trove") return yield* command.ensure(spec, link)
+      yield* Effect.catchTag(askHost(spec.host).ensure({ spec, link }), "FabricError", unreachable)
+    }),
+    destroy: Effect.fn("HostsCompute.destroy")(function* (id, host) {
+      if (isCommandHost(host)) return yield* command.destroy(id)
+      yield* Effect.catchTag(askHost(host).destroy({ instance_id: id }), "FabricError", unreachable)
+    })
+  })
+})
+
+export interface Settings {
+  /** The operator's program that makes servers for Trove's agents; null where there is none. */
+  readonly command: CommandCompute.Settings["command"] | null
+  readonly queues: CommandCompute.Settings["queues"]
+}
+
+export const layer = ({ command, queues }: Settings): Layer.Layer<Compute, never, Fabric> =>
+  Layer.effect(Compute, make).pipe(
+    Layer.provide(command === null ? CommandCompute.none : CommandCompute.layer({ command, queues }))
+  )

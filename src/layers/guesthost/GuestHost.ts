@@ -1,0 +1,73 @@
+/**
+ * A guest host: the process of one machine that databases run on. It has the servers that it is told to have, each
+ * with an agent of its own, and tells the conductor that it is alive and what it can hold. It knows nothing of the
+ * control plane but its messages.
+ */
+import { Clock, Effect, Layer, RcMap, Schedule, Schema, Semaphore } from "effect"
+import { Compute, ComputeError } from "../../services/Compute.ts"
+import { ConductorApi, conductorTopic, HostName } from "../../services/ConductorApi.ts"
+import { Fabric } from "../../services/Fabric.ts"
+import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
+import { hostReportInterval } from "../../services/GuestHostDirectory.ts"
+import { InstanceId } from "../../services/Ids.ts"
+import { hostProblem } from "../../services/Placing.ts"
+
+export interface Options {
+  /** What this host is called; no other may be called so. */
+  readonly name: string
+  /** The IPv4 network that its databases listen on, "10.9.0.0/16". */
+  readonly addresses: string
+  /** What its databases may have together. */
+  readonly memoryMb: number
+}
+
+/** The host is set up so that it can have no database. */
+export class GuestHostInvalid extends Schema.TaggedError<GuestHostInvalid>()("GuestHostInvalid", {
+  reason: Schema.String
+}) {
+  override get message() {
+    return `This machine cannot run databases: ${this.reason}.`
+  }
+}
+
+const refuse = (detail: string) =>
+  new ComputeError({ message: "The machine of the database refused what it was asked.", detail, transient: false })
+
+const isHostName = Schema.is(HostName)
+const isInstanceId = Schema.is(InstanceId)
+
+const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Options) {
+  if (!isHostName(name)) return yield* new GuestHostInvalid({ reason: `no host can be called ${JSON.stringify(name)}` })
+  const problem = hostProblem({ addresses, name })
+  if (problem !== null) return yield* new GuestHostInvalid({ reason: problem })
+
+  const fabric = yield* Fabric
+  const compute = yield* Compute
+  // A removal waits for what makes the same server, also if nobody waits for that any more: nothing comes back.
+  const locks = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) })
+  const inTurn = (id: string, work: Effect.Effect<void, ComputeError>) =>
+    Effect.scoped(Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(work)))
+
+  yield* fabric.serve(guestHostTopic(name), GuestHostApi, {
+    ensure: Effect.fnUntraced(function* ({ link, spec }) {
+      if (spec.host !== name) return yield* refuse(`${name} was asked for a server of ${spec.host}`)
+      if (!isInstanceId(spec.instanceId)) return yield* refuse("no instance id")
+      yield* inTurn(spec.instanceId, compute.ensure(spec, link))
+    }),
+    destroy: Effect.fnUntraced(function* ({ instance_id: id }) {
+      if (!isInstanceId(id)) return yield* refuse("no instance id")
+      yield* inTurn(id, compute.destroy(id, name))
+    }),
+    is_free: ({ address, port }) => Effect.orDie(compute.isFree(name, address, port))
+  })
+
+  const conductor = fabric.client(conductorTopic, ConductorApi)
+  const report = Effect.flatMap(Clock.currentTimeMillis, (now) =>
+    conductor.host_report({ name, addresses, memory_mb: memoryMb, sent: now / 1000 })
+  ).pipe(Effect.catch((error) => Effect.logDebug(`the next report will tell: ${error.message}`)))
+  yield* Effect.forkScoped(Effect.repeat(report, Schedule.spaced(hostReportInterval)))
+})
+
+/** Serves until the scope closes. */
+export const layer = (options: Options): Layer.Layer<never, GuestHostInvalid, Fabric | Compute> =>
+  Layer.effectDiscard(serve(options))

@@ -1,0 +1,82 @@
+/** Guest hosts and who lives where, in memory: the part of MemoryStore that is the twin of PgPlacements and PgGuestHosts. */
+import { Effect, Option, Semaphore } from "effect"
+import { GuestHostDirectory, type HostReport } from "../../services/GuestHostDirectory.ts"
+import { type Placement, Placements } from "../../services/Placements.ts"
+import { hostProblem, makePlacements, refusedHost, type StandingHost } from "../../services/Placing.ts"
+
+interface Host {
+  readonly addresses: string
+  readonly memoryMb: number
+  readonly reported: number
+  readonly nextAddress: number
+}
+
+/** Where each instance lives, and what its flavor has. */
+export interface Places {
+  readonly byInstance: Map<string, Placement>
+  readonly ramOf: (id: string) => number
+}
+
+export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: ReadonlyArray<StandingHost>) => {
+  const hosts = new Map<string, Host>()
+  for (const { addresses, name } of standing) {
+    hosts.set(name, { addresses, memoryMb: 0, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
+  }
+  const isStanding = (name: string) => standing.some((host) => host.name === name)
+
+  const usedMb = (host: string) =>
+    [...byInstance].reduce((sum, [id, place]) => (place.host === host ? sum + ramOf(id) : sum), 0)
+
+  const rowsOf = (isMeant: (name: string, host: Host) => boolean) =>
+    [...hosts]
+      .filter(([name, host]) => isMeant(name, host))
+      .map(([name, { addresses, memoryMb, nextAddress }]) => ({
+        name,
+        addresses,
+        memoryMb,
+        nextAddress,
+        usedMb: usedMb(name)
+      }))
+      .toSorted((one, other) => (one.name < other.name ? -1 : 1))
+
+  const report = (told: HostReport) => {
+    const { addresses, at, memoryMb, name } = told
+    const nextAddress = hosts.get(name)?.nextAddress ?? 0
+    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, reported: at, nextAddress }))
+  }
+
+  const directory = GuestHostDirectory.of({
+    report: (told) => {
+      const problem = hostProblem(told)
+      return problem === null ? Effect.asVoid(report(told)) : refusedHost(told, problem)
+    },
+    live: (since) =>
+      Effect.sync(() => rowsOf((_, { reported }) => reported >= since).map(({ nextAddress: _, ...host }) => host))
+  })
+
+  const placements = Placements.of(
+    makePlacements(
+      {
+        find: (id) => Effect.sync(() => Option.fromNullishOr(byInstance.get(id))),
+        release: (id) => Effect.sync(() => void byInstance.delete(id)),
+        inTurn: Semaphore.makeUnsafe(1).withPermits(1),
+        hosts: (since) => Effect.sync(() => rowsOf((name, { reported }) => reported >= since || isStanding(name))),
+        owned: (host, addresses) =>
+          Effect.sync(() =>
+            [...byInstance.values()]
+              .filter((place) => place.host === host && addresses.includes(place.address))
+              .map(({ address }) => address)
+          ),
+        claim: (id, place, nextAddress) =>
+          Effect.sync(() => {
+            byInstance.set(id, place)
+            const host = hosts.get(place.host)
+            if (host !== undefined) hosts.set(place.host, { ...host, nextAddress })
+          })
+      },
+      standing
+    )
+  )
+
+  return { directory, placements }
+}

@@ -1,0 +1,56 @@
+/**
+ * Where instances live, as a port: which guest host, and which of its addresses. Decided once for each instance, at
+ * its build, and remembered until its delete.
+ */
+import { Context, type Effect, type Option, Schema } from "effect"
+import type { Compute, ComputeError } from "./Compute.ts"
+import { AgentKind } from "./GuestAccess.ts"
+import type { InstanceId } from "./Ids.ts"
+
+export interface Placement {
+  readonly host: string
+  readonly address: string
+}
+
+/** What an instance needs of the place where it lives. */
+export interface Wanted {
+  /** Nobody may listen on it at the address. */
+  readonly port: number
+  readonly memoryMb: number
+  /** Not every agent can run on every host. */
+  readonly agent: AgentKind
+}
+
+/** Every address of the host's range is taken, or cannot be listened on. */
+export class NoAddressLeft extends Schema.TaggedError<NoAddressLeft>()("NoAddressLeft", {
+  host: Schema.String,
+  range: Schema.String
+}) {}
+
+/** Nobody can take the instance now: no host is alive, or none of those that are has the memory. */
+export class NoHost extends Schema.TaggedError<NoHost>()("NoHost", {
+  agent: AgentKind,
+  memoryMb: Schema.Int,
+  /** How many hosts are alive. */
+  live: Schema.Int
+}) {
+  override get message() {
+    return this.live === 0 ? "no guest host is alive" : `no guest host has ${this.memoryMb} MB of memory left`
+  }
+}
+
+export class Placements extends Context.Service<
+  Placements,
+  {
+    /**
+     * The place that the instance owns, found for it if it has none yet: on the live host with the most memory left,
+     * which itself is asked whether the address is free.
+     */
+    readonly ensure: (
+      id: InstanceId,
+      wanted: Wanted
+    ) => Effect.Effect<Placement, NoAddressLeft | NoHost | ComputeError, Compute>
+    readonly find: (id: InstanceId) => Effect.Effect<Option.Option<Placement>>
+    readonly release: (id: InstanceId) => Effect.Effect<void>
+  }
+>()("coffer/services/Placements") {}

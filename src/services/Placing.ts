@@ -1,0 +1,154 @@
+/**
+ * How a place is found for an instance, whatever the store: the live host with the most memory left, and the next
+ * address of its range, going round, that nobody owns and nobody listens on. A store gives the rows.
+ */
+import { Clock, Duration, Effect, Option, Result } from "effect"
+import { type AddressRange, addressAt, parseRange, rangeProblem } from "./AddressRange.ts"
+import { Compute, type ComputeError } from "./Compute.ts"
+import type { AgentKind } from "./GuestAccess.ts"
+import { type HostReport, hostExpiry, type LiveHost } from "./GuestHostDirectory.ts"
+import type { InstanceId, Millis } from "./Ids.ts"
+import { NoAddressLeft, NoHost, type Placement, type Placements, type Wanted } from "./Placements.ts"
+
+/** How many addresses of a host are tried before it is given up: foreign listeners are few, or they take the range. */
+const maxTries = 64
+
+/** How many addresses are looked up at once. */
+const window = 64
+
+/** A place that does not report: it is there for as long as we are, and its memory is not ours to count. */
+export interface StandingHost {
+  readonly name: string
+  readonly addresses: string
+  readonly agent: AgentKind
+}
+
+/** This machine, where everything is one process. */
+export const localHost = (addresses: string): StandingHost => ({ name: "local", addresses, agent: "coffer" })
+
+const commandName = "command"
+
+/** Wherever the operator's program makes servers for Trove's agents. */
+export const commandHost = (addresses: string): StandingHost => ({ name: commandName, addresses, agent: "trove" })
+
+export const isCommandHost = (host: string) => host === commandName
+
+/** Why no host can be called so, or have these addresses; null where it can. */
+export const hostProblem = ({ addresses, name }: Pick<HostReport, "addresses" | "name">): string | null => {
+  if (isCommandHost(name)) return `the name ${name} is kept for servers that a program of the operator makes`
+  const problem = rangeProblem(addresses)
+  return problem === null ? null : `its addresses, ${addresses}, ${problem}`
+}
+
+/** The same for every store: such a host is told of, and otherwise as if it had not spoken. */
+export const refusedHost = ({ name }: HostReport, problem: string) =>
+  Effect.logWarning(`the guest host ${name} gets no instances: ${problem}`)
+
+export interface HostRow extends LiveHost {
+  /** Where in the range the search for an address goes on. */
+  readonly nextAddress: number
+}
+
+/** What a store has to give. */
+export interface PlacementRows {
+  readonly find: Placements["Service"]["find"]
+  readonly release: Placements["Service"]["release"]
+  /** One at a time: two that look at once would both take the same memory for free. */
+  readonly inTurn: <A, E>(effect: Effect.Effect<A, E>) => Effect.Effect<A, E>
+  /** The hosts that reported at `since` or later, and the standing ones. */
+  readonly hosts: (since: Millis) => Effect.Effect<ReadonlyArray<HostRow>>
+  /** Those of `addresses` that somebody owns on this host. */
+  readonly owned: (host: string, addresses: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
+  /** The instance owns the place, and the next search goes on at `nextAddress`. */
+  readonly claim: (id: InstanceId, placement: Placement, nextAddress: number) => Effect.Effect<void>
+}
+
+interface Candidate {
+  readonly host: HostRow
+  readonly range: AddressRange
+  readonly freeMb: number
+}
+
+const noAddressLeft = ({ host }: Candidate) => new NoAddressLeft({ host: host.name, range: host.addresses })
+
+/** Hosts that were asked and could not take the instance, and why. */
+type PassedOver = Map<string, NoAddressLeft | ComputeError>
+
+export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<StandingHost>): Placements["Service"] => {
+  const candidateOf = (host: HostRow, agent: AgentKind): Option.Option<Candidate> => {
+    const stands = standing.find(({ name }) => name === host.name)
+    if ((stands?.agent ?? "coffer") !== agent) return Option.none()
+    const freeMb = stands === undefined ? host.memoryMb - host.usedMb : Number.POSITIVE_INFINITY
+    return Option.map(parseRange(host.addresses), (range) => ({ host, range, freeMb }))
+  }
+
+  const roomiestFirst = (one: Candidate, other: Candidate) =>
+    other.freeMb === one.freeMb ? (one.host.name < other.host.name ? -1 : 1) : other.freeMb - one.freeMb
+
+  /** Where in the range the next address is that nobody owns. */
+  const nextFree = Effect.fnUntraced(function* ({ host, range }: Candidate) {
+    for (let seen = 0; seen < range.count; seen += window) {
+      const numbers = Array.from(
+        { length: Math.min(window, range.count - seen) },
+        (_, n) => (host.nextAddress + seen + n) % range.count
+      )
+      const owned = new Set(
+        yield* rows.owned(
+          host.name,
+          numbers.map((n) => addressAt(range, n))
+        )
+      )
+      const free = numbers.find((n) => !owned.has(addressAt(range, n)))
+      if (free !== undefined) return Option.some(free)
+    }
+    return Option.none<number>()
+  })
+
+  /** The next place that may do, claimed; it may turn out that somebody listens there. */
+  const claimNext = Effect.fnUntraced(function* (id: InstanceId, wanted: Wanted, passedOver: PassedOver) {
+    const now = yield* Clock.currentTimeMillis
+    const hosts = yield* rows.hosts(now - Duration.toMillis(hostExpiry))
+    const live = hosts.flatMap((host) => Option.toArray(candidateOf(host, wanted.agent)))
+    const roomy = live.filter(({ freeMb }) => freeMb >= wanted.memoryMb).toSorted(roomiestFirst)
+    for (const candidate of roomy) {
+      const { host, range } = candidate
+      if (passedOver.has(host.name)) continue
+      const free = yield* nextFree(candidate)
+      if (Option.isSome(free)) {
+        const placement = { host: host.name, address: addressAt(range, free.value) }
+        yield* rows.claim(id, placement, (free.value + 1) % range.count)
+        return { ...placement, candidate }
+      }
+      passedOver.set(host.name, noAddressLeft(candidate))
+    }
+    // Who could not be reached may be reached later; a range that is full stays full.
+    const reasons = [...passedOver.values()]
+    const reason = reasons.find(({ _tag }) => _tag === "ComputeError") ?? reasons[0]
+    return yield* reason ?? new NoHost({ agent: wanted.agent, memoryMb: wanted.memoryMb, live: live.length })
+  })
+
+  const allocate = Effect.fnUntraced(function* (id: InstanceId, wanted: Wanted) {
+    const compute = yield* Compute
+    const passedOver: PassedOver = new Map()
+    const tries = new Map<string, number>()
+    while (true) {
+      const { address, candidate, host } = yield* rows.inTurn(claimNext(id, wanted, passedOver))
+      const answer = yield* Effect.result(compute.isFree(host, address, wanted.port))
+      if (Result.isSuccess(answer) && answer.success) return { host, address }
+      yield* rows.release(id)
+      const tried = (tries.get(host) ?? 0) + 1
+      tries.set(host, tried)
+      if (Result.isFailure(answer)) passedOver.set(host, answer.failure)
+      else if (tried >= Math.min(maxTries, candidate.range.count)) passedOver.set(host, noAddressLeft(candidate))
+    }
+  })
+
+  const ensure = Effect.fn("Placements.ensure")(function* (id: InstanceId, wanted: Wanted) {
+    const mine = yield* rows.find(id)
+    if (Option.isSome(mine)) return mine.value
+    // What was claimed and not found to be free, whatever came between, is nobody's.
+    return yield* Effect.onError(allocate(id, wanted), () => rows.release(id))
+  })
+
+  return { ensure, find: rows.find, release: rows.release }
+}

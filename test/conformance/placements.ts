@@ -1,0 +1,255 @@
+/**
+ * What every store does about guest hosts and about who lives where. Given a store whose only standing place is the
+ * operator's program, with the network 10.99.0.0/29.
+ */
+import { assert, layer } from "@effect/vitest"
+import { Clock, Duration, Effect, Fiber, type Layer, Option } from "effect"
+import { Compute, ComputeError } from "../../src/services/Compute.ts"
+import { GuestHostDirectory, hostExpiry } from "../../src/services/GuestHostDirectory.ts"
+import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
+import { Instances } from "../../src/services/Instances.ts"
+import { type Placement, Placements } from "../../src/services/Placements.ts"
+import { commandHost } from "../../src/services/Placing.ts"
+import type { Store } from "./store.ts"
+
+export const standing = [commandHost("10.99.0.0/29")]
+
+let drawn = 0
+const ordered = Effect.fnUntraced(function* (ram = 512) {
+  const created = yield* Clock.currentTimeMillis
+  const id = InstanceId.make(`00000000-0000-4000-8001-${String(++drawn).padStart(12, "0")}`)
+  const order = { volumeSize: 1, volumeType: null, datastoreVersion: "v", region: "R", access: null, name: "db" }
+  const project = ProjectId.make(`project-${id}`)
+  yield* (yield* Instances).create(
+    { ...order, id, project, flavor: "1", ram, created, updated: created },
+    { databases: [], users: [] }
+  )
+  return id
+})
+
+const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const }
+
+const place = (id: InstanceId, wants: Partial<{ memoryMb: number; agent: "coffer" | "trove" }> = {}) =>
+  Effect.flatMap(Placements, (placements) => placements.ensure(id, { ...wanted, ...wants }))
+
+/** An instance with a place of its own. */
+const placed = Effect.fnUntraced(function* (ram = 512) {
+  const id = yield* ordered(ram)
+  return { id, ...(yield* place(id, { memoryMb: ram })) }
+})
+
+const known = new Set<string>()
+
+/** These hosts are alive, with so much memory and this network, and no others. */
+const fleet = Effect.fnUntraced(function* (hosts: Record<string, readonly [addresses: string, memoryMb: number]>) {
+  const directory = yield* GuestHostDirectory
+  for (const name of known) yield* directory.report({ name, addresses: "10.1.0.0/24", memoryMb: 1, at: 0 })
+  const at = yield* Clock.currentTimeMillis
+  for (const [name, [addresses, memoryMb]] of Object.entries(hosts)) {
+    known.add(name)
+    yield* directory.report({ name, addresses, memoryMb, at })
+  }
+})
+
+/** What hosts say when they are asked whether an address is free. */
+type Answer = (host: string, address: string) => Effect.Effect<boolean, ComputeError>
+
+const answering = (isFree: Answer) =>
+  Effect.provideService(
+    Compute,
+    Compute.of({ portOf: () => 5432, isFree, ensure: () => Effect.void, destroy: () => Effect.void })
+  )
+
+const unreachable = new ComputeError({ message: "away", detail: "", transient: true })
+
+const addressesOf = (places: ReadonlyArray<Placement>) => places.map(({ address }) => address)
+
+export const placementsConformance = (name: string, store: Layer.Layer<Store, unknown>) =>
+  layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
+    const behaves = (
+      behaviour: string,
+      test: Effect.Effect<void, unknown, Store | Compute>,
+      isFree: Answer = () => Effect.succeed(true)
+    ) => it.effect(behaviour, () => answering(isFree)(test))
+
+    behaves(
+      "gives each instance a place of its own, the same whenever it is asked, until it is released",
+      Effect.gen(function* () {
+        yield* fleet({ own: ["10.2.0.0/24", 9000] })
+        const placements = yield* Placements
+        const [one, other] = [yield* placed(), yield* placed()]
+        assert.deepEqual(yield* place(one.id), { host: "own", address: one.address })
+        assert.deepEqual(Option.getOrThrow(yield* placements.find(one.id)), { host: "own", address: one.address })
+        assert.notStrictEqual(other.address, one.address)
+        const shown = Effect.flatMap(Instances, (instances) => instances.get("any", one.id))
+        assert.strictEqual(Option.getOrThrow(yield* shown).address, one.address)
+        yield* placements.release(one.id)
+        yield* placements.release(one.id)
+        assert.isTrue(Option.isNone(yield* placements.find(one.id)))
+        assert.isNull(Option.getOrThrow(yield* shown).address)
+      })
+    )
+
+    behaves(
+      "takes the host with the most memory left, and the first by name among equals",
+      Effect.gen(function* () {
+        yield* fleet({ "b-2": ["10.3.0.0/24", 2000], "b-1": ["10.4.0.0/24", 2000], "b-0": ["10.5.0.0/24", 1600] })
+        const hosts: Array<string> = []
+        for (let n = 0; n < 5; n++) hosts.push((yield* placed(500)).host)
+        // Left of b-0, b-1, b-2: 1600 2000 2000; 1600 1500 2000; 1600 1500 1500; 1100 1500 1500; 1100 1000 1500.
+        assert.deepEqual(hosts, ["b-1", "b-2", "b-0", "b-1", "b-2"])
+        const live = yield* (yield* GuestHostDirectory).live(1)
+        assert.deepEqual(live, [
+          { name: "b-0", addresses: "10.5.0.0/24", memoryMb: 1600, usedMb: 500 },
+          { name: "b-1", addresses: "10.4.0.0/24", memoryMb: 2000, usedMb: 1000 },
+          { name: "b-2", addresses: "10.3.0.0/24", memoryMb: 2000, usedMb: 1000 }
+        ])
+      })
+    )
+
+    behaves(
+      "says so when no host is alive, or none has the memory",
+      Effect.gen(function* () {
+        yield* fleet({})
+        const id = yield* ordered(800)
+        const nobody = yield* Effect.flip(place(id, { memoryMb: 800 }))
+        assert.deepInclude(nobody, { _tag: "NoHost", live: 0, message: "no guest host is alive" })
+        yield* fleet({ small: ["10.6.0.0/24", 799] })
+        const small = yield* Effect.flip(place(id, { memoryMb: 800 }))
+        assert.deepInclude(small, { live: 1, message: "no guest host has 800 MB of memory left" })
+        yield* fleet({ small: ["10.6.0.0/24", 800] })
+        assert.strictEqual((yield* place(id, { memoryMb: 800 })).host, "small")
+        const full = yield* Effect.flip(place(yield* ordered(1), { memoryMb: 1 }))
+        assert.deepInclude(full, { _tag: "NoHost", live: 1 })
+      })
+    )
+
+    behaves(
+      "puts nobody on a host that has gone silent, and leaves there who lives there",
+      Effect.gen(function* () {
+        yield* fleet({ silent: ["10.7.0.0/24", 9000] })
+        const resident = yield* placed()
+        const directory = yield* GuestHostDirectory
+        const now = yield* Clock.currentTimeMillis
+        const report = { name: "silent", addresses: "10.7.0.0/24", memoryMb: 9000 }
+        yield* directory.report({ ...report, at: now - 50_000 })
+        assert.strictEqual((yield* placed()).host, "silent")
+        yield* directory.report({ ...report, at: now - Duration.toMillis(hostExpiry) - 1 })
+        assert.strictEqual((yield* Effect.flip(placed()))._tag, "NoHost")
+        assert.deepEqual(yield* place(resident.id), { host: "silent", address: resident.address })
+      })
+    )
+
+    behaves(
+      "gives an address out again only when all the others have had their turn",
+      Effect.gen(function* () {
+        yield* fleet({ round: ["10.8.0.0/29", 90_000] })
+        const placements = yield* Placements
+        const kept = yield* placed()
+        const turn: Array<string> = [kept.address]
+        for (let n = 0; n < 7; n++) {
+          const { address, id } = yield* placed()
+          turn.push(address)
+          yield* placements.release(id)
+        }
+        assert.deepEqual(
+          turn,
+          [1, 2, 3, 4, 5, 6, 2, 3].map((n) => `10.8.0.${n}`)
+        )
+      })
+    )
+
+    behaves(
+      "says when a host has no address left, and goes to another that has",
+      Effect.gen(function* () {
+        yield* fleet({ narrow: ["10.9.0.0/30", 90_000] })
+        assert.deepEqual(addressesOf([yield* placed(), yield* placed()]), ["10.9.0.1", "10.9.0.2"])
+        const full = yield* Effect.flip(placed())
+        assert.deepInclude(full, { _tag: "NoAddressLeft", host: "narrow", range: "10.9.0.0/30" })
+        yield* fleet({ narrow: ["10.9.0.0/30", 90_000], wide: ["10.9.1.0/30", 1000] })
+        assert.strictEqual((yield* placed()).host, "wide")
+      })
+    )
+
+    behaves(
+      "passes over addresses at which somebody listens",
+      Effect.gen(function* () {
+        yield* fleet({ busy: ["10.10.0.0/29", 90_000], taken: ["10.10.1.0/30", 1000] })
+        assert.strictEqual((yield* placed()).address, "10.10.0.3")
+        yield* fleet({ taken: ["10.10.1.0/30", 1000] })
+        const error = yield* Effect.flip(placed())
+        assert.deepInclude(error, { _tag: "NoAddressLeft", host: "taken" })
+        assert.deepEqual(yield* (yield* GuestHostDirectory).live(1), [
+          { name: "taken", addresses: "10.10.1.0/30", memoryMb: 1000, usedMb: 0 }
+        ])
+      }),
+      (host, address) => Effect.succeed(host !== "taken" && !["10.10.0.1", "10.10.0.2"].includes(address))
+    )
+
+    behaves(
+      "goes to the next host when one cannot be reached, and keeps no place there",
+      Effect.gen(function* () {
+        yield* fleet({ away: ["10.11.0.0/24", 9000], here: ["10.11.1.0/24", 1000] })
+        assert.strictEqual((yield* placed()).host, "here")
+        yield* fleet({ away: ["10.11.0.0/24", 9000] })
+        const id = yield* ordered()
+        assert.deepInclude(yield* Effect.flip(place(id)), { _tag: "ComputeError", transient: true })
+        assert.isTrue(Option.isNone(yield* (yield* Placements).find(id)))
+      }),
+      (host) => (host === "away" ? Effect.fail(unreachable) : Effect.succeed(true))
+    )
+
+    behaves(
+      "keeps no place for who is called off while the host is asked",
+      Effect.gen(function* () {
+        yield* fleet({ slow: ["10.12.0.0/24", 9000] })
+        const placements = yield* Placements
+        const id = yield* ordered()
+        const asking = yield* Effect.forkChild(place(id))
+        yield* placements.find(id).pipe(Effect.repeat({ until: Option.isSome }), Effect.timeout("5 seconds"))
+        yield* Fiber.interrupt(asking)
+        assert.isTrue(Option.isNone(yield* placements.find(id)))
+      }),
+      () => Effect.never
+    )
+
+    behaves(
+      "takes no memory twice, and no address, when many ask at once",
+      Effect.gen(function* () {
+        yield* fleet({ "m-1": ["10.13.0.0/24", 3000], "m-2": ["10.13.1.0/24", 3000] })
+        const all = yield* Effect.forEach(Array.from({ length: 12 }), () => placed(500), { concurrency: "unbounded" })
+        for (const host of ["m-1", "m-2"])
+          assert.lengthOf(
+            all.filter((one) => one.host === host),
+            6
+          )
+        assert.strictEqual(new Set(addressesOf(all)).size, 12)
+        assert.strictEqual((yield* Effect.flip(placed(500)))._tag, "NoHost")
+      })
+    )
+
+    behaves(
+      "has a place for Trove's agents where the operator's program makes servers, and no host is one",
+      Effect.gen(function* () {
+        yield* fleet({ host: ["10.14.0.0/24", 9000] })
+        const id = yield* ordered(100_000)
+        const trove = yield* place(id, { agent: "trove", memoryMb: 100_000 })
+        assert.deepEqual(trove, { host: "command", address: "10.99.0.1" })
+        assert.strictEqual((yield* placed()).host, "host")
+      })
+    )
+
+    behaves(
+      "listens to no host that instances cannot live on",
+      Effect.gen(function* () {
+        yield* fleet({})
+        const directory = yield* GuestHostDirectory
+        const at = yield* Clock.currentTimeMillis
+        yield* directory.report({ name: "command", addresses: "10.15.0.0/24", memoryMb: 9000, at })
+        yield* directory.report({ name: "odd", addresses: "10.15.0.1/24", memoryMb: 9000, at })
+        assert.deepEqual(yield* directory.live(1), [])
+        const trove = yield* place(yield* ordered(), { agent: "trove" })
+        assert.match(trove.address, /^10\.99\./)
+      })
+    )
+  })

@@ -1,0 +1,150 @@
+/** What a guest host does with what it is told, and what is told to it: over the fabric, with a compute that is played. */
+import { assert, it } from "@effect/vitest"
+import { Context, Deferred, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import { TestClock } from "effect/testing"
+import { MariadbManager } from "../../../src/guest/MariadbManager.ts"
+import { PostgresManager } from "../../../src/guest/PostgresManager.ts"
+import * as HostsCompute from "../../../src/layers/compute/HostsCompute.ts"
+import * as InProcessFabric from "../../../src/layers/fabric/InProcessFabric.ts"
+import * as GuestHost from "../../../src/layers/guesthost/GuestHost.ts"
+import { Compute, ComputeError } from "../../../src/services/Compute.ts"
+import { Fabric } from "../../../src/services/Fabric.ts"
+import { GuestHostApi, guestHostTopic } from "../../../src/services/GuestHostApi.ts"
+import { InstanceId } from "../../../src/services/Ids.ts"
+import { guestLink, serverSpec } from "../../conformance/guestHosts.ts"
+
+const one = InstanceId.make("00000000-0000-4000-8000-000000000001")
+const other = InstanceId.make("00000000-0000-4000-8000-000000000002")
+const specOf = (id: InstanceId) => ({ ...serverSpec(id), host: "alpha" })
+
+interface World {
+  /** What the host alpha was made to do, in order. */
+  readonly log: Array<string>
+  /** What befalls it on the way. */
+  readonly faults: { before: Effect.Effect<void, ComputeError> }
+  /** Of the taskmanager: it asks hosts over the fabric. */
+  readonly compute: Compute["Service"]
+  readonly fabric: Fabric["Service"]
+}
+
+const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
+  it.effect(behaviour, () =>
+    Effect.gen(function* () {
+      const log: Array<string> = []
+      const faults: World["faults"] = { before: Effect.void }
+      const noted = (line: string) =>
+        Effect.suspend(() => {
+          log.push(`${line} begins`)
+          return Effect.map(faults.before, () => void log.push(`${line} ends`))
+        })
+      const played = Compute.of({
+        portOf: () => 0,
+        isFree: (host, address, port) => Effect.succeed(`${host} ${address} ${port}` === "alpha 10.1.0.1 5432"),
+        ensure: (spec, link) =>
+          noted(`ensure ${spec.instanceId.at(-1)} ${link === null ? "" : Redacted.value(link.key)}`.trim()),
+        destroy: (id, host) => noted(`destroy ${id.at(-1)} ${host}`)
+      })
+      const fabric = Context.get(yield* Layer.build(InProcessFabric.layer), Fabric)
+      const host = GuestHost.layer({ name: "alpha", addresses: "10.1.0.0/24", memoryMb: 1024 })
+      yield* Layer.build(host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric)])))
+      const asking = HostsCompute.layer({ command: null, queues: "durable" })
+      const built = yield* Layer.build(asking.pipe(Layer.provide(Layer.succeed(Fabric, fabric))))
+      yield* body({ log, faults, compute: Context.get(built, Compute), fabric })
+    }).pipe(Effect.scoped)
+  )
+
+test("makes and removes servers where it is told to, with the guest's own link", ({ compute, log }) =>
+  Effect.gen(function* () {
+    yield* compute.ensure(specOf(one), guestLink("its key"))
+    yield* compute.ensure(specOf(other), null)
+    yield* compute.destroy(one, "alpha")
+    assert.deepEqual(
+      log.filter((line) => line.endsWith("ends")),
+      ["ensure 1 its key ends", "ensure 2 ends", "destroy 1 alpha ends"]
+    )
+  }))
+
+test("says for itself whether an address is free", ({ compute }) =>
+  Effect.gen(function* () {
+    assert.isTrue(yield* compute.isFree("alpha", "10.1.0.1", 5432))
+    assert.isFalse(yield* compute.isFree("alpha", "10.1.0.2", 5432))
+  }))
+
+test("is heard when it fails, in its own words", ({ compute, faults }) =>
+  Effect.gen(function* () {
+    const failure = new ComputeError({ message: "The disk is full.", detail: "ENOSPC", transient: true })
+    faults.before = Effect.fail(failure)
+    assert.deepEqual(yield* Effect.flip(compute.ensure(specOf(one), null)), failure)
+    assert.deepEqual(yield* Effect.flip(compute.destroy(one, "alpha")), failure)
+  }))
+
+test("is asked again later when it cannot be reached, whatever it was asked", ({ compute }) =>
+  Effect.gen(function* () {
+    for (const asked of [
+      compute.ensure({ ...specOf(one), host: "beta" }, null),
+      compute.destroy(one, "beta"),
+      compute.isFree("beta", "10.1.0.1", 5432)
+    ]) {
+      const error = yield* Effect.flip(asked)
+      assert.strictEqual(error.message, "The machine of the database cannot be reached.")
+      assert.include(error.detail, "guesthost.beta")
+      assert.isTrue(error.transient)
+    }
+  }))
+
+test("is not waited for longer than the step that asks can wait", ({ compute, faults }) =>
+  Effect.gen(function* () {
+    faults.before = Effect.never
+    const asking = yield* Effect.forkChild(Effect.flip(compute.ensure(specOf(one), null)))
+    yield* TestClock.adjust("110 seconds")
+    assert.include((yield* Fiber.join(asking)).detail, "Timeout")
+  }))
+
+test("removes a server only when what makes it has ended, and others meanwhile", ({ compute, faults, log }) =>
+  Effect.gen(function* () {
+    const gate = yield* Deferred.make<void>()
+    const reached = yield* Deferred.make<void>()
+    faults.before = Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(gate))
+    const making = yield* Effect.forkChild(compute.ensure(specOf(one), null))
+    yield* Deferred.await(reached)
+    faults.before = Effect.void
+    const removing = yield* Effect.forkChild(compute.destroy(one, "alpha"))
+    yield* compute.ensure(specOf(other), null)
+    assert.deepEqual(log, ["ensure 1 begins", "ensure 2 begins", "ensure 2 ends"])
+    yield* Deferred.succeed(gate, undefined)
+    yield* Effect.all([Fiber.join(making), Fiber.join(removing)])
+    assert.deepEqual(log.slice(3), ["ensure 1 ends", "destroy 1 alpha begins", "destroy 1 alpha ends"])
+  }))
+
+test("makes no server that is another host's, and none without an instance", ({ fabric, log }) =>
+  Effect.gen(function* () {
+    const host = fabric.client(guestHostTopic("alpha"), GuestHostApi)
+    for (const asked of [
+      host.ensure({ spec: { ...specOf(one), host: "beta" }, link: null }),
+      host.ensure({ spec: { ...specOf(one), instanceId: "../../etc" }, link: null }),
+      host.destroy({ instance_id: "../../etc" })
+    ]) {
+      const error = yield* Effect.flip(asked)
+      assert.strictEqual(error._tag, "ComputeError")
+    }
+    assert.deepEqual(log, [])
+  }))
+
+test("leaves servers of Trove's agents to the operator's program", ({ compute, log }) =>
+  Effect.gen(function* () {
+    const spec = { ...specOf(one), host: "command", agent: "trove" as const }
+    for (const asked of [compute.ensure(spec, guestLink("key")), compute.destroy(one, "command")]) {
+      const error = yield* Effect.flip(asked)
+      assert.strictEqual(error.detail, "there is no compute_command")
+      assert.isFalse(error.transient)
+    }
+    assert.isTrue(yield* compute.isFree("command", "10.9.0.1", 5432))
+    assert.deepEqual(log, [])
+  }))
+
+test("knows the ports that the agents' managers listen on", ({ compute }) =>
+  Effect.sync(() => {
+    for (const { datastores, port } of [PostgresManager, MariadbManager]) {
+      for (const datastore of datastores) assert.strictEqual(compute.portOf(datastore), port)
+    }
+  }))

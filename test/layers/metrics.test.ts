@@ -1,0 +1,68 @@
+/** What `/metrics` tells of instances and operations is what the store holds. */
+import { expect, layer } from "@effect/vitest"
+import { Effect, Layer, Metric, Schedule } from "effect"
+import { SqlClient } from "effect/sql"
+import type { State } from "../../src/actors/Instance.ts"
+import * as Metrics from "../../src/layers/Metrics.ts"
+import { operationId } from "../../src/services/Ids.ts"
+import { StateTag } from "../../src/services/Status.ts"
+import { stores } from "../support/postgres.ts"
+
+/** By its attributes, `state=Active` or `kind=build`. */
+const gauges = (id: string) =>
+  Effect.map(
+    Metric.snapshot,
+    (metrics) =>
+      new Map(
+        metrics.flatMap(({ attributes, id: found, state }) =>
+          found === id && "value" in state
+            ? Object.entries(attributes ?? {}).map(([key, value]) => [`${key}=${value}`, Number(state.value)] as const)
+            : []
+        )
+      )
+  )
+
+const insert = Effect.fnUntraced(function* (id: string, state: State, secondsAgo: number) {
+  const sql = yield* SqlClient.SqlClient
+  const since = new Date(Date.now() - secondsAgo * 1000)
+  yield* sql`
+    INSERT INTO instances (id, project, name, flavor, ram, volume_size, datastore_version, region, created, updated)
+    VALUES (${id}, 'p', 'db', '1', 1, 1, 'v', 'r', ${since}, ${since})`
+  yield* sql`
+    INSERT INTO lifecycles (instance, tag, state, generation, since)
+    VALUES (${id}, ${state._tag}, ${JSON.stringify(state)}::jsonb, 1, ${since})`
+})
+
+layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) => {
+  it.effect("count the instances of every state, and the operations under way with the age of the oldest", () =>
+    Effect.gen(function* () {
+      const deadline = Date.now() + 60_000
+      yield* insert("a", { _tag: "Active" }, 500)
+      yield* insert("b", { _tag: "Restarting", operation: operationId("restart", "b"), deadline }, 100)
+      yield* insert("c", { _tag: "Restarting", operation: operationId("restart", "c"), deadline }, 10)
+      yield* insert("d", { _tag: "Building", operation: operationId("build", "d"), deadline }, 50)
+      yield* Layer.build(Metrics.layer)
+      // The last that is read of a look at the store.
+      const oldest = yield* gauges("coffer_operation_oldest_seconds").pipe(
+        Effect.repeat({ until: (found) => found.has("kind=delete"), schedule: Schedule.spaced("20 millis") }),
+        Effect.timeout("10 seconds")
+      )
+      const instances = yield* gauges("coffer_instances")
+      expect([...instances.keys()].toSorted()).toEqual(StateTag.literals.map((tag) => `state=${tag}`).toSorted())
+      expect(instances.get("state=Active")).toBe(1)
+      expect(instances.get("state=Restarting")).toBe(2)
+      expect(instances.get("state=Failed")).toBe(0)
+      const running = yield* gauges("coffer_operations_running")
+      expect([...running]).toEqual(
+        expect.arrayContaining([
+          ["kind=build", 1],
+          ["kind=restart", 2],
+          ["kind=delete", 0]
+        ])
+      )
+      expect(oldest.get("kind=restart")).toBeGreaterThanOrEqual(100)
+      expect(oldest.get("kind=restart")).toBeLessThan(200)
+      expect(oldest.get("kind=delete")).toBe(0)
+    }).pipe(Effect.scoped)
+  )
+})
