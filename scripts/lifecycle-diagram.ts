@@ -5,6 +5,7 @@ import { decide, defaultDeadlines } from "../src/actors/Lifecycle.ts"
 import { operationId } from "../src/services/Ids.ts"
 
 const build = operationId("build", "b")
+const restart = operationId("restart", "r")
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
 
@@ -12,6 +13,7 @@ const states: ReadonlyArray<State> = [
   { _tag: "New" },
   { _tag: "Building", operation: build, deadline: 0 },
   { _tag: "Active" },
+  { _tag: "Restarting", operation: restart, deadline: 0 },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
@@ -20,10 +22,13 @@ const states: ReadonlyArray<State> = [
 
 const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["create", { _tag: "Create" }],
+  ["restart", { _tag: "Restart" }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
+  ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
+  ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
   ["deadline passed", { _tag: "DeadlinePassed" }]
 ]
@@ -41,7 +46,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2
@@ -53,6 +58,7 @@ ${[...arrows].join("\n")}
 | state | the API shows |
 |---|---|
 | New, Building | BUILD |
+| Restarting | REBOOT; a restart that failed is told in the history |
 | Active | ACTIVE, and as operating_status what the guest was last seen to be |
 | Deleting | SHUTDOWN |
 | Deleted | 404 |

@@ -14,13 +14,14 @@ const underWay = { operation: OperationId, deadline: Millis }
 export const New = Schema.TaggedStruct("New", {})
 export const Building = Schema.TaggedStruct("Building", underWay)
 export const Active = Schema.TaggedStruct("Active", {})
+export const Restarting = Schema.TaggedStruct("Restarting", underWay)
 /** `previous` is the operation that the delete calls off. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, previous: Schema.NullOr(OperationId) })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
 /** `previous` is an operation that was called off and has not come to its end yet. */
 export const Failed = Schema.TaggedStruct("Failed", { fault: Fault, previous: Schema.NullOr(OperationId) })
 
-export const State = Schema.Union([New, Building, Active, Deleting, Deleted, Failed])
+export const State = Schema.Union([New, Building, Active, Restarting, Deleting, Deleted, Failed])
 export type State = typeof State.Type
 
 /**
@@ -28,11 +29,12 @@ export type State = typeof State.Type
  * a request, by an operation in its last step. Each is handled once.
  */
 export const Create = Schema.TaggedStruct("Create", {})
+export const Restart = Schema.TaggedStruct("Restart", {})
 export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", { operation: OperationId })
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
 
-export const Command = Schema.Union([Create, Delete, OperationSucceeded, OperationFailed])
+export const Command = Schema.Union([Create, Restart, Delete, OperationSucceeded, OperationFailed])
 export type Command = typeof Command.Type
 
 /** Signals are news that may be lost, because a row or a sweep tells the same a little later. */

@@ -12,11 +12,16 @@ import type { Event, EventTag, State } from "./Instance.ts"
 /** How long each operation may take before it is called off. */
 export interface Deadlines {
   readonly build: Duration.Duration
+  readonly restart: Duration.Duration
   readonly delete: Duration.Duration
 }
 
 /** Trove waits 30 minutes for a build (`usage_timeout`). */
-export const defaultDeadlines: Deadlines = { build: Duration.minutes(30), delete: Duration.minutes(10) }
+export const defaultDeadlines: Deadlines = {
+  build: Duration.minutes(30),
+  restart: Duration.minutes(10),
+  delete: Duration.minutes(10)
+}
 
 /** What a decision may need of the world, drawn before it is made. */
 export interface Moment {
@@ -63,6 +68,7 @@ const table: Table = {
       },
       because: "create requested"
     }),
+    Restart: stay,
     Delete: (_, __, moment) => startDelete(null, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -71,6 +77,7 @@ const table: Table = {
   Building: {
     ...news,
     Create: stay,
+    Restart: stay,
     Delete: (state, _, moment) => startDelete(state.operation, moment),
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
@@ -89,14 +96,38 @@ const table: Table = {
   Active: {
     ...news,
     Create: stay,
+    Restart: (_, __, moment) => ({
+      state: {
+        _tag: "Restarting",
+        operation: operationId("restart", moment.fresh),
+        deadline: moment.now + Duration.toMillis(moment.deadlines.restart)
+      },
+      because: "restart requested"
+    }),
     Delete: (_, __, moment) => startDelete(null, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay
   },
+  // The database is there whatever becomes of its restart, so a restart that failed is no ERROR.
+  Restarting: {
+    ...news,
+    Create: stay,
+    Restart: stay,
+    Delete: (state, _, moment) => startDelete(state.operation, moment),
+    OperationSucceeded: (state, event) =>
+      event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database was restarted" } : null,
+    OperationFailed: (state, event) =>
+      event.operation === state.operation
+        ? { state: { _tag: "Active" }, because: `the restart failed: ${event.fault.message}` }
+        : null,
+    // What still runs of it finds that nobody waits for it any more, and ends.
+    DeadlinePassed: () => ({ state: { _tag: "Active" }, because: "the restart passed its deadline" })
+  },
   Deleting: {
     ...news,
     Create: stay,
+    Restart: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -117,6 +148,7 @@ const table: Table = {
   Deleted: {
     ...news,
     Create: stay,
+    Restart: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -125,13 +157,14 @@ const table: Table = {
   Failed: {
     ...news,
     Create: stay,
+    Restart: stay,
     Delete: (state, _, moment) => startDelete(state.previous, moment),
     // What was called off at its deadline may have come to its end after all.
     OperationSucceeded: (state, event, moment) => {
       if (event.operation !== state.previous) return null
-      return kindOf(event.operation) === "build"
-        ? { state: { _tag: "Active" }, because: "the database became ready after all" }
-        : { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
+      return kindOf(event.operation) === "delete"
+        ? { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
+        : { state: { _tag: "Active" }, because: "the database became ready after all" }
     },
     OperationFailed: (state, event) =>
       event.operation === state.previous
@@ -150,12 +183,12 @@ export const decide = (state: State, event: Event, moment: Moment): Decision => 
 }
 
 /** When the state must be left by itself, or null where the instance is at rest. */
-export const deadlineOf = (state: State): Millis | null =>
-  state._tag === "Building" || state._tag === "Deleting" ? state.deadline : null
+export const deadlineOf = (state: State): Millis | null => ("deadline" in state ? state.deadline : null)
 
 /** The work that a state asks for. Each is ensured: asking twice does it once. */
 export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId }
+  | { readonly _tag: "Restart"; readonly operation: OperationId }
   | { readonly _tag: "Delete"; readonly operation: OperationId; readonly previous: OperationId | null }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
   | { readonly _tag: "Rest" }
@@ -164,6 +197,8 @@ export const workOf = (state: State): Work => {
   switch (state._tag) {
     case "Building":
       return { _tag: "Build", operation: state.operation }
+    case "Restarting":
+      return { _tag: "Restart", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, previous: state.previous }
     case "Failed":

@@ -1,23 +1,32 @@
 /** The answers of the API as the commands read them: no more of each than they show. */
 import { Schema } from "effect"
 
+const Summary = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  status: Schema.String,
+  operating_status: Schema.String,
+  datastore: Schema.Struct({ type: Schema.String, version: Schema.String }),
+  ip: Schema.optionalKey(Schema.Array(Schema.String))
+})
+
+/** A page of a list, each instance as it came and as it is read. */
+export const ListedInstance = Summary
 export const Listed = Schema.Struct({
-  instances: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String })),
+  instances: Schema.Array(Schema.Json),
   links: Schema.optionalKey(Schema.Array(Schema.Struct({ rel: Schema.String, href: Schema.URLFromString })))
 })
 
-export const Shown = Schema.Struct({
-  instance: Schema.Struct({
-    id: Schema.String,
-    name: Schema.String,
-    status: Schema.String,
-    operating_status: Schema.String,
-    datastore: Schema.Struct({ type: Schema.String, version: Schema.String }),
-    ip: Schema.optionalKey(Schema.Array(Schema.String)),
-    fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
-  })
+export const Instance = Schema.Struct({
+  ...Summary.fields,
+  fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
 })
-export type Instance = (typeof Shown.Type)["instance"]
+export type Instance = typeof Instance.Type
+
+export const Shown = Schema.Struct({ instance: Instance })
+
+/** An instance with everything that the API tells of it, for other programs to read. */
+export const Whole = Schema.Struct({ instance: Schema.Json })
 
 const Entry = Schema.Struct({
   kind: Schema.Literals(["transition", "step", "report"]),
@@ -28,6 +37,7 @@ const Entry = Schema.Struct({
   to: Schema.optionalKey(Schema.String),
   because: Schema.optionalKey(Schema.String),
   operation: Schema.optionalKey(Schema.String),
+  operation_id: Schema.optionalKey(Schema.String),
   step: Schema.optionalKey(Schema.String),
   attempt: Schema.optionalKey(Schema.Int),
   outcome: Schema.optionalKey(Schema.String),
@@ -39,3 +49,7 @@ const Entry = Schema.Struct({
 export type Entry = typeof Entry.Type
 
 export const History = Schema.Struct({ history: Schema.Struct({ entries: Schema.Array(Entry) }) })
+
+export const Flavors = Schema.Struct({
+  flavors: Schema.Array(Schema.Struct({ name: Schema.String, str_id: Schema.String }))
+})

@@ -1,59 +1,87 @@
-/** How the commands ask the API: one question at a time, with a fault as words for a terminal. */
-import { Effect, Schema } from "effect"
-import { HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
-import { Listed } from "./answers.ts"
+/** How the commands ask the API: one question at a time, with a fault as words that say what to do. */
+import { Effect, Layer, Option, Redacted, Schema } from "effect"
+import { FetchHttpClient, Headers, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { type CommandFailed, type Connection, failed } from "./connection.ts"
+import { failWith } from "./failure.ts"
+import { plain } from "./terminal.ts"
 
-/** How many pages are looked through for a name. */
-export const maxPages = 100
+/** How long an answer may take. */
+const patience = "30 seconds"
 
-/** The service answered with a fault, or did not answer. */
-class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandFailed", {
-  message: Schema.String,
-  /** Of the answer; null when there was none. */
-  status: Schema.NullOr(Schema.Int)
-}) {}
+/** What the service says of itself: Trove's faults, and those of its middleware, which have another shape. */
+const Fault = Schema.Record(
+  Schema.String,
+  Schema.Struct({ message: Schema.String, details: Schema.optionalKey(Schema.NullOr(Schema.String)) })
+)
+const FlatFault = Schema.Struct({ message: Schema.String, title: Schema.String })
+const decodeFault = Schema.decodeUnknownOption(Schema.Union([FlatFault, Fault]))
 
-const failed = (message: string, status: number | null = null) => new CommandFailed({ message, status })
+const unauthenticated = ({ token }: Connection) =>
+  Option.isNone(token)
+    ? "The service wants to know who asks. Put a token into the variable COFFER_TOKEN, or name a file that holds one with --token-file."
+    : "The service does not know this token. Look at the variable COFFER_TOKEN, or at the file that --token-file names."
 
-const Fault = Schema.Record(Schema.String, Schema.Struct({ message: Schema.String }))
+/** What a refusal means to somebody at a terminal. */
+const explain = (connection: Connection, status: number, body: unknown): string => {
+  if (status === 401) return unauthenticated(connection)
+  const fault = Option.getOrUndefined(decodeFault(body))
+  if (fault !== undefined && typeof fault["title"] === "string")
+    return status === 403
+      ? `This token is not of the project ${connection.project}. Name its own with --project, or COFFER_PROJECT.`
+      : `The service answered ${status}: ${fault["title"]}.`
+  const [first] = Object.values(fault ?? {}).filter((inner) => typeof inner !== "string")
+  if (first === undefined) return `The service answered ${status}. Is it Coffer's API that --url names?`
+  return [first.message, first.details].filter((text) => typeof text === "string" && text !== "").join(" ")
+}
 
-/** `base` is a project's: its URL up to what stands after the project. */
-export const get = <A, I>(base: string, path: string, schema: Schema.Codec<A, I>) =>
-  HttpClient.execute(HttpClientRequest.get(`${base}${path}`)).pipe(
+const send = Effect.fnUntraced(function* (connection: Connection, request: HttpClientRequest.HttpClientRequest) {
+  const { base, token } = connection
+  const asked = Option.match(token, {
+    onNone: () => request,
+    onSome: (token) => HttpClientRequest.setHeader(request, "x-auth-token", Redacted.value(token))
+  })
+  const silent = failed(`${base} did not answer within ${patience}; what was asked may have happened.`)
+  const response = yield* HttpClient.execute(asked).pipe(
     Effect.mapError(() =>
-      failed(`Nothing answers at ${base}. Is the service running (coffer up)? Name it with --url.`)
+      failed(`Nothing answers at ${base}. Is the service running (coffer up)? Name it with --url, or COFFER_URL.`)
     ),
-    Effect.flatMap((response) =>
-      response.status < 300
-        ? Effect.orDie(HttpClientResponse.schemaBodyJson(schema)(response))
-        : HttpClientResponse.schemaBodyJson(Fault)(response).pipe(
-            Effect.orElseSucceed(() => ({ fault: { message: `the service answered ${response.status}` } })),
-            Effect.flatMap((fault) => Effect.fail(failed(Object.values(fault)[0]?.message ?? "", response.status)))
-          )
-    )
+    Effect.timeoutOrElse({ duration: patience, orElse: () => Effect.fail(silent) })
   )
-
-const allInstances = Effect.fnUntraced(function* (base: string) {
-  const all: Array<(typeof Listed.Type)["instances"][number]> = []
-  let query = ""
-  for (let page = 0; page < maxPages; page++) {
-    const { instances, links } = yield* get(base, `/instances${query}`, Listed)
-    all.push(...instances)
-    const next = links?.find(({ rel }) => rel === "next")
-    if (next === undefined) return all
-    // The link says https, whatever the service is reached by; only its query is news.
-    query = next.href.search
-  }
-  return yield* failed("There are too many instances to find one by its name; name it by its id.")
+  if (response.status >= 200 && response.status < 300) return response
+  const body = yield* Effect.orElseSucceed(response.json, () => null)
+  return yield* failed(plain(explain(connection, response.status, body)), response.status)
 })
 
-/** The id that a name stands for; an id stands for itself. */
-export const idOf = Effect.fnUntraced(function* (base: string, nameOrId: string) {
-  if (/^[0-9a-f]{8}-[0-9a-f-]{27}$/i.test(nameOrId)) return nameOrId
-  const found = (yield* allInstances(base)).filter(({ name }) => name === nameOrId)
-  if (found[0] === undefined) return yield* failed(`There is no instance named ${nameOrId}.`)
-  if (found.length > 1) {
-    return yield* failed(`${found.length} instances are named ${nameOrId}; name one by its id.`)
-  }
-  return found[0].id
-})
+const decoded =
+  <A, I>(connection: Connection, schema: Schema.Codec<A, I>) =>
+  (response: HttpClientResponse.HttpClientResponse): Effect.Effect<A, CommandFailed> =>
+    Effect.mapError(HttpClientResponse.schemaBodyJson(schema)(response), () =>
+      failed(`What answers at ${connection.base} is not Coffer's API. Name that with --url, or COFFER_URL.`)
+    )
+
+export const get = <A, I>(connection: Connection, path: string, schema: Schema.Codec<A, I>) =>
+  Effect.flatMap(send(connection, HttpClientRequest.get(`${connection.base}${path}`)), decoded(connection, schema))
+
+const posting = (connection: Connection, path: string, body: unknown) =>
+  send(connection, HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post(`${connection.base}${path}`), body))
+
+export const post = <A, I>(connection: Connection, path: string, body: unknown, schema: Schema.Codec<A, I>) =>
+  Effect.flatMap(posting(connection, path, body), decoded(connection, schema))
+
+/** Asks for something that is done later, and is answered with nothing. */
+export const order = (connection: Connection, path: string, body: unknown) =>
+  Effect.asVoid(posting(connection, path, body))
+
+export const remove = (connection: Connection, path: string) =>
+  Effect.asVoid(send(connection, HttpClientRequest.delete(`${connection.base}${path}`)))
+
+/** A token goes to the host that was named and to no trace: redirects are not followed. */
+const http = Layer.mergeAll(
+  FetchHttpClient.layer,
+  Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }),
+  Layer.succeed(Headers.CurrentRedactedNames, ["x-auth-token"])
+)
+
+/** A command that asks the API: with a client, and a failure as words for a terminal. */
+export const asking = <A, R>(command: Effect.Effect<A, CommandFailed, R>) =>
+  command.pipe(Effect.provide(http), Effect.asVoid, Effect.catchTag("CommandFailed", failWith))

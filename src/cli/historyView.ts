@@ -1,5 +1,6 @@
-/** The history of an instance as lines for a terminal. */
+/** An instance and its history as lines for a terminal. */
 import type { Entry, Instance } from "./answers.ts"
+import { plain } from "./terminal.ts"
 
 const time = (moment: string | undefined) => (moment ?? "").slice(11, 19)
 
@@ -11,10 +12,7 @@ const seconds = (entry: Entry) => {
 
 const marks: Record<string, string> = { done: "✓", failed: "✗", interrupted: "–", running: "…" }
 
-/** Terminals obey control characters; what a server wrote must not steer them. */
-const plain = (text: string) => text.replace(/\p{Cc}+/gu, " ")
-
-const line = (entry: Entry): string => {
+const lineOf = (entry: Entry): string => {
   switch (entry.kind) {
     case "transition":
       return `${time(entry.at)}  ${entry.from} → ${entry.to}: ${entry.because}`
@@ -30,14 +28,19 @@ const line = (entry: Entry): string => {
   }
 }
 
-export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>): string => {
-  const { datastore, fault, id, ip, name, operating_status, status } = instance
+/** One entry of the history. */
+export const renderEntry = (entry: Entry): string => plain(lineOf(entry))
+
+/** The instance in one line. */
+export const renderInstance = ({ datastore, id, ip, name, operating_status, status }: Instance): string => {
   const health = operating_status === "" ? "" : ` (${operating_status})`
   const address = ip === undefined || ip.length === 0 ? "" : `   ${ip.join(", ")}`
-  const lines = [
-    `${name}  ${status}${health}   ${datastore.type} ${datastore.version}${address}   ${id}`,
-    ...(fault === undefined ? [] : [`fault: ${fault.message}`]),
-    ...entries.map(line)
-  ]
-  return lines.map(plain).join("\n")
+  return plain(`${name}  ${status}${health}   ${datastore.type} ${datastore.version}${address}   ${id}`)
 }
+
+export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>): string =>
+  [
+    renderInstance(instance),
+    ...(instance.fault === undefined ? [] : [plain(`fault: ${instance.fault.message}`)]),
+    ...entries.map(renderEntry)
+  ].join("\n")

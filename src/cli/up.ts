@@ -1,8 +1,9 @@
 /** `coffer up`: the whole service in one process, until it is told to stop. */
-import { Cause, Console, Effect, Layer, Option, Schema } from "effect"
+import { Console, Effect, Layer, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
 import { DataFolder } from "../layers/embedded/DataFolder.ts"
 import * as Up from "../layers/Up.ts"
+import { launch } from "./launch.ts"
 
 const dataDir = Flag.String("data-dir").pipe(
   Flag.withDescription("The folder that holds everything; made if it is not there"),
@@ -46,21 +47,6 @@ Ctrl-C stops the service and its databases; the next start brings them back.
 `
 }
 
-/** What went wrong at the start, in words that say what to do. */
-const explain = (port: number, cause: Cause.Cause<unknown>): string => {
-  const error = Cause.squash(cause)
-  const inner = error instanceof Error && error.cause instanceof Error ? error.cause : error
-  if (inner instanceof Error && "code" in inner && inner.code === "EADDRINUSE") {
-    return `Port ${port} on ${Up.host} is taken. Stop what listens there, or name another with --port.`
-  }
-  if (inner instanceof Error && "code" in inner && inner.code === "EACCES") {
-    return `Port ${port} may not be used by this user. Name one above 1023 with --port.`
-  }
-  const message = error instanceof Error ? error.message : String(error)
-  const detail = Schema.is(Schema.Struct({ detail: Schema.String }))(error) ? error.detail.trim() : ""
-  return detail === "" ? message : `${message}\n${detail}`
-}
-
 export const up = Command.make(
   "up",
   { dataDir, port, runtime },
@@ -68,16 +54,7 @@ export const up = Command.make(
     const announce = Layer.effectDiscard(
       Effect.flatMap(DataFolder, ({ note, root }) => Console.log(nextSteps(options.port, root, note)))
     )
-    yield* Layer.launch(announce.pipe(Layer.provide(Up.layer(options)))).pipe(
-      Effect.catchCause((cause) =>
-        Cause.hasInterruptsOnly(cause)
-          ? Effect.failCause(cause)
-          : Effect.andThen(
-              Effect.andThen(Effect.logDebug(cause), Console.error(`coffer: ${explain(options.port, cause)}`)),
-              Effect.failCause(Cause.die(Option.none()))
-            )
-      )
-    )
+    yield* launch(announce.pipe(Layer.provide(Up.layer(options))), "--port")
   })
 ).pipe(
   Command.withDescription("Run the whole service in this process: api, taskmanager, conductor and guest agents"),

@@ -8,8 +8,9 @@ import { HttpServerResponse } from "effect/http"
 import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
 import type { DatabaseNotFound, InstanceNotReady, RootNeverEnabled, UserNotFound } from "../services/GuestRequests.ts"
-import type { OrderRefusal } from "../services/InstanceRequests.ts"
+import type { InstanceNotActionable, OrderRefusal } from "../services/InstanceRequests.ts"
 import type { InstanceNotFound } from "../services/Instances.ts"
+import type { StateTag } from "../services/Status.ts"
 
 const body = <const Code extends number>(code: Code) =>
   Schema.Struct({ code: Schema.Literal(code), message: Schema.String })
@@ -69,6 +70,7 @@ type DomainError =
   | OrderRefusal
   | InstanceNotFound
   | InstanceNotReady
+  | InstanceNotActionable
   | DatabaseNotFound
   | UserNotFound
   | RootNeverEnabled
@@ -96,6 +98,11 @@ const table: Table = {
   InstanceNotFound: ({ id }) => itemNotFound(`Resource ${id} cannot be found.`),
   InstanceNotReady: ({ id, status }) =>
     unprocessable(`Instance ${id} is not ready${status === null ? "" : `, status: ${status}`}.`),
+  InstanceNotActionable: ({ id, operatingStatus, state }) => {
+    const health = operatingStatus === "" ? "" : `, operating status was ${operatingStatus}`
+    const why = `${hindrance[state]}${health}`
+    return unprocessable(`Instance ${id} is not currently available for an action to be performed (${why}).`)
+  },
   DatabaseNotFound: ({ name }) => itemNotFound(`Database ${name} cannot be found on the instance.`),
   UserNotFound: ({ name, host }) => itemNotFound(`User ${name}@${host} cannot be found on the instance.`),
   RootNeverEnabled: () => itemNotFound("Root user has never been enabled on the instance."),
@@ -111,6 +118,17 @@ const guestTrouble: Record<FabricError["reason"], string> = {
   Overloaded: "its guest agent is too busy. Nothing was done; try again.",
   Undecodable: "its guest agent does not understand this request.",
   Crashed: "its guest agent met an error."
+}
+
+/** What Trove says that an instance does, by its server or by its task, when it refuses an action. */
+const hindrance: Record<StateTag, string> = {
+  New: "instance status was BUILD",
+  Building: "instance status was BUILD",
+  Active: "instance status was ACTIVE",
+  Restarting: "task status was (3 REBOOTING Rebooting the instance.)",
+  Deleting: "task status was (2 DELETING Deleting the instance.)",
+  Deleted: "task status was (2 DELETING Deleting the instance.)",
+  Failed: "instance status was ERROR"
 }
 
 const faultOf = (error: DomainError | Fault): Fault => {

@@ -39,7 +39,6 @@ const instance = "/instances/:instance" as const
 // A path that ends in /* is for what stands before it as well.
 
 const [first, ...rest] = [
-  ...refused("Instance actions (restart, resize, promote, eject, reset status)", `${instance}/action`, "POST"),
   ...empty("backups", `${instance}/backups`),
   ...refused("The default configuration of an instance", `${instance}/configuration`, "GET"),
   ...refused("Logs of an instance", `${instance}/log`, "GET", "POST"),

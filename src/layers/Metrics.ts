@@ -4,6 +4,8 @@
  */
 import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
+import { OperationKind } from "../services/Ids.ts"
+import { StateTag } from "../services/Status.ts"
 
 const interval = Duration.seconds(5)
 
@@ -15,11 +17,8 @@ const oldest = Metric.gauge("coffer_operation_oldest_seconds", {
 const mail = Metric.gauge("coffer_mailbox_waiting", { description: "Commands that no actor has handled yet" })
 const silent = Metric.gauge("coffer_guests_silent", { description: "Guests whose heartbeats have stopped" })
 
-const states = ["New", "Building", "Active", "Deleting", "Deleted", "Failed"]
-const kinds = [
-  { kind: "build", state: "Building" },
-  { kind: "delete", state: "Deleting" }
-]
+/** The state that an instance is in while the operation is under way. */
+const stateDuring: Record<OperationKind, StateTag> = { build: "Building", restart: "Restarting", delete: "Deleting" }
 
 interface StateRow {
   readonly tag: string
@@ -31,12 +30,12 @@ const collect = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const now = yield* Clock.currentTimeMillis
   const rows = yield* sql<StateRow>`SELECT tag, count(*) AS n, min(since) AS since FROM lifecycles GROUP BY tag`
-  for (const state of states) {
+  for (const state of StateTag.literals) {
     const row = rows.find(({ tag }) => tag === state)
     yield* Metric.update(Metric.withAttributes(instances, { state }), Number(row?.n ?? 0n))
   }
-  for (const { kind, state } of kinds) {
-    const row = rows.find(({ tag }) => tag === state)
+  for (const kind of OperationKind.literals) {
+    const row = rows.find(({ tag }) => tag === stateDuring[kind])
     yield* Metric.update(Metric.withAttributes(operations, { kind }), Number(row?.n ?? 0n))
     const age = row === undefined ? 0 : Math.max(0, now - row.since.getTime()) / 1000
     yield* Metric.update(Metric.withAttributes(oldest, { kind }), age)

@@ -11,6 +11,7 @@ export const layer = Layer.unwrap(
   Effect.gen(function* () {
     const deadlines = {
       build: yield* duration("COFFER_BUILD_DEADLINE", defaultDeadlines.build),
+      restart: yield* duration("COFFER_RESTART_DEADLINE", defaultDeadlines.restart),
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
     }
     const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))

@@ -225,6 +225,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
   yield* fabric.serve(guestTopic(id), GuestApi, {
     prepare: () => Effect.void,
     rpc_ping: () => Effect.succeed(true),
+    restart: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>

@@ -3,6 +3,7 @@ import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import { History } from "../../src/services/History.ts"
+import { heartbeatExpiry } from "../../src/services/Status.ts"
 import {
   active,
   adminToken,
@@ -61,7 +62,7 @@ it.effect("an active instance looks as Trove shows it", () =>
 it.effect("a guest that has been silent for too long shows as ERROR", () =>
   Effect.gen(function* () {
     const { id } = yield* active()
-    yield* TestClock.adjust("91 seconds")
+    yield* TestClock.adjust(heartbeatExpiry + 1_000)
     const { json } = yield* call("GET", one(id))
     expect([json.instance.status, json.instance.operating_status]).toEqual(["ACTIVE", "ERROR"])
   }).pipe(Effect.scoped, Effect.provide(server()))

@@ -4,7 +4,6 @@ import { Effect } from "effect"
 import { call, path, server } from "./harness.ts"
 
 const refused: ReadonlyArray<readonly [string, string]> = [
-  ["POST", "/instances/x/action"],
   ["GET", "/instances/x/configuration"],
   ["GET", "/instances/x/log"],
   ["POST", "/instances/x/log"],

@@ -1,4 +1,4 @@
-/** The routes of instances: create, list, show, rename, delete. */
+/** The routes of instances: create, list, show, rename, restart, delete. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Gate } from "../Gate.ts"
@@ -56,6 +56,17 @@ export const InstanceChanges = Schema.Struct({
   access: Later
 })
 
+/** What an action is told beside its name; a restart needs nothing. */
+const Arguments = Schema.Record(Schema.String, Schema.Json)
+
+export const InstanceAction = Schema.Struct({
+  restart: Schema.optionalKey(Arguments.annotate({ message: "must be an object" })),
+  resize: Later,
+  promote_to_replica_source: Later,
+  eject_replica_source: Later,
+  reset_status: Later
+})
+
 /** Fields beyond these are refused, as Trove does: a change that is not understood must not pass for done. */
 const strict = { errors: "all", onExcessProperty: "error" } as const
 
@@ -81,6 +92,11 @@ export class InstancesApi extends HttpApiGroup.make("instances")
     }),
     HttpApiEndpoint.get("show", "/instances/:instance", { params, success: One }),
     HttpApiEndpoint.delete("remove", "/instances/:instance", { params, success: Accepted }),
+    HttpApiEndpoint.post("act", "/instances/:instance/action", {
+      params,
+      payload: InstanceAction,
+      success: Accepted
+    }).annotate(HttpApi.PayloadParseOptions, strict),
     HttpApiEndpoint.put("update", "/instances/:instance", { params, payload: Changed, success: Accepted }).annotate(
       HttpApi.PayloadParseOptions,
       strict

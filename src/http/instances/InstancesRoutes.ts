@@ -1,5 +1,5 @@
 /** Handlers of the instance routes: from the wire to InstanceRequests and back. */
-import { Clock, Effect, Option } from "effect"
+import { Clock, Effect, Option, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Catalog } from "../../services/Catalog.ts"
@@ -10,7 +10,7 @@ import { answering, badRequest, notYet } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
 import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
-import type { InstanceChanges, NewInstance } from "./InstancesApi.ts"
+import type { InstanceAction, InstanceChanges, NewInstance } from "./InstancesApi.ts"
 import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
 
 const laterInCreate = {
@@ -30,6 +30,13 @@ const laterInUpdate = {
   slave_of: "Detaching a replica (slave_of)",
   datastore_version: "Upgrading the datastore version",
   access: "Changing the access"
+}
+
+const laterActions = {
+  resize: "Resizing an instance",
+  promote_to_replica_source: "Promoting a replica (promote_to_replica_source)",
+  eject_replica_source: "Ejecting a replica source (eject_replica_source)",
+  reset_status: "Resetting the status of an instance (reset_status)"
 }
 
 const isNothing = (value: unknown) =>
@@ -54,6 +61,14 @@ const refuseChanges = (changes: typeof InstanceChanges.Type) => {
       ? badRequest("Only one attribute (except 'name') is allowed to update.")
       : notYet(laterInUpdate[first])
   )
+}
+
+/** Lets a restart through, and nothing beside it. */
+const refuseActions = (asked: typeof InstanceAction.Type) => {
+  if (Object.keys(asked).length !== 1)
+    return Effect.fail(badRequest("Validation error: the body must name one action, as restart"))
+  const later = Struct.keys(laterActions).find((action) => action in asked)
+  return later === undefined ? Effect.void : Effect.fail(notYet(laterActions[later]))
 }
 
 /** A link to a flavor is as good as its id. */
@@ -141,6 +156,14 @@ export const InstancesRoutes = HttpApiBuilder.group(
       remove: ({ params }) =>
         Effect.gen(function* () {
           yield* requests.remove(scopeOf(yield* CurrentCaller), params.instance)
+        }).pipe(answering),
+
+      act: ({ params, payload }) =>
+        Effect.gen(function* () {
+          const scope = scopeOf(yield* CurrentCaller)
+          yield* requests.get(scope, params.instance)
+          yield* refuseActions(payload)
+          yield* requests.restart(scope, params.instance)
         }).pipe(answering),
 
       update: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering),

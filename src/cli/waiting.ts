@@ -1,0 +1,80 @@
+/** Waits for what was asked for to come to its end, and says what kept it from ending well. */
+import { Clock, Effect } from "effect"
+import type { Entry, Instance } from "./answers.ts"
+import type { Connection } from "./connection.ts"
+import { follow } from "./follow.ts"
+import type { Progress } from "./progress.ts"
+
+/** How long a database that is ACTIVE may take until it is seen to be healthy, in milliseconds. */
+const healthyWithin = 60_000
+
+/** How long a delete may take until its actor has taken it: until then the instance shows what it was before. */
+const begunWithin = 15_000
+
+/** A client can log in. */
+export const isHealthy = ({ operating_status, status }: Instance) =>
+  status === "ACTIVE" && (operating_status === "HEALTHY" || operating_status === "ACTIVE")
+
+/** The steps of the last restart that the history tells of. */
+const lastRestart = (entries: ReadonlyArray<Entry>) => {
+  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === "restart")
+  const id = steps.at(-1)?.operation_id
+  return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
+}
+
+/** Why the restart failed that was asked for after `before`, at rest; null when it did not. */
+export const restartFailure =
+  (before: ReadonlyArray<Entry>) =>
+  (entries: ReadonlyArray<Entry>): string | null => {
+    const { id, steps } = lastRestart(entries)
+    const isOurs = id !== undefined && id !== lastRestart(before).id
+    if (isOurs && steps.some(({ outcome }) => outcome === "done")) return null
+    return (isOurs ? steps.at(-1)?.error : null) ?? "it was called off."
+  }
+
+/** Waits until the instance serves. Answers null then, else why it does not. */
+export const awaitService = Effect.fnUntraced(function* (
+  connection: Connection,
+  id: string,
+  progress: Progress,
+  failureOf: (entries: ReadonlyArray<Entry>) => string | null = () => null
+) {
+  let failure: string | null = null
+  let unhealthySince: number | null = null
+  const isOver = Effect.fnUntraced(function* ({
+    entries,
+    instance
+  }: {
+    instance: Instance
+    entries: ReadonlyArray<Entry>
+  }) {
+    const { fault, operating_status, status } = instance
+    if (status === "ERROR") failure = fault?.message ?? "it is in ERROR."
+    if (status === "SHUTDOWN") failure = "it is being deleted."
+    if (status === "ACTIVE") failure = failureOf(entries)
+    if (failure !== null || isHealthy(instance)) return true
+    if (status !== "ACTIVE") return false
+    const now = yield* Clock.currentTimeMillis
+    unhealthySince ??= now
+    if (now - unhealthySince > healthyWithin) failure = `it is ACTIVE, but its database is ${operating_status}.`
+    return failure !== null
+  })
+  const last = yield* follow(connection, id, (sight) => Effect.andThen(progress.show(sight), isOver(sight))).pipe(
+    Effect.ensuring(progress.end)
+  )
+  return last === null ? "it is gone: somebody has deleted it." : failure
+})
+
+/** Waits until the instance is gone. Answers null then, else why it is not. */
+export const awaitEnd = Effect.fnUntraced(function* (connection: Connection, id: string, progress: Progress) {
+  const begin = yield* Clock.currentTimeMillis
+  let hasBegun = false
+  const isOver = Effect.fnUntraced(function* ({ instance: { status } }: { instance: Instance }) {
+    hasBegun ||= status === "SHUTDOWN" || (yield* Clock.currentTimeMillis) - begin > begunWithin
+    return hasBegun && status !== "SHUTDOWN"
+  })
+  const last = yield* follow(connection, id, (sight) => Effect.andThen(progress.show(sight), isOver(sight))).pipe(
+    Effect.ensuring(progress.end)
+  )
+  return last === null ? null : (last.instance.fault?.message ?? `it is ${last.instance.status} still.`)
+})

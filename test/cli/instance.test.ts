@@ -1,0 +1,370 @@
+/** `coffer instance` against a real API: what it prints where, how it ends, what it tells nobody. */
+import { createServer } from "node:http"
+import { NodeServices } from "@effect/platform-node"
+import { describe, expect, it } from "@effect/vitest"
+import { Console, Effect, Exit, Fiber, Layer, Option, Redacted, References, Schedule } from "effect"
+import { Command } from "effect/cli"
+import { HttpServer } from "effect/http"
+import type { State } from "../../src/actors/Instance.ts"
+import { instance } from "../../src/cli/instance.ts"
+import { CurrentScreen } from "../../src/cli/terminal.ts"
+import { History } from "../../src/services/History.ts"
+import { Identity, Unauthenticated } from "../../src/services/Identity.ts"
+import { type InstanceId, OperationId, ProjectId } from "../../src/services/Ids.ts"
+import { Instances } from "../../src/services/Instances.ts"
+import { ProvisioningStore } from "../../src/services/Provisioning.ts"
+import { fileWith } from "../config/fixture.ts"
+import { active, moveTo, serveGuest, server } from "../http/harness.ts"
+
+const project = "aa4a814f964a4470bf8d456d9e67a352"
+
+interface Ended {
+  readonly code: number
+  readonly out: string
+  readonly err: string
+}
+
+/** What a command has printed so far. */
+interface Printed {
+  out: string
+  err: string
+}
+
+/** Runs a command to its end, here, with what it prints in hand. */
+const runAt = Effect.fnUntraced(function* (
+  port: number,
+  args: ReadonlyArray<string>,
+  printed: Printed = { out: "", err: "" }
+) {
+  const captured: Console.Console = {
+    ...globalThis.console,
+    log: (...line) => {
+      printed.out += `${line.join(" ")}\n`
+    },
+    error: (...line) => {
+      printed.err += `${line.join(" ")}\n`
+    }
+  }
+  const screen = {
+    columns: null,
+    write: (text: string) => {
+      printed.err += text
+    }
+  }
+  const where = ["--url", `http://127.0.0.1:${port}`, "--project", project]
+  const exit = yield* Command.runWith(instance, { version: "0" })([...args, ...where]).pipe(
+    Effect.provideService(Console.Console, captured),
+    Effect.provideService(CurrentScreen, screen),
+    Effect.provide(NodeServices.layer),
+    Effect.exit
+  )
+  const failed = process.exitCode === 1 || Exit.isFailure(exit)
+  process.exitCode = 0
+  const ended: Ended = { code: failed ? 1 : 0, ...printed }
+  return ended
+})
+
+const portOfServer = Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
+  address._tag === "UnixPathAddress" ? Effect.die("the server listens on a socket") : Effect.succeed(address.port)
+)
+
+/** The same, against the server of the test. */
+const coffer = (...args: ReadonlyArray<string>) => Effect.flatMap(portOfServer, (port) => runAt(port, args))
+
+/** A live clock brings a live log along. */
+const quietly = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
+  Layer.provide(layer, Layer.succeed(References.MinimumLogLevel, "None"))
+
+const order = ["--datastore", "mysql", "--version", "8.0.29", "--flavor", "m1.small", "--size", "2"]
+
+/** The one instance, as soon as it is ordered. */
+const ordered = Effect.flatMap(Instances, (instances) =>
+  instances.list(ProjectId.make(project), { limit: 10, marker: null }).pipe(
+    Effect.repeat({ until: ({ items }) => items.length > 0, schedule: Schedule.spaced("10 millis") }),
+    Effect.map(({ items }) => items[0]?.desired.id as InstanceId)
+  )
+)
+
+const usersOf = Effect.fnUntraced(function* (id: InstanceId) {
+  const { users } = yield* (yield* ProvisioningStore).open(id)
+  return users.map(({ databases, name, password }) => [name, Redacted.value(password), databases.map((d) => d.name)])
+})
+
+const building: State = { _tag: "Building", operation: OperationId.make("build-1"), deadline: 1 }
+const fault = { message: "There is no such image.", details: null, at: 1 }
+
+/** The instance is up, and its guest says that a client can log in. */
+const comesUp = Effect.fnUntraced(function* (id: InstanceId) {
+  yield* serveGuest(id)
+  yield* moveTo(id, { _tag: "Active" }, "the database is ready")
+})
+
+const aRestart = Effect.fnUntraced(function* (id: InstanceId, outcome: "done" | "failed") {
+  const history = yield* History
+  const operation = OperationId.make("restart-1")
+  const step = { operation, operationName: "restart", step: "restart the database", attempt: 1 }
+  yield* moveTo(id, { _tag: "Restarting", operation, deadline: 1 }, "restart requested")
+  yield* history.stepStarted(id, { ...step, waitsFor: "the guest", deadline: null })
+  const error = outcome === "failed" ? "The volume is full." : null
+  yield* history.stepEnded(id, { ...step, outcome, error, detail: null })
+  yield* moveTo(id, { _tag: "Active" }, "it ended")
+})
+
+const restartAsked = (id: InstanceId) =>
+  Effect.flatMap(Instances, (instances) =>
+    Effect.repeat(instances.get("any", id), {
+      until: Option.exists(({ state }) => state === "Restarting"),
+      schedule: Schedule.spaced("10 millis")
+    })
+  )
+
+describe("create", () => {
+  it.live("orders what it is told, waits until a client can log in, and tells a drawn password once", () =>
+    Effect.gen(function* () {
+      const args = ["create", "first", ...order, "--database", "shop", "--user", "ann", "--wait"]
+      const running = yield* Effect.forkChild(coffer(...args))
+      const id = yield* ordered
+      yield* moveTo(id, building, "create requested")
+      yield* Effect.sleep("600 millis")
+      yield* comesUp(id)
+      const { code, err, out } = yield* Fiber.join(running)
+      expect(code).toBe(0)
+      const [begun, told, end, ...more] = out.trimEnd().split("\n")
+      expect(more).toEqual([])
+      expect(begun).toBe(`first is being built; its id is ${id}.`)
+      const password = /^The password of ann, told only now: ([\w-]{24})$/.exec(told ?? "")?.[1]
+      expect(yield* usersOf(id)).toEqual([["ann", password, ["shop"]]])
+      expect(end).toBe(`first  ACTIVE (HEALTHY)   mysql 8.0.29   ${id}`)
+      expect(err).toMatch(/ {2}New → Building: create requested\n/)
+      expect(err).toMatch(/ {2}Building → Active: the database is ready\n/)
+      expect(err).not.toContain(password)
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+
+  it.live("answers a program with one document, also when the build fails", () =>
+    Effect.gen(function* () {
+      const running = yield* Effect.forkChild(coffer("create", "first", ...order, "--user", "ann", "--wait", "--json"))
+      const id = yield* ordered
+      yield* moveTo(id, building, "create requested")
+      yield* moveTo(id, { _tag: "Failed", fault, previous: null })
+      const { code, err, out } = yield* Fiber.join(running)
+      expect(code).toBe(1)
+      const { instance, passwords } = JSON.parse(out)
+      expect(instance).toMatchObject({ id, status: "ERROR", fault: { message: fault.message }, volume: { size: 2 } })
+      expect(yield* usersOf(id)).toEqual([["ann", passwords.ann, []]])
+      expect(err).toMatch(/coffer: first was not built: There is no such image\.\n$/)
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+
+  it.live("tells a drawn password also when nobody waits for the end", () =>
+    Effect.gen(function* () {
+      const printed = { out: "", err: "" }
+      const args = ["create", "first", ...order, "--user", "ann", "--wait", "--json"]
+      const running = yield* Effect.forkChild(runAt(yield* portOfServer, args, printed))
+      const id = yield* ordered
+      yield* moveTo(id, building, "create requested")
+      yield* Effect.repeat(
+        Effect.sync(() => printed.err),
+        {
+          until: (err) => err.includes("New → Building"),
+          schedule: Schedule.spaced("10 millis")
+        }
+      )
+      yield* Fiber.interrupt(running)
+      const { instance, passwords } = JSON.parse(printed.out)
+      expect(instance).toMatchObject({ id, status: "BUILD" })
+      expect(yield* usersOf(id)).toEqual([["ann", passwords.ann, []]])
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+
+  it.live("takes passwords from a file, and does not tell them", () =>
+    Effect.gen(function* () {
+      const file = yield* fileWith("hush-1\nhush-2\n")
+      const users = ["--user", "ann", "--user", "bob", "--password-file", file]
+      const { code, err, out } = yield* coffer("create", "first", ...order, ...users)
+      expect([code, err]).toEqual([0, ""])
+      const id = yield* ordered
+      expect(yield* usersOf(id)).toEqual([
+        ["ann", "hush-1", []],
+        ["bob", "hush-2", []]
+      ])
+      expect(out).toBe(
+        `first is being built; its id is ${id}.\nWatch it come up:  coffer instance show --watch first\n`
+      )
+    }).pipe(Effect.provide(quietly(server())))
+  )
+
+  it.live("says what is wrong with an order, and orders nothing", () =>
+    Effect.gen(function* () {
+      const withFlavor = (flavor: string) => ["--datastore", "mysql", "--flavor", flavor, "--size", "1"]
+      const refused = yield* Effect.all(
+        [
+          coffer("create", "first", ...withFlavor("huge")),
+          coffer("create", "first", "--datastore", "oracle", "--flavor", "1", "--size", "1"),
+          coffer("create", "first", ...order, "--user", "ann", "--password-file", "/nowhere"),
+          coffer("create", "first", ...order, "--password", "hush"),
+          coffer("create", "first", ...order, "--token", "hush")
+        ],
+        { concurrency: 2 }
+      )
+      expect(refused.map(({ code }) => code)).toEqual([1, 1, 1, 1, 1])
+      const [flavor, datastore, file, password, token] = refused.map(({ err }) => err)
+      expect(flavor).toBe("coffer: There is no flavor huge. There are: m1.tiny, m1.small, m1.medium.\n")
+      expect(datastore).toBe("coffer: Datastore 'oracle' cannot be found.\n")
+      expect(file).toBe("coffer: The password file /nowhere cannot be read (ENOENT).\n")
+      expect(password).toContain("Unrecognized flag: --password")
+      expect(token).toContain("Unrecognized flag: --token")
+      const listed = yield* (yield* Instances).list(ProjectId.make(project), { limit: 10, marker: null })
+      expect(listed.items).toEqual([])
+    }).pipe(Effect.provide(quietly(server())))
+  )
+})
+
+describe("list and show", () => {
+  it.live("tell what is there, in words and as the API tells it", () =>
+    Effect.gen(function* () {
+      expect(yield* coffer("list")).toEqual({
+        code: 0,
+        out: "There are none. Order one with: coffer instance create\n",
+        err: ""
+      })
+      const { id } = yield* active({ name: "up" })
+      const { id: other } = yield* active({ name: "away" })
+      yield* moveTo(other, { _tag: "Failed", fault, previous: null })
+      const [table, json, shown, missing] = yield* Effect.all(
+        [
+          coffer("list"),
+          coffer("list", "--json"),
+          coffer("show", "up", "--json"),
+          coffer("show", "00000000-0000-4000-8000-00000000ffff")
+        ],
+        { concurrency: 2 }
+      )
+      expect(table.out.split("\n")).toEqual([
+        "NAME  STATUS  HEALTH   DATASTORE     ADDRESS  ID",
+        `away  ERROR            mysql 5.7.29           ${other}`,
+        `up    ACTIVE  HEALTHY  mysql 5.7.29           ${id}`,
+        ""
+      ])
+      const { instances } = JSON.parse(json.out)
+      expect(instances.map(({ name }: { name: string }) => name).toSorted()).toEqual(["away", "up"])
+      expect(instances[0].links).toHaveLength(2)
+      expect(JSON.parse(shown.out)).toMatchObject({
+        instance: { id, volume: { size: 2, used: 0.12 } },
+        history: { instance_id: id, entries: [{ kind: "transition", to: "Active" }] }
+      })
+      expect(missing).toMatchObject({
+        code: 1,
+        err: "coffer: There is no instance 00000000-0000-4000-8000-00000000ffff.\n"
+      })
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
+describe("restart", () => {
+  it.live("waits until the database is back", () =>
+    Effect.gen(function* () {
+      const { id } = yield* active({ name: "first" })
+      const running = yield* Effect.forkChild(coffer("restart", "first", "--wait"))
+      yield* restartAsked(id as InstanceId)
+      yield* aRestart(id as InstanceId, "done")
+      const { code, err, out } = yield* Fiber.join(running)
+      expect([code, out]).toEqual([0, "first was restarted.\n"])
+      expect(err).toMatch(/✓ restart the database \(\d\.\d s\)\n/)
+      expect(err).not.toContain("New → Active")
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+
+  it.live("tells why it failed, and why it is refused", () =>
+    Effect.gen(function* () {
+      const { id } = yield* active({ name: "first" })
+      const running = yield* Effect.forkChild(coffer("restart", "first", "--wait"))
+      yield* restartAsked(id as InstanceId)
+      const refused = yield* coffer("restart", "first")
+      expect(refused).toMatchObject({ code: 1, out: "" })
+      expect(refused.err).toMatch(/^coffer: Instance \S+ is not currently available .*REBOOTING/)
+      yield* aRestart(id as InstanceId, "failed")
+      const { code, err, out } = yield* Fiber.join(running)
+      expect([code, out]).toEqual([1, ""])
+      expect(err).toMatch(/coffer: The restart of first failed: The volume is full\.\n$/)
+      const again = yield* coffer("restart", "first", "--json")
+      expect(JSON.parse(again.out)).toMatchObject({ instance: { id, status: "REBOOT", operating_status: "" } })
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
+describe("delete", () => {
+  it.live("waits until nothing is there any more", () =>
+    Effect.gen(function* () {
+      const { id } = yield* active({ name: "first" })
+      const running = yield* Effect.forkChild(coffer("delete", "first", "--wait", "--json"))
+      const gone = Effect.flatMap(Instances, (instances) =>
+        Effect.repeat(instances.get("any", id), {
+          until: Option.exists(({ state }) => state === "Deleting"),
+          schedule: Schedule.spaced("10 millis")
+        })
+      )
+      yield* gone
+      yield* moveTo(id, { _tag: "Deleted", at: 1 })
+      const { code, out } = yield* Fiber.join(running)
+      expect([code, JSON.parse(out)]).toEqual([0, { instance: null }])
+      expect(yield* coffer("delete", "first")).toEqual({
+        code: 1,
+        out: "",
+        err: "coffer: There is no instance named first.\n"
+      })
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
+const secret = "of-a-file-1"
+const knowing = Layer.succeed(Identity, {
+  authenticate: (project, token) =>
+    Option.exists(token, (token) => Redacted.value(token) === secret)
+      ? Effect.succeed({ project, user: "ann", isAdmin: false })
+      : Effect.fail(new Unauthenticated())
+})
+
+describe("a token", () => {
+  it.live("is sent from a file, and asked for where it is missing", () =>
+    Effect.gen(function* () {
+      const file = yield* fileWith(`${secret}\n`)
+      expect((yield* coffer("list", "--token-file", file)).code).toBe(0)
+      const without = yield* coffer("list")
+      expect(without.code).toBe(1)
+      expect(without.err).toMatch(/^coffer: The service wants to know who asks\. Put a token .*--token-file\.\n$/)
+      const wrong = yield* coffer("list", "--token-file", yield* fileWith("another"))
+      expect(wrong.code).toBe(1)
+      expect(wrong.err).toMatch(/^coffer: The service does not know this token\./)
+    }).pipe(Effect.provide(quietly(server({}, knowing))))
+  )
+
+  /** Answers whatever it is asked with this, and tells what token it was shown. */
+  const listening = (status: number, headers: Record<string, string>, heard: (token: unknown) => void) =>
+    Effect.acquireRelease(
+      Effect.callback<{ readonly port: number; readonly close: () => void }>((resume) => {
+        const server = createServer((request, response) => {
+          heard(request.headers["x-auth-token"])
+          response.writeHead(status, headers).end("{}")
+        })
+        server.listen(0, "127.0.0.1", () => {
+          const address = server.address()
+          const port = typeof address === "object" && address !== null ? address.port : 0
+          resume(Effect.succeed({ port, close: () => server.close() }))
+        })
+      }),
+      ({ close }) => Effect.sync(close)
+    )
+
+  it.live("goes to nobody but who was named", () =>
+    Effect.gen(function* () {
+      const heard: Array<string> = []
+      const other = yield* listening(200, {}, (token) => heard.push(`the other: ${token}`))
+      const location = `http://127.0.0.1:${other.port}/`
+      const named = yield* listening(302, { location }, (token) => heard.push(`who was named: ${token}`))
+      const ended = yield* runAt(named.port, ["list", "--token-file", yield* fileWith(secret)])
+      expect(ended.err).toBe("coffer: The service answered 302. Is it Coffer's API that --url names?\n")
+      expect(heard).toEqual([`who was named: ${secret}`])
+    }).pipe(Effect.scoped)
+  )
+})
