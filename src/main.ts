@@ -5,11 +5,17 @@ import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Cause, Effect, Exit, Layer, Runtime } from "effect"
 import { Command } from "effect/cli"
 import { coffer } from "./cli/coffer.ts"
+import { roles } from "./layers/config/Configuration.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as Telemetry from "./layers/Telemetry.ts"
 
+/** A role that is a process of its own is a service of its own. */
+const role = roles.find((role) => role === process.argv[2])
+
 /** Telemetry adds its logger to those that are there, so ours must be there first. */
-const telemetry = Telemetry.layer.pipe(Layer.provideMerge(Logging.layer))
+const telemetry = Telemetry.layerOf(role === undefined ? "coffer" : `coffer-${role}`).pipe(
+  Layer.provideMerge(Logging.layer)
+)
 
 /** To have been told to stop is no failure, whoever asks for the exit code. */
 const teardown: Runtime.Teardown = (exit, onExit) =>

@@ -25,9 +25,12 @@ const exporters = ConfigProvider.layerAdd(
   })
 )
 
-/** Provide it outermost: whatever is built inside is traced. */
-export const layer = isWanted
-  ? Otlp.layerFromConfig({ resource: { serviceName: "coffer" }, loggerMergeWithExisting: true }).pipe(
-      Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson, exporters])
-    )
-  : Layer.succeed(References.TracerEnabled, false)
+/** Provide it outermost: whatever is built inside is traced. `serviceName`: what it is called if no variable says. */
+export const layerOf = (serviceName: string) =>
+  isWanted
+    ? Otlp.layerFromConfig({ resource: { serviceName }, loggerMergeWithExisting: true }).pipe(
+        Layer.provide([FetchHttpClient.layer, OtlpSerialization.layerJson, exporters])
+      )
+    : Layer.succeed(References.TracerEnabled, false)
+
+export const layer = layerOf("coffer")

@@ -15,28 +15,34 @@ import { PrometheusMetrics } from "effect/observability"
 import * as BuildInstance from "../actors/BuildInstance.ts"
 import * as DeleteInstance from "../actors/DeleteInstance.ts"
 import * as InstanceActor from "../actors/InstanceActor.ts"
+import * as RestartInstance from "../actors/RestartInstance.ts"
 import * as Taskmanager from "../actors/Taskmanager.ts"
 import { HttpRoutes, serveOptions } from "../http/Server.ts"
 import * as Conductor from "../services/Conductor.ts"
+import { localHost } from "../services/Placing.ts"
 import * as AesSecretBox from "./AesSecretBox.ts"
 import { ControlPostgres } from "./embedded/ControlPostgres.ts"
 import { DataFolder } from "./embedded/DataFolder.ts"
 import { replaceFile } from "./embedded/DurableFile.ts"
 import * as EmbeddedCatalog from "./embedded/EmbeddedCatalog.ts"
 import * as FolderGuestHosts from "./embedded/FolderGuestHosts.ts"
+import * as GuestLinks from "./embedded/GuestLinks.ts"
 import * as Host from "./embedded/Host.ts"
 import * as LocalCompute from "./embedded/LocalCompute.ts"
+import { loopbackRange } from "./embedded/LoopbackBlock.ts"
 import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
+import * as NoGuestAccess from "./embedded/NoGuestAccess.ts"
 import { PostgresBinaries } from "./embedded/PostgresBinaries.ts"
 import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
-import * as PgAddresses from "./postgres/PgAddresses.ts"
+import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
 import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
+import * as PgPlacements from "./postgres/PgPlacements.ts"
 import * as PgPool from "./postgres/PgPool.ts"
 import * as Settings from "./Settings.ts"
 
@@ -73,7 +79,8 @@ const store = Layer.unwrap(
       PgLifecycles.layer,
       PgObservations.layer,
       PgHistory.layer,
-      PgAddresses.layer(PgAddresses.addressBlock(root))
+      PgGuestHosts.layer,
+      PgPlacements.layer([localHost(loopbackRange(root))])
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })
 )
@@ -91,12 +98,14 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
 )
 
 const compute = Layer.unwrap(
-  Effect.map(DataFolder, ({ instances }) => LocalCompute.layer.pipe(Layer.provide(FolderGuestHosts.layer(instances))))
+  Effect.map(DataFolder, ({ instances }) =>
+    LocalCompute.layer.pipe(Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess]))
+  )
 )
 
 const taskmanager = Taskmanager.layer.pipe(
   Layer.provideMerge(InstanceActor.layer),
-  Layer.provide([BuildInstance.layer, DeleteInstance.layer])
+  Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer])
 )
 
 const api = (port: number) =>
@@ -119,7 +128,7 @@ export const layer = ({ dataDir, port, runtime }: Options) =>
       api(port).pipe(
         Layer.provide([Metrics.layer, ClusterPruning.layer]),
         Layer.provide(taskmanager),
-        Layer.provide(compute),
+        Layer.provide([compute, NoGuestAccess.layer]),
         Layer.provide(Layer.effectDiscard(Conductor.serve)),
         Layer.provide(Host.layer(found)),
         Layer.provide(EmbeddedCatalog.layer(found.host)),

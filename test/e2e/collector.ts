@@ -33,6 +33,8 @@ export interface CollectedSpan {
   readonly spanId: string
   readonly parentSpanId: string | undefined
   readonly name: string
+  /** Of which process. */
+  readonly service: string
   /** Milliseconds since the epoch. */
   readonly startedAt: number
   /** Those that are text. */
@@ -47,19 +49,24 @@ export interface Collector {
   readonly close: () => Promise<void>
 }
 
+/** Those that are text. */
+const textsOf = (attributes: typeof Attributes.Type): Readonly<Record<string, string>> =>
+  Object.fromEntries(attributes.flatMap(({ key, value }) => (stringValue(value) ? [[key, value.stringValue]] : [])))
+
 const spansOf = (body: string): ReadonlyArray<CollectedSpan> =>
-  Traces(body)
-    .resourceSpans.flatMap(({ scopeSpans }) => scopeSpans.flatMap(({ spans }) => spans))
-    .map(({ attributes, name, parentSpanId, spanId, startTimeUnixNano, traceId }) => ({
-      traceId,
-      spanId,
-      parentSpanId,
-      name,
-      startedAt: Number(startTimeUnixNano) / 1e6,
-      attributes: Object.fromEntries(
-        attributes.flatMap(({ key, value }) => (stringValue(value) ? [[key, value.stringValue]] : []))
-      )
-    }))
+  Traces(body).resourceSpans.flatMap(({ resource, scopeSpans }) =>
+    scopeSpans
+      .flatMap(({ spans }) => spans)
+      .map(({ attributes, name, parentSpanId, spanId, startTimeUnixNano, traceId }) => ({
+        traceId,
+        spanId,
+        parentSpanId,
+        name,
+        service: textsOf(resource.attributes)["service.name"] ?? "",
+        startedAt: Number(startTimeUnixNano) / 1e6,
+        attributes: textsOf(attributes)
+      }))
+  )
 
 export const startCollector = async (): Promise<Collector> => {
   const spans: Array<CollectedSpan> = []

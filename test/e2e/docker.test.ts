@@ -7,8 +7,9 @@ import type { CatalogContents, DatastoreManagerName } from "../../src/services/C
 import { buildImages, testImages } from "../images/build.ts"
 import { ensureDocker } from "../support/docker.ts"
 import { mustNotSkip } from "../support/packages.ts"
+import { eventually } from "./api.ts"
 import { type Login, mysql, postgres } from "./logins.ts"
-import { eventually, newService, type Service } from "./service.ts"
+import { newService, type Service } from "./service.ts"
 
 const engine = await ensureDocker()
 const missing = "missing" in engine ? engine.missing : null

@@ -2,7 +2,7 @@
  * What exists on this machine because of a service, as anybody sees it from outside: processes, listening
  * addresses, containers. Looks at the host only, never at the service.
  */
-import { execFile } from "node:child_process"
+import { execFile, execFileSync } from "node:child_process"
 import * as fs from "node:fs"
 import { promisify } from "node:util"
 
@@ -98,4 +98,13 @@ export const containersOn = async (folder: string) => {
     .split("\n")
     .filter((line) => line.includes(`${folder}/`))
     .map(ordered)
+}
+
+/** Removes the containers of these instances, whatever state they are in. */
+export const removeContainersOf = (instances: ReadonlyArray<string>) => {
+  for (const id of instances) {
+    const found = execFileSync("docker", ["ps", "-aq", "--filter", `label=coffer.instance=${id}`], { encoding: "utf8" })
+    const ids = found.split("\n").filter((line) => line !== "")
+    if (ids.length > 0) execFileSync("docker", ["rm", "--force", "--volumes", ...ids], { stdio: "ignore" })
+  }
 }

@@ -7,8 +7,9 @@ import { promisify } from "node:util"
 import { Schema } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ensurePackages, openstackClient } from "../support/packages.ts"
+import { eventually } from "./api.ts"
 import { postgres } from "./logins.ts"
-import { eventually, newService, type Service } from "./service.ts"
+import { newService, type Service } from "./service.ts"
 
 const run = promisify(execFile)
 

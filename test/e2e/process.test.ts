@@ -10,9 +10,10 @@ import { join } from "node:path"
 import { promisify } from "node:util"
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from "vitest"
 import { curl, ensurePackages } from "../support/packages.ts"
+import { eventually } from "./api.ts"
 import { killAllIn, processesIn } from "./footprint.ts"
 import { type Login, postgres, postgresUrl, withPostgres } from "./logins.ts"
-import { eventually, freePort, newService, runCoffer, type Service } from "./service.ts"
+import { freePort, newService, runCoffer, type Service } from "./service.ts"
 
 const run = promisify(execFile)
 
@@ -122,6 +123,32 @@ describe("coffer up with databases as processes", { timeout: 90_000 }, () => {
   it("is told by name what it cannot show", async () => {
     const shown = await runCoffer(["instance", "show", "nowhere", "--url", service.url])
     expect(shown).toEqual({ code: 1, output: "coffer: There is no instance named nowhere.\n" })
+  })
+
+  it("is ordered, restarted and deleted from the command line", async () => {
+    const typed = (...args: ReadonlyArray<string>) =>
+      runCoffer(["instance", ...args, "--wait"], { COFFER_URL: service.url })
+    const what = ["--datastore", "postgresql", "--flavor", "1", "--size", "1", "--database", "shop", "--user", "ann"]
+    const created = await typed("create", "typed", ...what)
+    expect(created.code, created.output).toBe(0)
+    const password = /^The password of ann, told only now: (\S+)$/m.exec(created.output)?.[1] ?? ""
+    expect(created.output).toMatch(/✓ wait for the database \(\d+\.\d s\)\n/)
+    const [, address = "", id = ""] = /^typed {2}ACTIVE \(HEALTHY\) .* (127\.\S+) +(\S+)$/m.exec(created.output) ?? []
+    const login = { ...ann(address), password }
+    await postgres(login, "CREATE TABLE kept AS SELECT 'tea' AS what")
+    const [server] = service.serversOf(id)
+
+    const restarted = await typed("restart", "typed")
+    expect(restarted.code, restarted.output).toBe(0)
+    expect(restarted.output).toMatch(/^typed was restarted\.$/m)
+    expect(service.serversOf(id).map(({ pid }) => pid)).not.toContain(server?.pid)
+    expect(await postgres(login, "SELECT what FROM kept")).toEqual(kept)
+
+    const deleted = await typed("delete", "typed")
+    expect(deleted.code, deleted.output).toBe(0)
+    expect(deleted.output).toMatch(/^typed is gone\.$/m)
+    expect(await service.show(id)).toBeNull()
+    expect(await postgres(login, "SELECT 1").catch(() => null)).toBeNull()
   })
 
   it("leaves databases serving when it is killed, and adopts them at the next start", async () => {
@@ -238,6 +265,28 @@ describe("coffer up with databases as processes", { timeout: 90_000 }, () => {
     const [successor, ...others] = service.serversOf(id)
     expect(successor?.pid).not.toBe(server?.pid)
     expect(others).toEqual([])
+    await service.remove(id)
+  })
+
+  it("restarts a database when it is asked to, with its data", async () => {
+    const id = await service.create({ name: "restarted", ...order })
+    const { address } = await service.healthy(id)
+    await write(address)
+    const [server] = service.serversOf(id)
+    const restart = () => service.request("POST", `/instances/${id}/action`, { restart: {} })
+    const answers = await Promise.all([restart(), restart()])
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([202, 422])
+    const told = await service.tells(id, "restart the database: done")
+    expect(told).toContain("→ Restarting")
+    await service.healthy(id)
+    expect(await read(address)).toEqual(kept)
+    const [successor, ...others] = service.serversOf(id)
+    expect(successor?.pid).not.toBe(server?.pid)
+    expect(others).toEqual([])
+    expect(told.filter((line) => line.includes("crash"))).toEqual([])
+    const log = await run("cat", [join(service.volumeOf(id), "server.log")])
+    expect(log.stdout).toContain("database system is shut down")
+    expect(log.stdout).not.toContain("not properly shut down")
     await service.remove(id)
   })
 

@@ -2,14 +2,13 @@
  * The service as its users run it: the real entry point as a process of its own, on a data folder and a port of
  * its own. Starts, stops and kills it, speaks to it over HTTP, and tells what exists because of it (footprint.ts). Whatever a test does, nothing that a service started outlives its `dispose`.
  */
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn } from "node:child_process"
 import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
-import { Schema } from "effect"
-import { expect } from "vitest"
-import { addressBlock } from "../../src/layers/postgres/PgAddresses.ts"
+import { addressBlock } from "../../src/layers/embedded/LoopbackBlock.ts"
+import { Api, eventually } from "./api.ts"
 import {
   containersOn,
   isBelow,
@@ -19,59 +18,16 @@ import {
   listenersIn,
   names,
   processesIn,
+  removeContainersOf,
   servesClient
 } from "./footprint.ts"
 
 const clone = join(import.meta.dirname, "../..")
-const node = join(clone, "node_modules/.bin/node")
+export const node = join(clone, "node_modules/.bin/node")
 /** What the script `coffer` runs, after its set-up. */
-const coffer = ["--disable-warning=ExperimentalWarning", join(clone, "src/main.ts")]
+export const coffer = ["--disable-warning=ExperimentalWarning", join(clone, "src/main.ts")]
 
-const pollInterval = 10
 const serveWithin = 60_000
-/** Long enough for a database of a busy machine; nothing that passes waits for it. */
-const patience = 60_000
-
-/** Waits until `look` finds something, and gives it. */
-export const eventually = async <A>(
-  what: string,
-  look: () => Promise<A | null> | A | null,
-  within = patience
-): Promise<A> => {
-  for (const deadline = Date.now() + within; ; ) {
-    const found = await look()
-    if (found !== null) return found
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${within} ms`)
-    await new Promise((resolve) => setTimeout(resolve, pollInterval))
-  }
-}
-
-const Instance = Schema.Struct({
-  id: Schema.String,
-  name: Schema.String,
-  status: Schema.String,
-  operating_status: Schema.String,
-  ip: Schema.optionalKey(Schema.Array(Schema.String)),
-  fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
-})
-export type Instance = typeof Instance.Type
-
-const Shown = Schema.decodeUnknownSync(Schema.Struct({ instance: Instance }))
-const Listed = Schema.decodeUnknownSync(Schema.Struct({ instances: Schema.Array(Instance) }))
-
-const Entry = Schema.Struct({
-  kind: Schema.String,
-  step: Schema.optionalKey(Schema.String),
-  outcome: Schema.optionalKey(Schema.String),
-  text: Schema.optionalKey(Schema.String),
-  to: Schema.optionalKey(Schema.String)
-})
-const History = Schema.decodeUnknownSync(Schema.Struct({ history: Schema.Struct({ entries: Schema.Array(Entry) }) }))
-
-export interface Answer {
-  readonly status: number
-  readonly body: unknown
-}
 
 /** What exists because of a service, as lines to be compared. */
 export interface Existing {
@@ -125,7 +81,7 @@ export const runCoffer = (args: ReadonlyArray<string>, env: Readonly<Record<stri
     )
   })
 
-export class Service {
+export class Service extends Api {
   readonly folder = newFolder()
   readonly data = join(this.folder, "data")
   readonly runtime: Options["runtime"]
@@ -135,6 +91,7 @@ export class Service {
   #output = ""
 
   constructor(port: number, { env = {}, runtime }: Options) {
+    super()
     this.port = port
     this.runtime = runtime
     // Tests look as often as they like.
@@ -205,76 +162,6 @@ export class Service {
     return this.#end("SIGKILL")
   }
 
-  async request(method: string, path: string, body?: unknown): Promise<Answer> {
-    const response = await fetch(`${this.url}/v1.0/demo${path}`, {
-      method,
-      headers: { "content-type": "application/json" },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) })
-    })
-    const text = await response.text()
-    return { status: response.status, body: text === "" ? null : JSON.parse(text) }
-  }
-
-  /** Orders a database, and gives its id. */
-  async create(order: { readonly name: string; readonly [key: string]: unknown }) {
-    const { body, status } = await this.request("POST", "/instances", {
-      instance: { flavorRef: "1", volume: { size: 1 }, datastore: { type: "postgresql" }, ...order }
-    })
-    expect(status, JSON.stringify(body)).toBe(200)
-    return Shown(body).instance.id
-  }
-
-  /** Null when there is no such instance (any more). */
-  async show(id: string): Promise<Instance | null> {
-    const { body, status } = await this.request("GET", `/instances/${id}`)
-    return status === 404 ? null : Shown(body).instance
-  }
-
-  async list(): Promise<ReadonlyArray<Instance>> {
-    return Listed((await this.request("GET", "/instances")).body).instances
-  }
-
-  /** The history in words: `build step: outcome`, `→ state`, what the guest said. */
-  async story(id: string): Promise<ReadonlyArray<string>> {
-    const { body } = await this.request("GET", `/instances/${id}/history`)
-    return History(body).history.entries.map((entry) =>
-      entry.kind === "step"
-        ? `${entry.step}: ${entry.outcome}`
-        : entry.kind === "transition"
-          ? `→ ${entry.to}`
-          : (entry.text ?? "")
-    )
-  }
-
-  /** Waits until the history says it. */
-  tells(id: string, words: string | RegExp) {
-    return eventually(`the history of ${id} tells ${words}`, async () => {
-      const told = await this.story(id)
-      return told.some((line) => (typeof words === "string" ? line.includes(words) : words.test(line))) ? told : null
-    })
-  }
-
-  /** Waits until a client can log in; fails when the instance has failed. */
-  async healthy(id: string) {
-    const instance = await eventually(`${id} is ACTIVE and HEALTHY`, async () => {
-      const instance = await this.show(id)
-      if (instance?.status === "ERROR") throw new Error(`the build failed: ${instance.fault?.message}`)
-      return instance?.status === "ACTIVE" && instance.operating_status === "HEALTHY" ? instance : null
-    })
-    return { ...instance, address: instance.ip?.[0] ?? "" }
-  }
-
-  async delete(id: string) {
-    const { status } = await this.request("DELETE", `/instances/${id}`)
-    expect(status).toBe(202)
-  }
-
-  /** Deletes it and waits until it is gone. */
-  async remove(id: string) {
-    await this.delete(id)
-    await eventually(`${id} is gone`, async () => ((await this.show(id)) === null ? true : null))
-  }
-
   volumeOf(id: string) {
     return join(this.root, "instances", id, "volume")
   }
@@ -307,14 +194,7 @@ export class Service {
   readonly #clear = () => {
     if (this.#child?.pid !== undefined && this.isRunning) this.#child.kill("SIGKILL")
     const { root } = this
-    for (const id of names(join(root, "instances"))) {
-      if (this.runtime !== "docker") break
-      const found = execFileSync("docker", ["ps", "-aq", "--filter", `label=coffer.instance=${id}`], {
-        encoding: "utf8"
-      })
-      const ids = found.split("\n").filter((line) => line !== "")
-      if (ids.length > 0) execFileSync("docker", ["rm", "--force", "--volumes", ...ids], { stdio: "ignore" })
-    }
+    if (this.runtime === "docker") removeContainersOf(names(join(root, "instances")))
     // Servers start helpers until they are dead themselves.
     for (const deadline = Date.now() + 10_000; killAllIn(root) > 0 && Date.now() < deadline; );
     fs.rmSync(root, { recursive: true, force: true, maxRetries: 5 })

@@ -2,9 +2,10 @@
 import { readFileSync } from "node:fs"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { eventually } from "./api.ts"
 import { type CollectedSpan, type Collector, drawTrace, startCollector } from "./collector.ts"
 import { postgres } from "./logins.ts"
-import { eventually, newService, type Service } from "./service.ts"
+import { newService, type Service } from "./service.ts"
 
 const userPassword = "user-Sekrit-77"
 const laterPassword = "later-Sekrit-88"

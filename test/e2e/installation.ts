@@ -1,0 +1,180 @@
+/**
+ * An installation as `docs/deploy.md` makes one: a broker, a PostgreSQL and four processes, each of which can be
+ * stopped, killed and started again. Whatever a test does, nothing that was started outlives its `dispose`.
+ */
+import { type ChildProcess, spawn } from "node:child_process"
+import { randomBytes } from "node:crypto"
+import * as fs from "node:fs"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { stringify } from "smol-toml"
+import { type Role, roles } from "../../src/layers/config/Configuration.ts"
+import { Api, eventually } from "./api.ts"
+import { killAllIn, names, removeContainersOf } from "./footprint.ts"
+import { coffer, freePort, node, runCoffer } from "./service.ts"
+
+const startWithin = 60_000
+
+/** A table of the configuration file. */
+type Table = Readonly<Record<string, unknown>>
+
+export interface Surroundings {
+  readonly databaseUrl: string
+  readonly brokerUrl: string
+  readonly managementUrl: string
+  /** What is offered, as a file. */
+  readonly catalog: string
+  readonly runtime: "docker" | "process"
+  /** The block of loopback addresses that databases get. */
+  readonly addresses: string
+  /** More settings of the taskmanager's. */
+  readonly taskmanager?: Table
+  readonly env?: Readonly<Record<string, string>>
+}
+
+interface Process {
+  readonly child: ChildProcess
+  output: string
+}
+
+export class Installation extends Api {
+  readonly folder = fs.mkdtempSync(join(fs.realpathSync(tmpdir()), "coffer-roles-"))
+  readonly file = join(this.folder, "coffer.toml")
+  readonly #token = randomBytes(24).toString("base64url")
+  override readonly headers = { "X-Auth-Token": this.#token }
+  readonly #processes = new Map<Role, Process>()
+  readonly #ports: Readonly<Record<Role | "rest" | "cluster", number>>
+  readonly #env: Readonly<Record<string, string>>
+  readonly #runtime: Surroundings["runtime"]
+
+  private constructor(ports: Readonly<Record<Role | "rest" | "cluster", number>>, surroundings: Surroundings) {
+    super()
+    fs.chmodSync(this.folder, 0o755)
+    this.#ports = ports
+    this.#env = surroundings.env ?? {}
+    this.#runtime = surroundings.runtime
+    const { addresses, brokerUrl, catalog, databaseUrl, managementUrl, runtime } = surroundings
+    const tables: Readonly<Record<string, Table>> = {
+      database: { url: databaseUrl },
+      broker: { urls: [brokerUrl], management_url: managementUrl },
+      secrets: { key: randomBytes(32).toString("base64") },
+      api: {
+        port: ports.rest,
+        rate_limit: 1_000_000,
+        tokens: [{ token: this.#token, project: "demo", user: "tester", admin: true }]
+      },
+      taskmanager: { port: ports.cluster, ...surroundings.taskmanager },
+      guestagent: { name: "one", data_dir: join(this.folder, "guests"), addresses, runtime },
+      catalog: { file: catalog },
+      health: Object.fromEntries(roles.map((role) => [`${role}_port`, ports[role]]))
+    }
+    fs.writeFileSync(this.file, stringify(tables), { mode: 0o600 })
+    process.once("exit", this.#clear)
+  }
+
+  static async make(surroundings: Surroundings): Promise<Installation> {
+    const [api, taskmanager, conductor, guestagent, rest, cluster] = await Promise.all(
+      Array.from({ length: 6 }, () => freePort())
+    )
+    const ports = { api, taskmanager, conductor, guestagent, rest, cluster }
+    const made = Object.entries(ports).map(([name, port]) => [name, port ?? 0])
+    return new Installation(Object.fromEntries(made), surroundings)
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.#ports.rest}`
+  }
+
+  outputOf(role: Role) {
+    return this.#processes.get(role)?.output ?? ""
+  }
+
+  /** Runs a command with this installation's configuration; fails when it does. */
+  async run(...args: ReadonlyArray<string>) {
+    const { code, output } = await runCoffer([...args, "--config", this.file], this.#env)
+    if (code !== 0) throw new Error(`coffer ${args.join(" ")} ended with ${code}:\n${output}`)
+    return output
+  }
+
+  /** What an operator does once: the tables, and a login for the machine that databases run on. */
+  async prepare() {
+    await this.run("db", "migrate")
+    const added = await this.run("host", "add", "one")
+    const [, table = ""] = added.split("[guestagent]")
+    const file = fs.readFileSync(this.file, "utf8")
+    const wanted = table.split("\n").filter((line) => /^(urls|key) = /.test(line))
+    fs.writeFileSync(this.file, file.replace("[guestagent]", ["[guestagent]", ...wanted].join("\n")))
+  }
+
+  /** Starts it, and returns when it is healthy. */
+  async start(role: Role) {
+    const child = spawn(node, [...coffer, role, "--config", this.file], {
+      detached: true,
+      env: { ...process.env, ...this.#env },
+      stdio: ["ignore", "pipe", "pipe"]
+    })
+    const started: Process = { child, output: "" }
+    this.#processes.set(role, started)
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk: Buffer) => {
+        started.output += chunk.toString()
+      })
+    }
+    await this.isHealthy(role)
+  }
+
+  async startAll() {
+    for (const role of roles) await this.start(role)
+  }
+
+  /** What `/health` answers; null when nobody does. */
+  async health(role: Role): Promise<number | null> {
+    return fetch(`http://127.0.0.1:${this.#ports[role]}/health`).then(
+      ({ status }) => status,
+      () => null
+    )
+  }
+
+  /** Waits until it says that it can do its work. */
+  isHealthy(role: Role) {
+    return eventually(
+      `${role} is healthy`,
+      async () => {
+        const found = this.#processes.get(role)
+        if (found !== undefined && found.child.exitCode !== null)
+          throw new Error(`${role} ended with ${found.child.exitCode}:\n${found.output}`)
+        return (await this.health(role)) === 200 ? true : null
+      },
+      startWithin
+    )
+  }
+
+  async #end(role: Role, signal: NodeJS.Signals) {
+    const found = this.#processes.get(role)
+    if (found === undefined || found.child.exitCode !== null || found.child.signalCode !== null) return null
+    const ended = new Promise<number | null>((resolve) => found.child.once("exit", resolve))
+    found.child.kill(signal)
+    return ended
+  }
+
+  stop(role: Role) {
+    return this.#end(role, "SIGTERM")
+  }
+
+  kill(role: Role) {
+    return this.#end(role, "SIGKILL")
+  }
+
+  readonly #clear = () => {
+    for (const { child } of this.#processes.values()) if (child.exitCode === null) child.kill("SIGKILL")
+    if (this.#runtime === "docker") removeContainersOf(names(join(this.folder, "guests/instances")))
+    for (const deadline = Date.now() + 10_000; killAllIn(this.folder) > 0 && Date.now() < deadline; );
+    fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+
+  async dispose() {
+    for (const role of roles) await this.kill(role)
+    this.#clear()
+    process.off("exit", this.#clear)
+  }
+}
