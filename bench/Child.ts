@@ -1,8 +1,11 @@
 /**
  * The processes of a measurement: our service, the bare server beside it and the load each have one of their own,
  * so that none measures another's garbage collector. They are asked by messages, and gone with the scope.
+ *
+ * `BENCH_DEBUG=1` shows what they write to stderr; `BENCH_PROFILE=<module>` has that child leave a CPU profile in the
+ * folder that the bench was started in.
  */
-import { fork } from "node:child_process"
+import { type ChildProcess, fork } from "node:child_process"
 import { join } from "node:path"
 import { Effect, Schema, type Scope } from "effect"
 
@@ -10,7 +13,11 @@ export class ChildFailed extends Schema.TaggedError<ChildFailed>()("ChildFailed"
   module: Schema.String,
   question: Schema.String,
   detail: Schema.String
-}) {}
+}) {
+  override get message() {
+    return `${this.module}, asked for ${this.question}: ${this.detail}`
+  }
+}
 
 export interface Child {
   readonly ask: <S extends Schema.Codec<unknown, unknown>>(
@@ -35,7 +42,7 @@ export const start = (
   Effect.acquireRelease(
     Effect.sync(() => {
       const child = fork(join(import.meta.dirname, "children", `${module}.ts`), [JSON.stringify(options)], {
-        execArgv: ["--disable-warning=ExperimentalWarning", ...flags],
+        execArgv: ["--disable-warning=ExperimentalWarning", ...flags, ...profiling(module)],
         env: { ...process.env, COFFER_RATE_LIMIT: "1000000000" },
         stdio: ["ignore", "ignore", process.env["BENCH_DEBUG"] ? "inherit" : "ignore", "ipc"]
       })
@@ -67,8 +74,19 @@ export const start = (
         )
       return { child, ask }
     }),
-    ({ child }) => Effect.sync(() => child.kill("SIGKILL"))
+    ({ child }) => (profiling(module).length === 0 ? Effect.sync(() => child.kill("SIGKILL")) : letEnd(child))
   )
+
+const profiling = (module: string): ReadonlyArray<string> =>
+  process.env["BENCH_PROFILE"] === module ? ["--cpu-prof", `--cpu-prof-name=${module}.cpuprofile`] : []
+
+/** By its own hand, for a profile is written at the end. */
+const letEnd = (child: ChildProcess) =>
+  Effect.callback<void>((resume) => {
+    if (child.exitCode !== null || child.signalCode !== null) return resume(Effect.void)
+    child.once("exit", () => resume(Effect.void))
+    child.send({ id: -1, question: "exit" })
+  })
 
 /** Where a child listens. */
 export const Listening = Schema.Struct({ port: Schema.Int })

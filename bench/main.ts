@@ -8,12 +8,29 @@ import { Cause, Effect, Exit } from "effect"
 import { type Figure, missing, type Row } from "./Row.ts"
 import { accept } from "./rows/accept.ts"
 import { active } from "./rows/active.ts"
+import { call } from "./rows/call.ts"
+import { cast } from "./rows/cast.ts"
+import { command } from "./rows/command.ts"
+import { fabricHeartbeats } from "./rows/fabricHeartbeats.ts"
+import { guests } from "./rows/guests.ts"
 import { heartbeats } from "./rows/heartbeats.ts"
 import { list } from "./rows/list.ts"
 import { memory } from "./rows/memory.ts"
 import { start } from "./rows/start.ts"
 
-const rows: ReadonlyArray<Row> = [list, accept, active, memory, start, heartbeats]
+const rows: ReadonlyArray<Row> = [
+  list,
+  accept,
+  active,
+  memory,
+  start,
+  heartbeats,
+  cast,
+  call,
+  fabricHeartbeats,
+  command,
+  guests
+]
 
 const machine = () => {
   const load = loadavg()[0]?.toFixed(2)
@@ -66,7 +83,7 @@ if (unknown.length > 0) {
   console.error(`bench: ${unknown.join(", ")}? Rows: ${rows.map(({ key }) => key).join(", ")}; flags: --list, --quick`)
   process.exitCode = 2
 } else if (flags.has("--list")) {
-  for (const { key, title } of rows) console.log(`${key.padEnd(12)}${title}`)
+  for (const { key, title } of rows) console.log(`${key.padEnd(20)}${title}`)
 } else {
   const chosen = keys.length === 0 ? rows : rows.filter(({ key }) => keys.includes(key))
   console.log(`${machine()}\n`)

@@ -10,14 +10,16 @@ import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
 import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
-import * as PgAddresses from "../../src/layers/postgres/PgAddresses.ts"
+import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
 import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
 import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
+import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
 import * as Telemetry from "../../src/layers/Telemetry.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
+import { localHost } from "../../src/services/Placing.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 
 export const sql = (url: string) => PgPool.layer(Redacted.make(url), "coffer-bench")
@@ -27,7 +29,8 @@ export const stores = Layer.mergeAll(
   PgLifecycles.layer,
   PgObservations.layer,
   PgHistory.layer,
-  PgAddresses.layer(99)
+  PgGuestHosts.layer,
+  PgPlacements.layer([localHost("127.99.0.0/16")])
 ).pipe(Layer.provide(AesSecretBox.layer(Redacted.make(new Uint8Array(32).fill(7)))))
 
 export const catalog = EmbeddedCatalog.layer({ runtime: "process", mariadb: Option.none() })

@@ -13,6 +13,7 @@ import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import { InstanceEntity } from "../../src/actors/InstanceMailbox.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as Logging from "../../src/layers/Logging.ts"
 import * as Metrics from "../../src/layers/Metrics.ts"
@@ -20,13 +21,19 @@ import * as ClusterPruning from "../../src/layers/postgres/ClusterPruning.ts"
 import { Compute } from "../../src/services/Compute.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
 import * as composition from "./composition.ts"
+import { memory } from "./memory.ts"
 import { answer, options } from "./parent.ts"
 
 const { url } = options(Schema.Struct({ url: Schema.String }))
 
 const compute = Layer.succeed(
   Compute,
-  Compute.of({ portOf: () => 5432, ensure: () => Effect.void, destroy: () => Effect.void })
+  Compute.of({
+    portOf: () => 5432,
+    isFree: () => Effect.succeed(true),
+    ensure: () => Effect.void,
+    destroy: () => Effect.void
+  })
 )
 
 const cluster = ClusterWorkflowEngine.layer.pipe(
@@ -44,7 +51,7 @@ const runtime = ManagedRuntime.make(
   composition.api.pipe(
     Layer.provide([Metrics.layer, ClusterPruning.layer]),
     Layer.provide(taskmanager),
-    Layer.provide(compute),
+    Layer.provide([compute, NoGuestAccess.layer]),
     Layer.provide(Layer.effectDiscard(Conductor.serve)),
     Layer.provide(composition.catalog),
     Layer.provide(InProcessFabric.layer),
@@ -69,16 +76,6 @@ const wakeAll = Effect.gen(function* () {
 const awake = Effect.flatMap(Sharding.Sharding, ({ activeEntityCount }) =>
   Effect.map(activeEntityCount, (awake) => ({ awake }))
 )
-
-/** What is left when the garbage is gone, in bytes. */
-const memory = async () => {
-  for (let n = 0; n < 4; n++) {
-    globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" })
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  const { external, heapUsed, rss } = process.memoryUsage()
-  return { heap: heapUsed + external, rss }
-}
 
 answer({
   listening: () => runtime.runPromise(Effect.map(composition.port, (port) => ({ port }))),

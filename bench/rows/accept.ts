@@ -5,32 +5,19 @@
 import { Effect, Schema } from "effect"
 import * as Child from "../Child.ts"
 import * as Load from "../Load.ts"
+import { liftQuotas, order, projects } from "../Orders.ts"
 import { type Figure, median, medianRatio, perSecond, type Row, spread } from "../Row.ts"
 import * as Store from "../Store.ts"
 
 const atOnce = 32
-const projects = Array.from({ length: 8 }, (_, n) => `bench-${n}`)
 const target = 300
-
-const order = {
-  instance: {
-    name: "first",
-    flavorRef: "1",
-    volume: { size: 1 },
-    datastore: { type: "postgresql" },
-    databases: [{ name: "shop" }],
-    users: [{ name: "ann", password: "secret-1", databases: [{ name: "shop" }] }]
-  }
-}
 
 export const accept: Row = {
   key: "accept",
   title: `POST accepted, ${atOnce} at once, ${projects.length} projects, fsync on`,
   measure: Effect.fnUntraced(function* ({ quick }) {
     const { sql, url } = yield* Store.open
-    for (const project of projects)
-      for (const resource of ["instances", "volumes"])
-        yield* sql`INSERT INTO quota_limits ${sql.insert({ project, resource, hard_limit: 1_000_000 })}`
+    yield* liftQuotas(sql)
     /** Both sides begin with empty tables: the sums of a quota grow with its holds. */
     const empty = sql`TRUNCATE instances CASCADE`
 

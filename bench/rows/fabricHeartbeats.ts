@@ -1,0 +1,159 @@
+/**
+ * Heartbeats that lie in the conductor's queue of a RabbitMQ, taken by the conductor until they are rows, beside bare
+ * amqplib that reads the very same messages as JSON; and how many transactions they cost the store, of few guests and
+ * of many.
+ */
+import { Effect, Schema } from "effect"
+import { conductorTopic } from "../../src/services/ConductorApi.ts"
+import { withBroker } from "../Broker.ts"
+import * as Child from "../Child.ts"
+import type { Form } from "../children/rabbitComposition.ts"
+import { type Effort, type Figure, median, medianRatio, perSecond, type Row, spread } from "../Row.ts"
+import * as Store from "../Store.ts"
+
+const target = 0.5
+const guests = 2000
+/** As many as the conductor takes at once. */
+const prefetch = 256
+const words: Record<Form, string> = { plain: "in clear text", coffer: "sealed", trove: "encrypted as Trove does" }
+
+const Rate = Schema.Struct({ perSecond: Schema.Number })
+const Drained = Schema.Struct({ perSecond: Schema.Number, beatsEach: Schema.Number })
+const Sent = Schema.Struct({ from: Schema.Number })
+
+type OpenStore = Effect.Success<typeof Store.open>
+
+const idsOf = ({ sql }: OpenStore) =>
+  Effect.map(sql<{ readonly id: string }>`SELECT id FROM instances ORDER BY id`, (rows) => rows.map(({ id }) => id))
+
+const written = Effect.fnUntraced(function* (store: OpenStore, broker: string, form: Form, { quick }: Effort) {
+  const { sql, url } = store
+  const ids = yield* idsOf(store)
+  const load = yield* Child.start("guestLoad", { broker, copied: true, form, url })
+  const ours = yield* Child.start("fabricConductor", { broker, form, url })
+  const bare = yield* Child.start("bareConsume", { broker })
+  for (const child of [load, ours]) yield* child.ask("ready", Schema.Unknown)
+  yield* load.ask("giveKeys", Schema.Unknown, ids)
+  const [rates, limits, cpu, batches]: [number[], number[], number[], number[]] = [[], [], [], []]
+  const beats = quick ? 1 : 5
+  const count = ids.length * beats
+  const drainOurs = Effect.gen(function* () {
+    const { cpuMicros, result } = yield* Child.cpuDuring(ours, ours.ask("drain", Drained, { count }))
+    rates.push(result.perSecond)
+    cpu.push(cpuMicros / count)
+    batches.push(result.beatsEach)
+  })
+  const drainBare = Effect.map(bare.ask("drain", Rate, { topic: conductorTopic, count, prefetch }), (result) =>
+    limits.push(result.perSecond)
+  )
+  // The first one warms both up.
+  for (let round = -1; round < (quick ? 1 : 7); round++) {
+    if (round === 0) for (const figures of [rates, limits, cpu, batches]) figures.length = 0
+    const { from } = yield* load.ask("beat", Sent, { ids, rounds: beats })
+    for (const side of round % 2 === 0 ? [drainOurs, drainBare] : [drainBare, drainOurs]) yield* side
+    const last = from + ((beats - 1) * ids.length) / 100_000
+    const rows = yield* sql<{
+      readonly n: bigint
+    }>`SELECT count(*) AS n FROM observations WHERE sent > to_timestamp(${last}::float8)`
+    const left = yield* load.ask("left", Schema.Int)
+    if (Number(rows[0]?.n) < ids.length || left > 0) {
+      return yield* Effect.die(`the last beats of ${rows[0]?.n} guests were written, ${left} messages are left`)
+    }
+    yield* sql`VACUUM observations`.unprepared
+  }
+  const ratio = medianRatio(rates, limits)
+  const hasTarget = form === "plain"
+  const figure: Figure = {
+    name: `heartbeats of ${ids.length} guests over RabbitMQ, ${words[form]}, written`,
+    ours: perSecond(median(rates)),
+    limit: `${perSecond(median(limits))} (amqplib, JSON.parse)`,
+    ratio: ratio.toFixed(2),
+    target: hasTarget ? `>= ${target}` : "",
+    met: hasTarget ? ratio >= target : null,
+    notes: [
+      `ours: ${spread(rates, perSecond)}; ${median(cpu).toFixed(0)} µs of its process a beat, ${median(batches).toFixed(0)} beats a statement`,
+      `amqplib: ${spread(limits, perSecond)}`
+    ]
+  }
+  return figure
+}, Effect.scoped)
+
+const pace = 1000
+const few = 100
+const many = 10_000
+/** What counts as no growth: what it varies by from round to round. */
+const growth = 1.2
+
+/** How many transactions a second the store had while these guests beat. */
+const transactions = Effect.fnUntraced(function* (store: OpenStore, broker: string, seconds: number) {
+  const ids = yield* idsOf(store)
+  // What a process did is counted at the latest when it ends.
+  const committed = Effect.map(
+    store.sql<{ readonly n: bigint }>`SELECT xact_commit AS n FROM pg_stat_database WHERE datname = current_database()`,
+    (rows) => Number(rows[0]?.n)
+  ).pipe(Effect.delay("2 seconds"))
+  const before = yield* committed
+  const paced = yield* Effect.gen(function* () {
+    const load = yield* Child.start("guestLoad", { broker, copied: false, form: "plain", url: store.url })
+    const conductor = yield* Child.start("fabricConductor", { broker, form: "plain", url: store.url })
+    for (const child of [load, conductor]) yield* child.ask("ready", Schema.Unknown)
+    yield* conductor.ask("serve", Schema.Unknown)
+    return yield* load.ask("pace", Rate, { ids, perSecond: pace, seconds })
+  }).pipe(Effect.scoped)
+  const kept = yield* committed
+  const beats = pace * seconds
+  return { perSecond: ((kept - before) * paced.perSecond) / beats, paced: paced.perSecond }
+})
+
+const statements = Effect.fnUntraced(function* (store: OpenStore, broker: string, { quick }: Effort) {
+  const { insertActive, sql } = store
+  const seconds = quick ? 1 : 5
+  const rounds = Array.from({ length: quick ? 1 : 3 })
+  const measure = Effect.fnUntraced(function* (guests: number) {
+    yield* sql`TRUNCATE instances CASCADE`
+    yield* insertActive("bench", guests)
+    yield* sql`ANALYZE`
+    return yield* Effect.forEach(rounds, () => transactions(store, broker, seconds))
+  })
+  const [small, large] = [yield* measure(few), yield* measure(many)]
+  const rateOf = (seen: typeof small) => median(seen.map((round) => round.perSecond))
+  const times = rateOf(large) / rateOf(small)
+  const note = (guests: number, seen: typeof small) =>
+    `${guests} guests: ${spread(
+      seen.map((round) => round.perSecond),
+      perSecond
+    )}, at ${perSecond(median(seen.map(({ paced }) => paced)))} heartbeats`
+  const figure: Figure = {
+    name: `transactions for ${pace} heartbeats a second, of ${many} guests beside of ${few}`,
+    ours: perSecond(rateOf(large)),
+    limit: `${perSecond(rateOf(small))} (${few} guests)`,
+    ratio: times.toFixed(2),
+    target: `<= ${growth}`,
+    met: times <= growth,
+    notes: [note(few, small), note(many, large)]
+  }
+  return figure
+})
+
+export const fabricHeartbeats: Row = {
+  key: "fabric-heartbeats",
+  title: `heartbeats of ${guests} guests over RabbitMQ, written`,
+  measure: (effort) =>
+    withBroker(
+      fabricHeartbeats.title,
+      `>= ${target}`,
+      Effect.fnUntraced(function* (broker) {
+        const store = yield* Store.open
+        yield* store.insertActive("bench", guests)
+        yield* store.sql`UPDATE observations SET sent = now() - interval '1 hour'`
+        yield* store.sql`ANALYZE`
+        const figures: Figure[] = []
+        for (const form of ["plain", "coffer", "trove"] as const) {
+          // A guest's key has the form that its agent had at its build.
+          yield* store.sql`DELETE FROM guest_keys`
+          figures.push(yield* written(store, broker, form, effort))
+        }
+        return [...figures, yield* statements(store, broker, effort)]
+      })
+    )
+}
