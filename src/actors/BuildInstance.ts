@@ -204,7 +204,10 @@ export const layer = BuildInstance.toLayer(
         // It may be called off, or lose its store, between its last word and its end.
         if (yield* insist(hasSucceeded(operation))) return
         yield* closeWait(operation, "interrupted", null)
-        for (const { execute, name } of teardown(operation)) yield* takeBack(operation, { name, execute })
+        for (const { execute, name } of teardown(operation)) {
+          // What leads to a thing that is still there is kept with it, for the delete to find.
+          if (!(yield* takeBack(operation, { name, execute }))) break
+        }
         yield* insist(reportOutcome(operation, cause))
       })
     )

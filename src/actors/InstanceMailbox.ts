@@ -2,7 +2,7 @@
  * How an operation speaks to its instance: its outcome is written to the durable mailbox, and the actor is
  * woken to read it. Losing the wake-up costs a moment; a sweep finds the letter.
  */
-import { Cause, Clock, Effect, Option, Schema } from "effect"
+import { Cause, Clock, Duration, Effect, Option, Schema } from "effect"
 import { Entity } from "effect/cluster"
 import { Rpc } from "effect/rpc"
 import { ServiceStatus } from "../services/ConductorApi.ts"
@@ -17,10 +17,17 @@ export const InstanceEntity = Entity.make("Instance", [
   Rpc.make("Silent")
 ])
 
-/** Wakes the actor of an instance; whatever hinders it only delays. */
+/** How long news waits for an actor that is moving from one process to another; a sweep brings it again. */
+const newsPatience = Duration.seconds(1)
+
+/** Gives the actor news; whatever hinders it only delays, and holds up no other. */
+export const tell = <E, R>(news: Effect.Effect<void, E, R>): Effect.Effect<void, never, R> =>
+  Effect.ignoreCause(Effect.timeout(news, newsPatience), { log: "Debug" })
+
+/** Wakes the actor of an instance. */
 export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
   const client = yield* InstanceEntity.client
-  yield* Effect.ignoreCause(client(instance).Wake(undefined, { discard: true }), { log: "Debug" })
+  yield* tell(client(instance).Wake(undefined, { discard: true }))
 })
 
 const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | unknown> | null, at: number): Command => {

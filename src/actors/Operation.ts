@@ -144,11 +144,14 @@ export const step = <R, Success extends Schema.Constraint = typeof Schema.Void>(
   }).pipe(Activity.retry({ times: step.retries, while: (failure) => failure.transient }))
 }
 
-/** Takes something back after a failure: tried again until it is done or its time is over, and then listed. */
+/**
+ * Takes something back after a failure: tried again until it is done or its time is over, and then listed. True when it
+ * is done.
+ */
 export const takeBack = <R>(
   operation: Operation,
   options: { readonly name: string; readonly execute: Effect.Effect<void, StepFailure, R> }
-): Effect.Effect<void, never, R | History> =>
+): Effect.Effect<boolean, never, R | History> =>
   Effect.gen(function* () {
     const history = yield* History
     const step: Step = {
@@ -158,17 +161,18 @@ export const takeBack = <R>(
       retries: 5
     }
     let attempt = 0
-    yield* Effect.suspend(() => {
+    return yield* Effect.suspend(() => {
       attempt++
       return Effect.delay(recorded(operation, step, attempt, options.execute), pauseBefore(attempt))
     }).pipe(
       Effect.retry({ times: step.retries, while: (failure) => failure.transient }),
+      Effect.as(true),
       Effect.catch(({ detail, message }) =>
         Effect.andThen(
           Effect.logError(
             `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
           ),
-          noted(history.report(operation.instance, `left behind: ${options.name} failed: ${message}`))
+          Effect.as(noted(history.report(operation.instance, `left behind: ${options.name} failed: ${message}`)), false)
         )
       )
     )

@@ -6,12 +6,15 @@ import { Clock, Context, Duration, Effect, Layer, Schedule } from "effect"
 import { Sharding, Singleton } from "effect/cluster"
 import { Fabric } from "../services/Fabric.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../services/TaskmanagerApi.ts"
-import { InstanceEntity, wake } from "./InstanceMailbox.ts"
+import { InstanceEntity, tell, wake } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 
 /** How often the sweep looks for actors that missed their news, and how many it wakes at the most. */
 const sweepInterval = Duration.seconds(2)
 const maxWoken = 1000
+
+/** How many actors are given news at once: one that is moving from one process to another holds up few others. */
+const atOnce = 16
 
 /** How long a deleted instance is remembered, with its history, before every trace of it is removed. */
 export const DeletedRetention = Context.Reference<Duration.Duration>("coffer/actors/DeletedRetention", {
@@ -22,12 +25,17 @@ const serve = Effect.gen(function* () {
   const fabric = yield* Fabric
   const client = yield* InstanceEntity.client
   const sharding = yield* Sharding.Sharding
-  yield* fabric.serve(taskmanagerTopic, TaskmanagerApi, {
-    wake: ({ instance_id }) => Effect.provideService(wake(instance_id), Sharding.Sharding, sharding),
-    observed: ({ instance_id, progress, status }) =>
-      Effect.ignoreCause(client(instance_id).Observed({ status, progress }, { discard: true })),
-    silent: ({ instance_id }) => Effect.ignoreCause(client(instance_id).Silent(undefined, { discard: true }))
-  })
+  yield* fabric.serve(
+    taskmanagerTopic,
+    TaskmanagerApi,
+    {
+      wake: ({ instance_id }) => Effect.provideService(wake(instance_id), Sharding.Sharding, sharding),
+      observed: ({ instance_id, progress, status }) =>
+        tell(client(instance_id).Observed({ status, progress }, { discard: true })),
+      silent: ({ instance_id }) => tell(client(instance_id).Silent(undefined, { discard: true }))
+    },
+    { concurrency: atOnce }
+  )
 })
 
 /** Wakes every actor with an operation under way, with old mail, or past its deadline. */
@@ -42,7 +50,7 @@ const sweep = Effect.gen(function* () {
     })
     .pipe(Effect.withTracerEnabled(false))
   const underWay = yield* Effect.withTracerEnabled(lifecycles.underWay(maxWoken), false)
-  yield* Effect.forEach(new Set([...missed, ...underWay]), wake, { discard: true })
+  yield* Effect.forEach(new Set([...missed, ...underWay]), wake, { concurrency: atOnce, discard: true })
 }).pipe(Effect.catchCause((cause) => Effect.logError("the sweep failed", cause)))
 
 const prune = Effect.gen(function* () {

@@ -173,7 +173,7 @@ export class InstanceRequests extends Context.Service<
       const restart = Effect.fn("InstanceRequests.restart")(function* (scope: Scope, id: string) {
         const before = yield* get(scope, id)
         const now = yield* Clock.currentTimeMillis
-        if (before.state !== "Active" || !isActionable(before.observed, now)) return yield* notActionable(before, now)
+        if (before.state !== "Active" || !isActionable(before.observed)) return yield* notActionable(before, now)
         // Somebody may have come first in between.
         if (!(yield* instances.requestRestart(before.desired.id))) {
           return yield* notActionable(yield* get(scope, id), now)

@@ -59,8 +59,14 @@ export interface PlacementRows {
   readonly hosts: (since: Millis) => Effect.Effect<ReadonlyArray<HostRow>>
   /** Those of `addresses` that somebody owns on this host. */
   readonly owned: (host: string, addresses: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
-  /** The instance owns the place, and the next search goes on at `nextAddress`. */
+  /** The instance owns the place, yet to be confirmed, and the next search goes on at `nextAddress`. */
   readonly claim: (id: InstanceId, placement: Placement, nextAddress: number) => Effect.Effect<void>
+  /** Nobody else listens there: the place is the instance's for good. False when it is its own no more. */
+  readonly confirm: (id: InstanceId, placement: Placement) => Effect.Effect<boolean>
+  /** The instance owns this place no more; any other place of it stays. */
+  readonly unclaim: (id: InstanceId, placement: Placement) => Effect.Effect<void>
+  /** Its place, if it has one that is confirmed. */
+  readonly confirmed: Placements["Service"]["find"]
 }
 
 interface Candidate {
@@ -117,7 +123,7 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
       if (Option.isSome(free)) {
         const placement = { host: host.name, address: addressAt(range, free.value) }
         yield* rows.claim(id, placement, (free.value + 1) % range.count)
-        return { ...placement, candidate }
+        return { ...placement, range: host.addresses, count: range.count }
       }
       passedOver.set(host.name, noAddressLeft(candidate))
     }
@@ -127,27 +133,40 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
     return yield* reason ?? new NoHost({ agent: wanted.agent, memoryMb: wanted.memoryMb, live: live.length })
   })
 
+  /** The place that it has, which may be yet to be confirmed, or the next one that may do. */
+  const claimOrFind = Effect.fnUntraced(function* (id: InstanceId, wanted: Wanted, passedOver: PassedOver) {
+    const mine = yield* rows.find(id)
+    if (Option.isNone(mine)) return yield* claimNext(id, wanted, passedOver)
+    return { ...mine.value, range: mine.value.address, count: 1 }
+  })
+
+  /** Two that look for one instance at once come by the same place, and neither takes it from the other. */
   const allocate = Effect.fnUntraced(function* (id: InstanceId, wanted: Wanted) {
     const compute = yield* Compute
     const passedOver: PassedOver = new Map()
     const tries = new Map<string, number>()
     while (true) {
-      const { address, candidate, host } = yield* rows.inTurn(claimNext(id, wanted, passedOver))
-      const answer = yield* Effect.result(compute.isFree(host, address, wanted.port))
-      if (Result.isSuccess(answer) && answer.success) return { host, address }
-      yield* rows.release(id)
+      const { address, count, host, range } = yield* rows.inTurn(claimOrFind(id, wanted, passedOver))
+      const place = { host, address }
+      const answer = yield* Effect.result(compute.isFree(host, address, wanted.port)).pipe(
+        Effect.onError(() => rows.unclaim(id, place))
+      )
+      if (Result.isSuccess(answer) && answer.success) {
+        if (yield* rows.confirm(id, place)) return place
+        continue
+      }
+      yield* rows.unclaim(id, place)
       const tried = (tries.get(host) ?? 0) + 1
       tries.set(host, tried)
       if (Result.isFailure(answer)) passedOver.set(host, answer.failure)
-      else if (tried >= Math.min(maxTries, candidate.range.count)) passedOver.set(host, noAddressLeft(candidate))
+      // One that was left by an earlier try says nothing of the others.
+      else if (count > 1 && tried >= Math.min(maxTries, count)) passedOver.set(host, new NoAddressLeft({ host, range }))
     }
   })
 
   const ensure = Effect.fn("Placements.ensure")(function* (id: InstanceId, wanted: Wanted) {
-    const mine = yield* rows.find(id)
-    if (Option.isSome(mine)) return mine.value
-    // What was claimed and not found to be free, whatever came between, is nobody's.
-    return yield* Effect.onError(allocate(id, wanted), () => rows.release(id))
+    const mine = yield* rows.confirmed(id)
+    return Option.isSome(mine) ? mine.value : yield* allocate(id, wanted)
   })
 
   return { ensure, find: rows.find, release: rows.release }

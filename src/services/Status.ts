@@ -119,9 +119,12 @@ const actionable: ReadonlySet<ServiceStatus> = new Set([
   "restart required"
 ])
 
-/** Whether an instance at rest can be acted on: its guest is heard of, and is not busy with something else. */
-export const isActionable = (observed: Observation | null, now: Millis): boolean =>
-  observed !== null && !isSilent(observed, now) && actionable.has(observed.status)
+/**
+ * Whether an instance at rest can be acted on: its guest was heard of, and was not busy with something else. One that
+ * has fallen silent can, as in Trove: it may be why somebody acts.
+ */
+export const isActionable = (observed: Observation | null): boolean =>
+  observed !== null && actionable.has(observed.status)
 
 /** Whether users, databases and root can be asked of the guest. */
 export const isServing = (observed: Observation | null): boolean =>

@@ -1,6 +1,6 @@
 /** Databases on many machines, on virtual time: where they are put, and what becomes of them when machines go. */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Option } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { MessageStorage } from "effect/cluster"
 import { GuestHostDirectory } from "../../src/services/GuestHostDirectory.ts"
 import { Placements } from "../../src/services/Placements.ts"
@@ -131,6 +131,28 @@ describe("databases on many machines", () => {
         yield* World.passes("1 minute")
         expect(yield* World.status(id)).toBe("ACTIVE")
         expect(host.databases.initialised(id)).toBe(1)
+      })
+    )
+  )
+
+  it.effect("that could not be made, nor taken back for their machine was away, go with the delete", () =>
+    Fleet.run(
+      Effect.gen(function* () {
+        const host = yield* Fleet.machine("host", "10.10.0.0/24")
+        host.databases.faults.startTime = Duration.hours(2)
+        yield* host.start
+        yield* World.passes("1 second")
+        const id = yield* World.create()
+        yield* World.passes("5 seconds")
+        yield* host.cut
+        yield* World.passes("60 minutes", "5 seconds")
+        expect(yield* World.status(id)).toBe("ERROR")
+        expect([yield* hostOf(id), (yield* Fleet.Admitted).instances.has(id)]).toEqual(["host", true])
+        yield* host.start
+        yield* World.remove(id)
+        yield* World.passes("1 minute")
+        expect(yield* World.status(id)).toBeNull()
+        expect([host.databases.servers.size, (yield* host.homes.list).length, yield* hostOf(id)]).toEqual([0, 0, null])
       })
     )
   )

@@ -73,6 +73,48 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
     ) => it.effect(behaviour, () => answering(isFree)(test))
 
     behaves(
+      "gives two that look for one instance at once the same place, and keeps it",
+      Effect.gen(function* () {
+        yield* fleet({ own: ["10.3.0.0/24", 9000] })
+        for (let round = 0; round < 5; round++) {
+          const id = yield* ordered()
+          const places = yield* Effect.all([place(id), place(id), place(id)], { concurrency: "unbounded" })
+          const kept = yield* (yield* Placements).find(id)
+          assert.deepStrictEqual(Option.getOrNull(kept), places[0])
+          assert.deepStrictEqual(places[1], places[0])
+          assert.deepStrictEqual(places[2], places[0])
+        }
+      }),
+      () => Effect.as(Effect.sleep("5 millis"), true)
+    )
+
+    let wasAsked = 0
+    behaves(
+      "asks again about a place that was left before anybody said that it is free",
+      Effect.gen(function* () {
+        yield* fleet({ own: ["10.4.0.0/24", 9000] })
+        const id = yield* ordered()
+        const cutOff = yield* Effect.forkChild(place(id))
+        yield* Effect.repeat(
+          Effect.sync(() => wasAsked),
+          { until: (asked) => asked > 0 }
+        )
+        yield* Fiber.interrupt(cutOff)
+        const before = wasAsked
+        const found = yield* place(id)
+        assert.isAbove(wasAsked, before)
+        assert.deepStrictEqual(Option.getOrNull(yield* (yield* Placements).find(id)), found)
+        yield* place(id)
+        assert.strictEqual(wasAsked, before + 1)
+      }),
+      () =>
+        Effect.suspend(() => {
+          wasAsked++
+          return wasAsked === 1 ? Effect.never : Effect.succeed(true)
+        })
+    )
+
+    behaves(
       "gives each instance a place of its own, the same whenever it is asked, until it is released",
       Effect.gen(function* () {
         yield* fleet({ own: ["10.2.0.0/24", 9000] })

@@ -54,11 +54,22 @@ export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: Re
       Effect.sync(() => rowsOf((_, { reported }) => reported >= since).map(({ nextAddress: _, ...host }) => host))
   })
 
+  /** Whose host has said that nobody else listens there. */
+  const confirmed = new Set<string>()
+  const owns = (id: string, { address, host }: Placement) => {
+    const place = byInstance.get(id)
+    return place?.host === host && place.address === address
+  }
+
   const placements = Placements.of(
     makePlacements(
       {
         find: (id) => Effect.sync(() => Option.fromNullishOr(byInstance.get(id))),
-        release: (id) => Effect.sync(() => void byInstance.delete(id)),
+        release: (id) =>
+          Effect.sync(() => {
+            byInstance.delete(id)
+            confirmed.delete(id)
+          }),
         inTurn: Semaphore.makeUnsafe(1).withPermits(1),
         hosts: (since) => Effect.sync(() => rowsOf((name, { reported }) => reported >= since || isStanding(name))),
         owned: (host, addresses) =>
@@ -67,8 +78,19 @@ export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: Re
               .filter((place) => place.host === host && addresses.includes(place.address))
               .map(({ address }) => address)
           ),
+        confirm: (id, place) =>
+          Effect.sync(() => {
+            if (!owns(id, place)) return false
+            confirmed.add(id)
+            return true
+          }),
+        unclaim: (id, place) =>
+          Effect.sync(() => void (owns(id, place) && !confirmed.has(id) && byInstance.delete(id))),
+        confirmed: (id) =>
+          Effect.sync(() => (confirmed.has(id) ? Option.fromNullishOr(byInstance.get(id)) : Option.none())),
         claim: (id, place, nextAddress) =>
           Effect.sync(() => {
+            if (byInstance.has(id)) throw new Error(`${id} has a place already`)
             byInstance.set(id, place)
             const host = hosts.get(place.host)
             if (host !== undefined) hosts.set(place.host, { ...host, nextAddress })

@@ -123,6 +123,9 @@ const manyHosts = Effect.gen(function* () {
   yield* sql`DROP SEQUENCE address_cursor`
   yield* sql`ALTER TABLE addresses ADD COLUMN host text NOT NULL DEFAULT 'local' REFERENCES guest_hosts`
   yield* sql`ALTER TABLE addresses ALTER COLUMN host DROP DEFAULT`
+  // Whether the host has said that nobody else listens there.
+  yield* sql`ALTER TABLE addresses ADD COLUMN confirmed boolean NOT NULL DEFAULT true`
+  yield* sql`ALTER TABLE addresses ALTER COLUMN confirmed DROP DEFAULT`
   yield* sql`ALTER TABLE addresses DROP CONSTRAINT addresses_pkey`
   yield* sql`ALTER TABLE addresses ADD PRIMARY KEY (host, address)`
   yield* sql`

@@ -29,12 +29,15 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
     /** Who waits for the lock holds a connection, and there are few. */
     const oneOfUs = (yield* Semaphore.make(1)).withPermits(1)
 
-    const find = (id: InstanceId) =>
-      sql`SELECT host, address FROM addresses WHERE instance = ${id}`.pipe(
+    const one = <E>(rows: Effect.Effect<ReadonlyArray<unknown>, E>) =>
+      rows.pipe(
         Effect.flatMap(decodePlacements),
         died,
         Effect.map((rows) => Option.fromNullishOr(rows[0]))
       )
+    const find = (id: InstanceId) => one(sql`SELECT host, address FROM addresses WHERE instance = ${id}`)
+    const confirmed = (id: InstanceId) =>
+      one(sql`SELECT host, address FROM addresses WHERE instance = ${id} AND confirmed`)
 
     const inTurn = <A, E>(effect: Effect.Effect<A, E>) =>
       died(sql`SELECT pg_advisory_xact_lock(${placementLock[0]}::int, ${placementLock[1]}::int)`).pipe(
@@ -54,7 +57,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       )
 
     const claim = (id: InstanceId, { address, host }: Placement, nextAddress: number) =>
-      died(sql`INSERT INTO addresses ${sql.insert({ address, host, instance: id })}`).pipe(
+      died(sql`INSERT INTO addresses ${sql.insert({ address, host, instance: id, confirmed: false })}`).pipe(
         Effect.andThen(died(sql`UPDATE guest_hosts SET next_address = ${nextAddress} WHERE name = ${host}`)),
         Effect.asVoid
       )
@@ -75,7 +78,20 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
               sql
             ),
           owned,
-          claim
+          claim,
+          confirm: (id, { address, host }) =>
+            died(sql`
+              UPDATE addresses SET confirmed = true
+              WHERE instance = ${id} AND host = ${host} AND address = ${address} RETURNING instance`).pipe(
+              Effect.map((rows) => rows.length === 1)
+            ),
+          unclaim: (id, { address, host }) =>
+            died(
+              Effect.asVoid(sql`
+                DELETE FROM addresses
+                WHERE instance = ${id} AND host = ${host} AND address = ${address} AND NOT confirmed`)
+            ),
+          confirmed
         },
         standing
       )
