@@ -8,6 +8,7 @@ import { deadLetters } from "../../src/cli/deadLetters.ts"
 import * as DeadLetterOffice from "../../src/layers/fabric/DeadLetterOffice.ts"
 import { deadLetterQueue } from "../../src/layers/fabric/DeadLetters.ts"
 import { cast } from "../../src/services/Contract.ts"
+import { MessageKey } from "../../src/services/Fabric.ts"
 import { fileWith } from "../config/fixture.ts"
 import { missingBroker, TestBroker } from "../support/rabbitmq.ts"
 import { channelOf, eventually, fabricOf, quiet } from "./rabbitFixture.ts"
@@ -47,7 +48,7 @@ const workshop = Effect.gen(function* () {
       `${wanted} are mended`,
       Effect.map(Ref.get(done), (done) => wanted.every((n) => done.includes(n)))
     )
-  return { exchange, url, office, total, has, done: Ref.get(done), mended: Ref.set(isMended, true) }
+  return { exchange, url, client, office, total, has, done: Ref.get(done), mended: Ref.set(isMended, true) }
 })
 
 /** Runs the command in this process: what it prints where, and the code that it would end with. */
@@ -139,6 +140,25 @@ describe.skipIf(missingBroker !== null)(`dead letters${skipped}`, { timeout: 120
           Effect.map(total, (total) => total === 3)
         )
         for (const { id } of (yield* office.list(3)).letters) assert.notInclude(before, id)
+      })
+    )
+
+    it.effect("that were told again and handled meanwhile are not handled once more", () =>
+      Effect.gen(function* () {
+        const { client, done, has, mended, office, total } = yield* workshop
+        const tell = Effect.provideService(client.mend({ n: 9, password }), MessageKey, "nine")
+        yield* tell
+        yield* eventually(
+          "it is buried",
+          Effect.map(total, (total) => total === 4)
+        )
+        yield* mended
+        yield* tell
+        yield* has(9)
+        assert.lengthOf(yield* office.replay("all"), 4)
+        yield* client.mend({ n: 10, password })
+        yield* has(10)
+        assert.deepStrictEqual(yield* done, [9, 1, 2, 3, 10])
       })
     )
 

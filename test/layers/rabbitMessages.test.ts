@@ -156,7 +156,7 @@ describe.skipIf(missingBroker !== null)(`messages over RabbitMQ${skipped}`, { ti
       Effect.gen(function* () {
         const { fabric, send } = yield* Setting
         const topic = aTopic()
-        const { filed, has } = yield* clerk(fabric, topic)
+        const { filed, has } = yield* Effect.withSpan(clerk(fabric, topic), "serving")
         const sender = yield* fabric
           .client(topic, Clerk)
           .file({ n: 1 })

@@ -1,51 +1,11 @@
-/** The fabric while its broker is killed, stands still, or loses a server: what was confirmed is handled, and once. */
+/** The fabric while its broker is killed or a server is lost: what was confirmed is handled, and once. */
 import { assert, describe, layer } from "@effect/vitest"
-import { Clock, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Ref, Schema, Scope } from "effect"
-import { RpcGroup } from "effect/rpc"
+import { Duration, Effect, Exit, Fiber, Layer, Schema, Scope } from "effect"
 import { DrainTimeout } from "../../src/layers/fabric/RabbitServer.ts"
-import { call, cast } from "../../src/services/Contract.ts"
-import type { Fabric, FabricError } from "../../src/services/Fabric.ts"
+import type { FabricError } from "../../src/services/Fabric.ts"
 import { missingBroker, TestBroker } from "../support/rabbitmq.ts"
+import { aTopic, Counter, counter } from "./rabbitCounter.ts"
 import { eventually, fabricOf, quiet } from "./rabbitFixture.ts"
-import { blocked, proxyTo, unblocked } from "./rabbitProxy.ts"
-
-const Counter = RpcGroup.make(
-  cast("count", { n: Schema.Int }),
-  call("double", { n: Schema.Int }, { success: Schema.Int, timeout: "30 seconds" })
-)
-
-let topics = 0
-const aTopic = () => `counter.${++topics}`
-
-/** A server that keeps what it took. What is below zero waits at the gate. */
-const counter = Effect.fnUntraced(function* (
-  fabric: Pick<Fabric["Service"], "serve">,
-  topic: string,
-  options?: { readonly concurrency?: number }
-) {
-  const taken = yield* Ref.make<ReadonlyArray<number>>([])
-  const gate = yield* Deferred.make<void>()
-  const begun = yield* Deferred.make<void>()
-  const take = Effect.fnUntraced(function* (n: number) {
-    yield* Deferred.succeed(begun, undefined)
-    if (n < 0) yield* Deferred.await(gate)
-    yield* Ref.update(taken, (taken) => [...taken, n])
-  })
-  yield* fabric.serve(
-    topic,
-    Counter,
-    { count: ({ n }) => take(n), double: ({ n }) => Effect.as(take(n), 2 * n) },
-    options
-  )
-  return { taken: Ref.get(taken), begun: Deferred.await(begun), openGate: Deferred.succeed(gate, undefined) }
-})
-
-const took = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-  Effect.gen(function* () {
-    const before = yield* Clock.currentTimeMillis
-    const value = yield* effect
-    return [(yield* Clock.currentTimeMillis) - before, value] as const
-  })
 
 /** Ends the connection of this name from the broker's side. */
 const cutConnection = Effect.fnUntraced(function* (name: string) {
@@ -182,127 +142,6 @@ describe.skipIf(missingBroker !== null)(`RabbitMQ in trouble${skipped}`, { timeo
           Effect.map(cut.taken, (taken) => taken.includes(7))
         )
         assert.deepStrictEqual(yield* cut.taken, [-1, 7])
-      })
-    )
-
-    it.effect(
-      "a broker that is short of memory is written nothing, a cast gives up soon, and later ones are sent",
-      () =>
-        Effect.gen(function* () {
-          const { url } = yield* TestBroker
-          const topic = aTopic()
-          const counted = yield* counter(yield* fabricOf({ url, server: "server" }), topic)
-          const proxy = yield* proxyTo(url)
-          const client = (yield* fabricOf({ url: proxy.url, server: "sender" })).client(topic, Counter)
-          yield* client.count({ n: 1 })
-
-          proxy.say(blocked)
-          // It answers as soon as the frame was read.
-          yield* eventually("it is heard", Effect.isFailure(Effect.timeout(client.count({ n: 2 }), "200 millis")))
-          const before = proxy.received()
-          const [time, failure] = yield* took(Effect.flip(client.count({ n: 3 })))
-          assert.deepInclude(failure, { reason: "Unreachable", detail: "the broker is away" })
-          assert.isBelow(time, 4000)
-          assert.strictEqual(proxy.received(), before)
-
-          const waiting = yield* Effect.forkChild(client.count({ n: 4 }))
-          assert.isTrue(Option.isNone(yield* Effect.timeoutOption(Fiber.await(waiting), "100 millis")))
-          proxy.say(unblocked)
-          yield* Fiber.join(waiting)
-          yield* eventually(
-            "it is handled",
-            Effect.map(counted.taken, (taken) => taken.includes(4))
-          )
-          assert.notInclude(yield* counted.taken, 3)
-        })
-    )
-
-    it.effect("a broker that stands still holds up neither a cast nor the end of the process", () =>
-      Effect.gen(function* () {
-        const { url } = yield* TestBroker
-        const proxy = yield* proxyTo(url)
-        const scope = yield* Scope.make()
-        const fabric = yield* Scope.provide(fabricOf({ url: proxy.url, server: "still" }), scope)
-        const topic = aTopic()
-        yield* Scope.provide(counter(fabric, topic), scope)
-        const client = fabric.client(topic, Counter)
-        yield* client.count({ n: 1 })
-
-        proxy.freeze()
-        const [casting, failure] = yield* took(Effect.flip(client.count({ n: 2 })))
-        assert.deepInclude(failure, { reason: "Unreachable" })
-        assert.isBelow(casting, 4000)
-        const [closing] = yield* took(Scope.close(scope, Exit.void))
-        assert.isBelow(closing, 10_000)
-        yield* eventually(
-          "no socket is left",
-          Effect.sync(() => proxy.open() === 0)
-        )
-      })
-    )
-
-    for (const scheme of ["amqp", "amqps"]) {
-      it.effect(`what is being connected by ${scheme} when the fabric ends leaves no socket`, () =>
-        Effect.gen(function* () {
-          const { url } = yield* TestBroker
-          const proxy = yield* proxyTo(url)
-          proxy.freeze()
-          const scope = yield* Scope.make()
-          const own = proxy.url.replace("amqp", scheme)
-          yield* Scope.provide(fabricOf({ url: own, server: "early" }), scope)
-          yield* eventually(
-            "it connects",
-            Effect.sync(() => proxy.open() === 2)
-          )
-          const [closing] = yield* took(Scope.close(scope, Exit.void))
-          assert.isBelow(closing, 1000)
-          yield* eventually(
-            "no socket is left",
-            Effect.sync(() => proxy.open() === 0),
-            "1 second"
-          )
-        })
-      )
-    }
-
-    it.effect("a fabric whose broker is away lets so many messages wait and no more, and gives their places back", () =>
-      Effect.gen(function* () {
-        const fabric = yield* fabricOf({ url: "amqp://nobody:nothing@127.0.0.1:1", server: "lonely" })
-        const client = fabric.client(aTopic(), Counter)
-        const count = Effect.map(Effect.flip(client.count({ n: 1 })), ({ reason }) => reason)
-        const many = Effect.forEach(Array.from({ length: 5000 }), () => count, { concurrency: "unbounded" })
-        // Whoever stops waiting gives up its place.
-        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(many, "300 millis")))
-        const reasons = yield* many
-        const of = (wanted: FabricError["reason"]) => reasons.filter((reason) => reason === wanted)
-        assert.lengthOf(of("Unreachable"), 4096)
-        assert.lengthOf(of("Overloaded"), 5000 - 4096)
-        // One more may wait again, and is not refused.
-        assert.isTrue(Option.isNone(yield* Effect.timeoutOption(count, "50 millis")))
-      })
-    )
-
-    it.effect("connections that are reset at every moment do no harm, and messages go on", () =>
-      Effect.gen(function* () {
-        const { url } = yield* TestBroker
-        const proxy = yield* proxyTo(url)
-        const topic = aTopic()
-        const fabric = yield* fabricOf({ url: proxy.url, server: "shaken" })
-        const counted = yield* counter(fabric, topic)
-        const client = fabric.client(topic, Counter)
-        for (let n = 0; n < 25; n++) {
-          const sending = yield* Effect.forkChild(Effect.exit(client.count({ n })))
-          yield* Effect.sleep(Duration.millis(n * 3))
-          proxy.reset()
-          yield* Fiber.join(sending)
-        }
-        yield* client.count({ n: 100 })
-        yield* eventually(
-          "the last one is handled",
-          Effect.map(counted.taken, (taken) => taken.includes(100))
-        )
-        const taken = yield* counted.taken
-        assert.deepStrictEqual([...new Set(taken)].length, taken.length, "none is handled twice")
       })
     )
   })

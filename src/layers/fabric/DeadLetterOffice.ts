@@ -93,18 +93,15 @@ const listed = (message: GetMessage): Listed => {
   }
 }
 
-/** As it was sent. It is known by its id, so that a second replay of it is no second message. */
-const again = (message: GetMessage): Outgoing => {
-  const id = idOf(message)
-  return {
-    exchange: header(message, deadLetterHeaders.exchange),
-    routingKey: header(message, deadLetterHeaders.routingKey),
-    body: message.content,
-    id,
-    headers: { [deadLetterHeaders.replayed]: id },
-    mandatory: true
-  }
-}
+/** As it was sent: a receiver that has handled it meanwhile knows it by what is in it, and lets it be. */
+const again = (message: GetMessage): Outgoing => ({
+  exchange: header(message, deadLetterHeaders.exchange),
+  routingKey: header(message, deadLetterHeaders.routingKey),
+  body: message.content,
+  id: idOf(message),
+  headers: {},
+  mandatory: true
+})
 
 /** Publishes one message at a time, and waits for the broker's word. */
 const sender = (channel: ConfirmChannel) => {

@@ -24,7 +24,5 @@ export const deadLetterHeaders = {
   routingKey: "x-coffer-routing-key",
   /** Which server had it, and when: ISO 8601. */
   server: "x-coffer-server",
-  at: "x-coffer-at",
-  /** Of a dead letter that was sent again: its id. */
-  replayed: "x-coffer-replayed"
+  at: "x-coffer-at"
 } as const

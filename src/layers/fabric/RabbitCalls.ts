@@ -9,9 +9,10 @@ import type { Method } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { replyExchange } from "./oslo/Topology.ts"
-import { ack, bury, type Delivery } from "./RabbitDelivery.ts"
+import { ack, bury, type Delivery, settleBy } from "./RabbitDelivery.ts"
 import type { Accepted, Dispatch, Refused } from "./RabbitDispatch.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
+import type { Fate } from "./Repeats.ts"
 
 /** How many calls are answered at once; more wait in the broker's queue. */
 const maxCalls = 256
@@ -27,6 +28,12 @@ const shortestMonitor = 0.2
 interface Outcome {
   readonly result: unknown
   readonly failure: string | null
+}
+
+/** The outcome is null where the caller is told nothing. */
+interface Begun {
+  readonly fate: Fate
+  readonly outcome: Outcome | null
 }
 
 type Call = NonNullable<Envelope.RequestMessage["call"]>
@@ -140,15 +147,15 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
     request: Envelope.RequestMessage,
     call: Call,
     id: string
-  ) {
+  ): Effect.fn.Return<Begun> {
     const { method: name } = request
     const accepting = yield* Effect.result(dispatch.accept(request, id))
     if (accepting._tag === "Failure") {
       const refused = accepting.failure
       // Whoever is not who it claims to be is told nothing.
       if (refused._tag === "Unproven")
-        return { isDone: yield* bury(wire, topic, delivery, refused.reason), outcome: null }
-      return { isDone: true, outcome: { result: null, failure: refusal(request, refused) } }
+        return { fate: yield* bury(wire, topic, delivery, refused.reason), outcome: null }
+      return { fate: "handled", outcome: { result: null, failure: refusal(request, refused) } }
     }
     ack(delivery)
     const outcome = yield* perform(delivery, request, id, accepting.success).pipe(
@@ -156,10 +163,10 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
       Effect.catchCause(crashed(name)),
       Effect.onInterrupt(() => Effect.ignore(reply(call, stopped, true, patience.cast)))
     )
-    return { isDone: true, outcome }
+    return { fate: "handled", outcome }
   })
 
-  /** Whether it is done with: answered, or buried. `isStale` tells that the broker delivers it anew. */
+  /** `isStale` tells that the broker delivers it anew. */
   return Effect.fnUntraced(function* (
     delivery: Delivery,
     request: Envelope.RequestMessage,
@@ -168,11 +175,12 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
     isStale: () => boolean
   ) {
     const turn = Effect.suspend(() =>
-      isStale() ? Effect.succeed({ isDone: false, outcome: null }) : begin(delivery, request, call, id)
+      isStale() ? Effect.succeed<Begun>({ fate: "unfinished", outcome: null }) : begin(delivery, request, call, id)
     )
-    const { isDone, outcome } = yield* slots.withPermits(1)(turn)
-    if (isDone) ack(delivery)
+    const { fate, outcome } = yield* slots.withPermits(1)(turn)
+    // Before its answer has arrived, for which a caller that is gone is waited for.
+    settleBy(delivery)(fate)
     if (outcome !== null) yield* answer(delivery, request.method, call, outcome)
-    return isDone
+    return fate
   })
 }

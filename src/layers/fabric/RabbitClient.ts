@@ -4,7 +4,7 @@
  */
 import { createHash, randomUUID } from "node:crypto"
 import type { ConfirmChannel } from "amqplib"
-import { Clock, Deferred, Duration, Effect, Latch, Option, Schema, type Tracer } from "effect"
+import { Deferred, Duration, Effect, Latch, Option, Schema, type Tracer } from "effect"
 import type { Rpc } from "effect/rpc"
 import { FabricError, MessageKey } from "../../services/Fabric.ts"
 import { BrokerLost, lost } from "./amqp/Connection.ts"
@@ -13,6 +13,7 @@ import { clientOf, type Method } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { declareReplies } from "./oslo/Topology.ts"
+import { makeReplies } from "./RabbitReplies.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
 
 /** What a context without a user looks like to oslo. */
@@ -61,33 +62,16 @@ const why: Record<PublishFailed["reason"], readonly [FabricError["reason"], stri
   malformed: ["Undecodable", "AMQP cannot carry it"]
 }
 
-/** A call that waits for its answer. */
-interface Waiting {
-  readonly answer: Deferred.Deferred<Envelope.ReplyMessage>
-  /** When its server was last known to work on it, by the clock. */
-  lastSign: number
-}
-
 export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
   const { names, publisher } = wire
-  const clock = yield* Clock.Clock
-  const replies = `reply_${hexId()}`
-  const waiting = new Map<string, Waiting>()
+  const replies = yield* makeReplies
+  const queue = `reply_${hexId()}`
   /** Open for as long as replies arrive. */
   const listening = yield* Latch.make(false)
 
-  const onReply = (body: Buffer) => {
-    const reply = Envelope.readReply(body)
-    if (reply instanceof Envelope.Unreadable) return
-    const call = waiting.get(reply.callId)
-    if (call === undefined) return
-    if (reply.ending) Deferred.doneUnsafe(call.answer, Effect.succeed(reply))
-    else call.lastSign = clock.currentTimeMillisUnsafe()
-  }
-
   const consume = async (channel: ConfirmChannel, gone: () => void) => {
-    await declareReplies(channel, names, replies)
-    await channel.consume(replies, (message) => (message === null ? gone() : onReply(message.content)), {
+    await declareReplies(channel, names, queue)
+    await channel.consume(queue, (message) => (message === null ? gone() : replies.take(message.content)), {
       noAck: true
     })
   }
@@ -107,40 +91,13 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
     yield* Effect.onInterrupt(Deferred.await(deleted), () =>
       Effect.ignore(
         Effect.timeout(
-          Effect.tryPromise(() => channel.deleteQueue(replies)),
+          Effect.tryPromise(() => channel.deleteQueue(queue)),
           goodbye
         )
       )
     )
   })
   if (!wire.restricted) yield* Effect.forkScoped(wire.listening.onChannel(session))
-
-  /** Ends with null when the server gave no sign of life for so long. */
-  const silence = Effect.fnUntraced(function* (call: Waiting, monitor: Duration.Duration | null) {
-    if (monitor === null) return yield* Effect.never
-    call.lastSign = clock.currentTimeMillisUnsafe()
-    for (;;) {
-      const left = call.lastSign + Duration.toMillis(monitor) - clock.currentTimeMillisUnsafe()
-      if (left <= 0) return null
-      yield* Effect.sleep(left)
-    }
-  })
-
-  /** The reply to a call, as it came; null when nobody gave a sign of life for too long. */
-  const awaitReply = (callId: string, monitor: Duration.Duration | null, send: Effect.Effect<void, PublishFailed>) =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => {
-        const call: Waiting = { answer: Deferred.makeUnsafe(), lastSign: 0 }
-        waiting.set(callId, call)
-        return call
-      }),
-      (call) =>
-        Effect.raceFirst(
-          Deferred.await(call.answer),
-          listening.await.pipe(Effect.andThen(send), Effect.andThen(silence(call, monitor)))
-        ),
-      () => Effect.sync(() => waiting.delete(callId))
-    )
 
   const send = Effect.fnUntraced(function* (topic: string, tag: string, method: Method, payload: unknown) {
     const failure = (reason: FabricError["reason"], detail = "") =>
@@ -168,7 +125,7 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
     const sealed = yield* protection.sealRequest({ method: tag, args, context: contextOf(method), id })
     const monitor = monitorOf(method)
     const seconds = monitor === null ? null : Duration.toSeconds(monitor)
-    const call = method.kind === "cast" ? null : { id: hexId(), replyTo: replies, monitor: seconds }
+    const call = method.kind === "cast" ? null : { id: hexId(), replyTo: queue, monitor: seconds }
     const body = Envelope.writeRequest({ ...sealed, version: method.version, id, call })
     if (body.length > Envelope.maxBody) return yield* failure("Undecodable", "it is too long to be sent")
     const headers = traceHeaders(yield* Effect.option(Effect.currentSpan))
@@ -178,11 +135,8 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
       return yield* Effect.mapError(publisher.publish(message, Duration.fromInputUnsafe(patience.cast)), notSent)
     }
     const expiration = Duration.toMillis(method.timeout)
-    const reply = yield* awaitReply(
-      call.id,
-      monitor,
-      publisher.publish({ ...message, expiration }, method.timeout)
-    ).pipe(
+    const sending = Effect.andThen(listening.await, publisher.publish({ ...message, expiration }, method.timeout))
+    const reply = yield* replies.await(call.id, monitor, sending).pipe(
       Effect.mapError(notSent),
       Effect.timeoutOrElse({
         duration: method.timeout,

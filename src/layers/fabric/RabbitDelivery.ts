@@ -5,6 +5,7 @@ import { Clock, Duration, Effect, Metric, Option, type Tracer } from "effect"
 import { Headers, HttpTraceContext } from "effect/http"
 import { deadLetterHeaders, deadLetterQueue } from "./DeadLetters.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
+import type { Fate } from "./Repeats.ts"
 
 const deadLetters = Metric.counter("coffer_dead_letters", {
   description: "Messages that nobody could take, by topic",
@@ -36,6 +37,9 @@ const settle = (delivery: Delivery, act: (delivery: Delivery) => void) => {
 export const ack = (delivery: Delivery) => settle(delivery, ({ channel, message }) => channel.ack(message))
 export const giveBack = (delivery: Delivery) =>
   settle(delivery, ({ channel, message }) => channel.nack(message, false, true))
+/** Tells the broker what became of it; of what was buried it need not know more than that it is not to come again. */
+export const settleBy = (delivery: Delivery) => (fate: Fate) =>
+  fate === "unfinished" ? giveBack(delivery) : ack(delivery)
 const refuse = (delivery: Delivery) => settle(delivery, ({ channel, message }) => channel.nack(message, false, false))
 
 /** The span of the sender, if it sent one along. */
@@ -52,16 +56,21 @@ const maxReason = 1000
 export const giveBackPause = Duration.seconds(1)
 
 /**
- * Puts a message that nobody can take to the dead letters, and tells whether it is there: else it is to be given
- * back. A guest, who has no dead letters, refuses it.
+ * Puts a message that nobody can take to the dead letters; where it cannot, it is to be given back. A guest, who has
+ * no dead letters, refuses it.
  */
-export const bury = Effect.fnUntraced(function* (wire: RabbitWire, topic: string, delivery: Delivery, reason: string) {
+export const bury = Effect.fnUntraced(function* (
+  wire: RabbitWire,
+  topic: string,
+  delivery: Delivery,
+  reason: string
+): Effect.fn.Return<Fate> {
   const { content, fields } = delivery.message
   yield* Metric.update(Metric.withAttributes(deadLetters, { topic: topic.split(".", 1)[0] ?? topic }), 1)
   yield* Effect.logWarning(`a message on ${topic} cannot be taken: ${reason}`)
   if (wire.restricted) {
     refuse(delivery)
-    return true
+    return "buried"
   }
   const at = new Date(yield* Clock.currentTimeMillis).toISOString()
   const buried = wire.publisher.publish(
@@ -82,12 +91,12 @@ export const bury = Effect.fnUntraced(function* (wire: RabbitWire, topic: string
     Duration.fromInputUnsafe(patience.reply)
   )
   return yield* Effect.matchEffect(buried, {
-    onSuccess: () => Effect.succeed(true),
+    onSuccess: () => Effect.succeed<Fate>("buried"),
     onFailure: ({ reason: failure }) => {
       if (failure === "unroutable") wire.declareDeadLetters()
       return Effect.logError(`a message on ${topic} could not be put to the dead letters, and is given back`).pipe(
         Effect.andThen(Effect.sleep(giveBackPause)),
-        Effect.as(false)
+        Effect.as<Fate>("unfinished")
       )
     }
   })

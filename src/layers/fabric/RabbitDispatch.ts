@@ -11,6 +11,7 @@ import type { RequestMessage } from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { bury, type Delivery, giveBackPause, parentOf } from "./RabbitDelivery.ts"
 import type { RabbitWire } from "./RabbitWire.ts"
+import type { Fate } from "./Repeats.ts"
 import type { Opened, Protection } from "./secure/Protection.ts"
 
 /** Why a request is not for this server. */
@@ -32,8 +33,7 @@ export interface Dispatch {
   readonly accept: (request: RequestMessage, id: string) => Effect.Effect<Accepted, Refused>
   /** Lets the handler of a request run. */
   readonly handle: (delivery: Delivery, accepted: Accepted, payload: unknown) => Effect.Effect<unknown, unknown>
-  /** Whether it is done with: handled, or buried. Else it is to be given back. */
-  readonly takeCast: (delivery: Delivery, request: RequestMessage, id: string) => Effect.Effect<boolean>
+  readonly takeCast: (delivery: Delivery, request: RequestMessage, id: string) => Effect.Effect<Fate>
 }
 
 const explain = (name: string, topic: string, version: string, refused: Refused): string => {
@@ -87,15 +87,15 @@ export const makeDispatch = <R extends Rpc.Any>(
   }
 
   /** Of a handler that gave up without us: something that it waited for was stopped, maybe with this process. */
-  const interrupted = (delivery: Delivery) => {
-    if (isStopping()) return Effect.succeed(false)
+  const interrupted = (delivery: Delivery): Effect.Effect<Fate> => {
+    if (isStopping()) return Effect.succeed("unfinished")
     return delivery.message.fields.redelivered
       ? bury(wire, topic, delivery, "its handler was interrupted, and so it was before")
-      : Effect.as(Effect.sleep(giveBackPause), false)
+      : Effect.as(Effect.sleep(giveBackPause), "unfinished")
   }
 
   const takeCast: Dispatch["takeCast"] = (delivery, request, id) =>
-    Effect.gen(function* () {
+    Effect.gen(function* (): Effect.gen.Return<Fate> {
       const { method: name } = request
       const accepting = yield* Effect.result(accept(request, id))
       if (accepting._tag === "Failure") {
@@ -105,7 +105,7 @@ export const makeDispatch = <R extends Rpc.Any>(
       const decoding = yield* Effect.result(method.decodePayload(opened.args))
       if (decoding._tag === "Failure") return yield* bury(wire, topic, delivery, String(decoding.failure))
       const exit = yield* Effect.exit(handle(delivery, accepting.success, decoding.success))
-      if (Exit.isSuccess(exit)) return true
+      if (Exit.isSuccess(exit)) return "handled"
       if (Cause.hasInterruptsOnly(exit.cause)) return yield* interrupted(delivery)
       yield* Effect.logError(`${name} on ${topic} failed`, exit.cause)
       return yield* bury(wire, topic, delivery, "its handler failed; the server's log tells more")

@@ -7,30 +7,22 @@ import type { ConfirmChannel, ConsumeMessage } from "amqplib"
 import { Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
-import { deadLetterHeaders } from "./DeadLetters.ts"
 import type { Contract } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import { makeCalls } from "./RabbitCalls.ts"
-import { ack, bury, type Delivery, deliver, giveBack } from "./RabbitDelivery.ts"
+import { ack, bury, type Delivery, deliver, giveBack, settleBy } from "./RabbitDelivery.ts"
 import { makeDispatch } from "./RabbitDispatch.ts"
 import type { RabbitWire } from "./RabbitWire.ts"
-import { Repeats } from "./Repeats.ts"
+import { type Fate, Repeats } from "./Repeats.ts"
 
 /** Marks a message that a server sent to itself. */
 export const pingHeader = "x-coffer-ping"
 
-/** A message to be worked on, and whether it was done with. */
+/** A message to be worked on. */
 interface Job {
   readonly delivery: Delivery
   readonly id: string
-  readonly run: Effect.Effect<boolean>
-}
-
-/** A dead letter that is replayed is a message of its own: the first one was done with when it was buried. */
-const idOf = (request: Envelope.RequestMessage, { properties }: ConsumeMessage) => {
-  const replayed: unknown = properties.headers?.[deadLetterHeaders.replayed]
-  const id = request.id ?? randomUUID()
-  return { id, once: typeof replayed === "string" ? `${id} ${replayed}` : id }
+  readonly run: Effect.Effect<Fate>
 }
 
 export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
@@ -54,8 +46,6 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
   const takeCall = makeCalls(wire, topic, dispatch, isStopping)
   const runCall = yield* FiberSet.makeRuntime<never, void, never>()
 
-  const settle = (delivery: Delivery) => (isDone: boolean) => (isDone ? ack(delivery) : giveBack(delivery))
-
   /** However it ends, the broker is told, and so are those who wait for the same message. */
   const work = ({ delivery, id, run }: Job) =>
     Effect.acquireUseRelease(
@@ -66,9 +56,9 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
       (_, exit) =>
         Effect.sync(() => {
           inHand--
-          const isDone = Exit.isSuccess(exit) && exit.value
-          settle(delivery)(isDone)
-          repeats.over(id, isDone)
+          const fate = Exit.isSuccess(exit) ? exit.value : "unfinished"
+          settleBy(delivery)(fate)
+          repeats.over(id, fate)
         })
     )
 
@@ -89,24 +79,24 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
       Queue.offerUnsafe(jobs, { delivery, id: randomUUID(), run: bury(wire, topic, delivery, request.reason) })
       return
     }
-    const { id, once } = idOf(request, message)
-    const seen = repeats.see(once)
+    const id = request.id ?? randomUUID()
+    const seen = repeats.see(id)
     if (seen._tag === "Done") return ack(delivery)
-    if (seen._tag === "InHand") return seen.whenOver(settle(delivery))
+    if (seen._tag === "InHand") return seen.whenOver(settleBy(delivery))
     const { call } = request
     if (call === null) {
-      Queue.offerUnsafe(jobs, { delivery, id: once, run: dispatch.takeCast(delivery, request, id) })
+      Queue.offerUnsafe(jobs, { delivery, id, run: dispatch.takeCast(delivery, request, id) })
       return
     }
     const isStale = () => current !== channel
-    runCall(Effect.asVoid(work({ delivery, id: once, run: takeCall(delivery, request, call, id, isStale) })))
+    runCall(Effect.asVoid(work({ delivery, id, run: takeCall(delivery, request, call, id, isStale) })))
   }
 
   /** What waits came on a channel that is gone, or is given back: it comes again. */
   const giveBackWaiting = Effect.gen(function* () {
     for (const { delivery, id } of yield* Queue.clear(jobs)) {
       giveBack(delivery)
-      repeats.over(id, false)
+      repeats.over(id, "unfinished")
     }
   })
 

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto"
 import type { ConfirmChannel } from "amqplib"
-import { Context, Deferred, Duration, Effect, Schedule, Scope } from "effect"
+import { Clock, Context, Deferred, Duration, Effect, Schedule, Scope } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
 import { BrokerLost, lost } from "./amqp/Connection.ts"
@@ -72,6 +72,7 @@ export const makeServer = (
     handlers: Handlers<R>,
     { concurrency = 1 }: { readonly concurrency?: number } = {}
   ) {
+    const clock = yield* Clock.Clock
     const drainTimeout = yield* DrainTimeout
     // Closed last: what is unacknowledged goes to others when the channel does, and we are to have let go of it.
     const consumer = yield* Scope.fork(yield* Effect.scope)
@@ -85,8 +86,11 @@ export const makeServer = (
         : await declareServer(channel, wire.names, { topic, server: wire.server, fanoutId })
       const tags: Array<string> = []
       for (const queue of queues) {
-        const { consumerTag } = await channel.consume(queue, (message) =>
-          message === null ? gone(`the queue ${queue} was deleted`) : inbox.take(channel, message)
+        const { consumerTag } = await channel.consume(
+          queue,
+          (message) => (message === null ? gone(`the queue ${queue} was deleted`) : inbox.take(channel, message)),
+          // A guest or host is one: what a second of its name took would be done in the wrong place.
+          { exclusive: wire.restricted }
         )
         tags.push(consumerTag)
       }
@@ -94,6 +98,8 @@ export const makeServer = (
     }
 
     let consuming: Consuming | null = null
+    let isConsuming = false
+    let stoppedConsuming = clock.currentTimeMillisUnsafe()
     const started = yield* Deferred.make<void>()
     const session = Effect.fnUntraced(function* (channel: ConfirmChannel) {
       // A channel that is lost during a stop is not to bring new messages.
@@ -102,12 +108,23 @@ export const makeServer = (
       const cancelled = yield* Deferred.make<never, BrokerLost>()
       const gone = (reason: string) => Deferred.doneUnsafe(cancelled, Effect.fail(new BrokerLost({ reason })))
       consuming = yield* Effect.tryPromise({ try: () => consume(channel, gone), catch: lost })
+      isConsuming = true
       yield* Deferred.succeed(started, undefined)
-      yield* Deferred.await(cancelled)
+      yield* Effect.ensuring(
+        Deferred.await(cancelled),
+        Effect.sync(() => {
+          isConsuming = false
+          stoppedConsuming = clock.currentTimeMillisUnsafe()
+        })
+      )
     })
     yield* Effect.forkIn(wire.listening.onChannel(session), consumer)
 
-    if (!wire.restricted) {
+    if (wire.restricted) {
+      // It may not write to itself: that the broker counts it among the consumers must do.
+      const lastConsuming = () => (isConsuming ? clock.currentTimeMillisUnsafe() : stoppedConsuming)
+      yield* onServe({ topic, lastTaken: lastConsuming })
+    } else {
       yield* Effect.forkScoped(pingItself(wire, topic))
       yield* onServe({ topic, lastTaken: inbox.lastTaken })
     }

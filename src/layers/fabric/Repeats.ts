@@ -6,12 +6,19 @@
 /** How many messages are remembered (oslo remembers 16). */
 const capacity = 4096
 
-/** What is to become of each copy of a message: it is done with, or it is to be delivered again. */
-type Settle = (isDone: boolean) => void
+/**
+ * What became of a message.
+ * - `handled`: whenever it comes again, it is let be.
+ * - `buried`: it is with the dead letters. When it comes again, somebody has sent it again.
+ * - `unfinished`: it is given back, and is new when it comes again.
+ */
+export type Fate = "handled" | "buried" | "unfinished"
+
+type Settle = (fate: Fate) => void
 
 export type Seen =
   | { readonly _tag: "New" }
-  /** It is being handled: `settle` runs when that is over. */
+  /** It is being handled: `settle` runs when that is over, and this copy has the same fate. */
   | { readonly _tag: "InHand"; readonly whenOver: (settle: Settle) => void }
   | { readonly _tag: "Done" }
 
@@ -31,13 +38,13 @@ export class Repeats {
     return isNew
   }
 
-  /** Ends what `see` began. Not done means not handled after all: the next one of that id is new. */
-  over(id: string, isDone: boolean): void {
+  /** Ends what `see` began. */
+  over(id: string, fate: Fate): void {
     const waiting = this.#inHand.get(id)
     if (waiting === undefined) return
     this.#inHand.delete(id)
-    if (isDone) this.#remember(id)
-    for (const settle of waiting) settle(isDone)
+    if (fate === "handled") this.#remember(id)
+    for (const settle of waiting) settle(fate)
   }
 
   #remember(id: string): void {

@@ -7,7 +7,7 @@ import { hostname } from "node:os"
 import { NodeCrypto } from "@effect/platform-node"
 import { ConfigProvider, Effect, Layer, Option } from "effect"
 import * as AesSecretBox from "../AesSecretBox.ts"
-import type { Configuration, ConfigurationOf, Role } from "../config/Configuration.ts"
+import { type Configuration, type ConfigurationOf, healthAddress, type Role } from "../config/Configuration.ts"
 import * as EmbeddedCatalog from "../embedded/EmbeddedCatalog.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
 import * as ControlPlaneProtections from "../fabric/secure/ControlPlaneProtections.ts"
@@ -53,7 +53,10 @@ export const tlsFiles = ({ ca_file, cert_file, key_file }: Configuration["broker
 
 export const names = ({ broker }: Configuration) => ({ exchange: broker.control_exchange, queues: broker.queues })
 
-/** The fabric as a process of the control plane has it. Processes of one role on one machine differ by their id. */
+/**
+ * The fabric as a process of the control plane has it. Processes of one role on one machine differ by where they tell
+ * their health: a name that lasts, for a queue goes with it.
+ */
 export const fabric = (config: Config, role: ControlRole) =>
   Layer.unwrap(
     Effect.map(tlsFiles(config.broker), (tls) =>
@@ -61,7 +64,7 @@ export const fabric = (config: Config, role: ControlRole) =>
         urls: config.broker.urls,
         tls,
         names: names(config),
-        server: `${hostname()}-${role}-${process.pid}`,
+        server: `${hostname()}-${role}-${healthAddress(config, role).port}`,
         prefetch: config.broker.prefetch,
         restricted: false
       })
