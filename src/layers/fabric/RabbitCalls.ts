@@ -9,7 +9,7 @@ import type { Method } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { replyExchange } from "./oslo/Topology.ts"
-import { ack, bury, type Delivery, settleBy } from "./RabbitDelivery.ts"
+import { ack, buryUnproven, type Delivery, settleBy } from "./RabbitDelivery.ts"
 import type { Accepted, Dispatch, Refused } from "./RabbitDispatch.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
 import type { Fate } from "./Repeats.ts"
@@ -20,6 +20,9 @@ const maxCalls = 256
 /** How often an answer is tried again while its caller's queue is away, and how many answers wait for theirs. */
 const replyPause = Duration.millis(250)
 const maxWaitingReplies = 1024
+
+/** Where answers go: oslo's names, and ours. Anywhere else an answer would be a message that somebody made us send. */
+const replyQueue = /^reply_[\w.:-]{1,200}$/
 
 /** However short a caller's patience with silence is, in seconds. */
 const shortestMonitor = 0.2
@@ -149,16 +152,25 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
     id: string
   ): Effect.fn.Return<Begun> {
     const { method: name } = request
-    const accepting = yield* Effect.result(dispatch.accept(request, id))
-    if (accepting._tag === "Failure") {
-      const refused = accepting.failure
+    if (!replyQueue.test(call.replyTo)) {
+      return {
+        fate: yield* buryUnproven(wire, topic, delivery, "it wants its answer where no answers go"),
+        outcome: null
+      }
+    }
+    const accepting = yield* Effect.exit(Effect.result(dispatch.accept(request, id)))
+    if (Exit.isFailure(accepting)) {
+      return { fate: "handled", outcome: yield* crashed(name)(accepting.cause) }
+    }
+    if (accepting.value._tag === "Failure") {
+      const refused = accepting.value.failure
       // Whoever is not who it claims to be is told nothing.
       if (refused._tag === "Unproven")
-        return { fate: yield* bury(wire, topic, delivery, refused.reason), outcome: null }
+        return { fate: yield* buryUnproven(wire, topic, delivery, refused.reason), outcome: null }
       return { fate: "handled", outcome: { result: null, failure: refusal(request, refused) } }
     }
     ack(delivery)
-    const outcome = yield* perform(delivery, request, id, accepting.success).pipe(
+    const outcome = yield* perform(delivery, request, id, accepting.value.success).pipe(
       Effect.raceFirst(signsOfLife(call)),
       Effect.catchCause(crashed(name)),
       Effect.onInterrupt(() => Effect.ignore(reply(call, stopped, true, patience.cast)))

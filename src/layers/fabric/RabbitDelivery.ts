@@ -4,6 +4,7 @@ import type { ConfirmChannel, ConsumeMessage } from "amqplib"
 import { Clock, Duration, Effect, Metric, Option, type Tracer } from "effect"
 import { Headers, HttpTraceContext } from "effect/http"
 import { deadLetterHeaders, deadLetterQueue } from "./DeadLetters.ts"
+import { maxBody } from "./oslo/Envelope.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
 import type { Fate } from "./Repeats.ts"
 
@@ -49,8 +50,17 @@ export const parentOf = ({ message }: Delivery): Tracer.AnySpan | undefined => {
   return Option.getOrUndefined(HttpTraceContext.w3c(Headers.fromInput({ traceparent })))
 }
 
-/** How much of a reason is kept, in characters. */
-const maxReason = 1000
+/** How much of a reason is kept, and logged, in characters. */
+const maxReason = 500
+
+/** How much is kept of a message that is too long to be read. */
+const maxKept = 4096
+
+/** How many messages a second, whose senders nobody knows, are worth keeping. */
+const maxUnproven = 20
+
+/** What was buried of each server in this second. */
+const windows = new WeakMap<RabbitWire, { second: number; unproven: number; dropped: number }>()
 
 /** The pause before a message is given back that the next one cannot take either. */
 export const giveBackPause = Duration.seconds(1)
@@ -66,8 +76,9 @@ export const bury = Effect.fnUntraced(function* (
   reason: string
 ): Effect.fn.Return<Fate> {
   const { content, fields } = delivery.message
+  const why = reason.slice(0, maxReason)
   yield* Metric.update(Metric.withAttributes(deadLetters, { topic: topic.split(".", 1)[0] ?? topic }), 1)
-  yield* Effect.logWarning(`a message on ${topic} cannot be taken: ${reason}`)
+  yield* Effect.logWarning(`a message on ${topic} cannot be taken: ${why}`)
   if (wire.restricted) {
     refuse(delivery)
     return "buried"
@@ -77,11 +88,11 @@ export const bury = Effect.fnUntraced(function* (
     {
       exchange: "",
       routingKey: deadLetterQueue(wire.names.exchange),
-      body: content,
+      body: content.length > maxBody ? content.subarray(0, maxKept) : content,
       id: randomUUID(),
       mandatory: true,
       headers: {
-        [deadLetterHeaders.reason]: reason.slice(0, maxReason),
+        [deadLetterHeaders.reason]: why,
         [deadLetterHeaders.exchange]: fields.exchange,
         [deadLetterHeaders.routingKey]: fields.routingKey,
         [deadLetterHeaders.server]: wire.server,
@@ -100,4 +111,27 @@ export const bury = Effect.fnUntraced(function* (
       )
     }
   })
+})
+
+/** The same for what nobody is proven to have sent: of a flood of it only so much is kept. */
+export const buryUnproven = Effect.fnUntraced(function* (
+  wire: RabbitWire,
+  topic: string,
+  delivery: Delivery,
+  reason: string
+): Effect.fn.Return<Fate> {
+  const second = Math.floor((yield* Clock.currentTimeMillis) / 1000)
+  const known = windows.get(wire)
+  const window = known === undefined || known.second !== second ? { second, unproven: 0, dropped: 0 } : known
+  windows.set(wire, window)
+  if (known !== undefined && known !== window && known.dropped > 0) {
+    yield* Effect.logWarning(`${known.dropped} messages of unproven senders were dropped within a second`)
+  }
+  if (window.unproven < maxUnproven) {
+    window.unproven++
+    return yield* bury(wire, topic, delivery, reason)
+  }
+  window.dropped++
+  yield* Metric.update(Metric.withAttributes(deadLetters, { topic: "dropped" }), 1)
+  return "buried"
 })

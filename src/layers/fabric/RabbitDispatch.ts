@@ -9,7 +9,7 @@ import { Sender } from "../../services/Fabric.ts"
 import { type Contract, handlerOf, type Method, methodsOf } from "./ErasedContract.ts"
 import type { RequestMessage } from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
-import { bury, type Delivery, giveBackPause, parentOf } from "./RabbitDelivery.ts"
+import { bury, buryUnproven, type Delivery, giveBackPause, parentOf } from "./RabbitDelivery.ts"
 import type { RabbitWire } from "./RabbitWire.ts"
 import type { Fate } from "./Repeats.ts"
 import type { Opened, Protection } from "./secure/Protection.ts"
@@ -59,14 +59,18 @@ export const makeDispatch = <R extends Rpc.Any>(
   const kind = topic.split(".", 1)[0] ?? topic
 
   const accept: Dispatch["accept"] = Effect.fnUntraced(function* ({ args, context, method: name, version }, id) {
-    const method = methods.get(name)
-    if (method === undefined) return yield* Effect.fail({ _tag: "NoSuchMethod" } as const)
-    if (!Failure.accepts(served, version)) return yield* Effect.fail({ _tag: "OtherVersion", served } as const)
     const open = Effect.gen(function* () {
       const protection = yield* wire.protections.of(topic)
-      return { method, protection, opened: yield* protection.openRequest({ method: name, args, context, id }) }
+      return { protection, opened: yield* protection.openRequest({ method: name, args, context, id }) }
     })
-    return yield* Effect.mapError(open, ({ reason }) => ({ _tag: "Unproven", reason }) as const)
+    // First of all: whoever is not who it claims to be learns nothing of what is served.
+    const proven = yield* Effect.mapError(open, ({ reason }) => ({ _tag: "Unproven", reason }) as const)
+    const refuse = (refused: Refused) =>
+      Effect.andThen(proven.opened.unhandled ?? Effect.void, Effect.fail<Refused>(refused))
+    const method = methods.get(name)
+    if (method === undefined) return yield* refuse({ _tag: "NoSuchMethod" })
+    if (!Failure.accepts(served, version)) return yield* refuse({ _tag: "OtherVersion", served })
+    return { method, ...proven }
   })
 
   const handle: Dispatch["handle"] = (delivery, { opened }, payload) => {
@@ -94,29 +98,40 @@ export const makeDispatch = <R extends Rpc.Any>(
       : Effect.as(Effect.sleep(giveBackPause), "unfinished")
   }
 
-  const takeCast: Dispatch["takeCast"] = (delivery, request, id) =>
+  /** Runs the handler of what was accepted. */
+  const perform = (delivery: Delivery, name: string, accepted: Accepted) =>
     Effect.gen(function* (): Effect.gen.Return<Fate> {
-      const { method: name } = request
-      const accepting = yield* Effect.result(accept(request, id))
-      if (accepting._tag === "Failure") {
-        return yield* bury(wire, topic, delivery, explain(name, topic, request.version, accepting.failure))
-      }
-      const { method, opened } = accepting.success
+      const { method, opened } = accepted
       const decoding = yield* Effect.result(method.decodePayload(opened.args))
       if (decoding._tag === "Failure") return yield* bury(wire, topic, delivery, String(decoding.failure))
-      const exit = yield* Effect.exit(handle(delivery, accepting.success, decoding.success))
+      const exit = yield* Effect.exit(handle(delivery, accepted, decoding.success))
       if (Exit.isSuccess(exit)) return "handled"
       if (Cause.hasInterruptsOnly(exit.cause)) return yield* interrupted(delivery)
       yield* Effect.logError(`${name} on ${topic} failed`, exit.cause)
       return yield* bury(wire, topic, delivery, "its handler failed; the server's log tells more")
     }).pipe(
-      Effect.catchCause((cause) =>
-        Effect.andThen(
-          Effect.logError(`a message on ${topic} met a bug`, cause),
-          bury(wire, topic, delivery, "it met a bug before its handler; the server's log tells more")
-        )
+      Effect.onExit((exit) =>
+        Exit.isSuccess(exit) && exit.value === "handled" ? Effect.void : (accepted.opened.unhandled ?? Effect.void)
       )
     )
+
+  const takeCast: Dispatch["takeCast"] = (delivery, request, id) =>
+    Effect.gen(function* (): Effect.gen.Return<Fate> {
+      const { method: name } = request
+      const accepting = yield* Effect.exit(Effect.result(accept(request, id)))
+      if (Exit.isFailure(accepting)) {
+        // Its sender's key, or what was taken already, cannot be read just now: that is no fault of the message.
+        if (!isStopping()) yield* Effect.logError(`a message on ${topic} cannot be opened now`, accepting.cause)
+        yield* Effect.sleep(giveBackPause)
+        return "unfinished"
+      }
+      if (accepting.value._tag === "Success") return yield* perform(delivery, name, accepting.value.success)
+      const refused = accepting.value.failure
+      const reason = explain(name, topic, request.version, refused)
+      return yield* refused._tag === "Unproven"
+        ? buryUnproven(wire, topic, delivery, reason)
+        : bury(wire, topic, delivery, reason)
+    })
 
   return { accept, handle, takeCast }
 }

@@ -74,7 +74,7 @@ export const make = Effect.fnUntraced(function* ({ names, prefetch, restricted, 
     )
   })
   const health = FabricHealth.of({
-    isConnected: () => listening.isConnected() && publishing.isConnected(),
+    isConnected: () => listening.isConnected() && publisher.isOpen(),
     servers: () => [...servers]
   })
   return { fabric: Fabric.of({ serve: makeServer(wire, onServe), client: yield* makeClient(wire) }), health }

@@ -10,7 +10,7 @@ import type { Handlers } from "../../services/Contract.ts"
 import type { Contract } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import { makeCalls } from "./RabbitCalls.ts"
-import { ack, bury, type Delivery, deliver, giveBack, settleBy } from "./RabbitDelivery.ts"
+import { ack, buryUnproven, type Delivery, deliver, giveBack, settleBy } from "./RabbitDelivery.ts"
 import { makeDispatch } from "./RabbitDispatch.ts"
 import type { RabbitWire } from "./RabbitWire.ts"
 import { type Fate, Repeats } from "./Repeats.ts"
@@ -76,7 +76,7 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
     if (message.properties.headers?.[pingHeader] !== undefined) return ack(delivery)
     const request = Envelope.readRequest(message.content)
     if (request instanceof Envelope.Unreadable) {
-      Queue.offerUnsafe(jobs, { delivery, id: randomUUID(), run: bury(wire, topic, delivery, request.reason) })
+      Queue.offerUnsafe(jobs, { delivery, id: randomUUID(), run: buryUnproven(wire, topic, delivery, request.reason) })
       return
     }
     const id = request.id ?? randomUUID()

@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto"
 import { Effect, Layer, Option, Redacted } from "effect"
 import { type GuestKey, Keyring } from "../../../src/layers/fabric/secure/Keyring.ts"
+import { InstanceId } from "../../../src/services/Ids.ts"
 
 export const memoryKeyring: Layer.Layer<Keyring> = Layer.sync(Keyring, () => {
   const keys = new Map<string, GuestKey>()
@@ -13,6 +14,9 @@ export const memoryKeyring: Layer.Layer<Keyring> = Layer.sync(Keyring, () => {
         return known
       }),
     find: (claimed) => Effect.sync(() => Option.fromNullishOr(keys.get(claimed))),
+    all: Effect.sync(() =>
+      Array.from(keys, ([instance, { protocol }]) => ({ instance: InstanceId.make(instance), protocol }))
+    ),
     forget: (instance) => Effect.sync(() => void keys.delete(instance))
   }
 })

@@ -31,6 +31,29 @@ describe("a replay guard", () => {
     })
   )
 
+  it.effect("takes anew what was not handled after all, once", () =>
+    Effect.gen(function* () {
+      const { accept, release } = yield* fresh
+      assert.isTrue(yield* accept(5n * second, "a"))
+      yield* release(5n * second, "a")
+      assert.isTrue(yield* accept(5n * second, "a"))
+      assert.isFalse(yield* accept(5n * second, "a"))
+      yield* release(5n * second, "unknown")
+      assert.isFalse(yield* accept(5n * second, "a"))
+    })
+  )
+
+  it.effect("may be told to refuse nothing for its age, as long as it would know it again", () =>
+    Effect.gen(function* () {
+      const guard = yield* ReplayGuard.make(yield* ReplayGuard.inMemory, 3, null)
+      assert.isTrue(yield* guard.accept(900n * second, "new"))
+      assert.isTrue(yield* guard.accept(1n * second, "old"))
+      assert.isFalse(yield* guard.accept(1n * second, "old"))
+      for (const n of [901n, 902n]) assert.isTrue(yield* guard.accept(n * second, `${n}`))
+      assert.isFalse(yield* guard.accept(1n * second, "older than what is remembered"))
+    })
+  )
+
   it.effect("remembers so many ids and no more, and refuses what is as old as the forgotten ones", () =>
     Effect.gen(function* () {
       const guard = yield* ReplayGuard.make(yield* ReplayGuard.inMemory, 3)

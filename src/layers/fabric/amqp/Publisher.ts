@@ -39,6 +39,8 @@ const maxOpen = 4096
 export interface Publisher {
   /** Tries for as long as `patience`. */
   readonly publish: (message: Outgoing, patience: Duration.Duration) => Effect.Effect<void, PublishFailed>
+  /** Whether there is a channel to publish on. */
+  readonly isOpen: () => boolean
 }
 
 const failed = (reason: PublishFailed["reason"]) => Effect.fail(new PublishFailed({ reason }))
@@ -141,5 +143,5 @@ export const make = Effect.fnUntraced(function* (broker: Broker, prepare: (chann
       leave
     )
 
-  return { publish } satisfies Publisher as Publisher
+  return { publish, isOpen: () => current !== null } satisfies Publisher as Publisher
 })

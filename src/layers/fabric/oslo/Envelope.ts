@@ -64,11 +64,22 @@ const unwrap = (body: Buffer): Record_ | Unreadable => {
 
 const contextPrefix = "_context_"
 
+/** How long the names and ids in a message may be, which are kept and logged, in characters. */
+const longest = { _unique_id: 128, _msg_id: 128, _reply_q: 255, method: 128, version: 16 }
+
+const isTooLong = (message: Record_) =>
+  Object.entries(longest).find(([key, most]) => {
+    const value = message[key]
+    return typeof value === "string" && value.length > most
+  })
+
 const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null)
 
 export const readRequest = (body: Buffer): RequestMessage | Unreadable => {
   const message = unwrap(body)
   if (message instanceof Unreadable) return message
+  const tooLong = isTooLong(message)
+  if (tooLong !== undefined) return new Unreadable(`its ${tooLong[0]} is longer than ${tooLong[1]} characters`)
   const method = text(message["method"])
   if (method === null) return new Unreadable("the message names no method")
   const args = message["args"] ?? {}

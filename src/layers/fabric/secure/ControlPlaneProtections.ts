@@ -33,7 +33,7 @@ const make = Effect.fnUntraced(function* (kek: KeyEncryptionKey) {
   const taskmanager = Sealed.both(
     { kind: "news", party: controlParty, key: derive(kek, controlParty) },
     next,
-    yield* ReplayGuard.make(yield* ReplayGuard.inMemory)
+    yield* ReplayGuard.make(yield* ReplayGuard.inMemory, ReplayGuard.maxRemembered, null)
   )
   const guardOf = yield* ReplayGuard.ofEach
 

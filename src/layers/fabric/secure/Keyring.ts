@@ -17,6 +17,8 @@ export class Keyring extends Context.Service<
     readonly ensure: (instance: InstanceId, protocol: AgentKind) => Effect.Effect<GuestKey>
     /** By a name that somebody gave himself: it need not be an id at all. */
     readonly find: (claimed: string) => Effect.Effect<Option.Option<GuestKey>>
+    /** Every guest that has a key now. */
+    readonly all: Effect.Effect<ReadonlyArray<{ readonly instance: InstanceId; readonly protocol: AgentKind }>>
     /** It is unknown to this process at once, and to the others a few minutes later. */
     readonly forget: (instance: InstanceId) => Effect.Effect<void>
   }

@@ -18,6 +18,8 @@ export interface Request {
 /** A request that was opened, and who is proven to have sent it: see `Sender`. */
 export interface Opened extends Request {
   readonly sender: string | null
+  /** To be run when it was not handled after all: it is then no repeat when it comes again. */
+  readonly unhandled?: Effect.Effect<void>
 }
 
 /** The answer to the request `id`: a result, or a failure as oslo writes it. */

@@ -30,6 +30,8 @@ export interface ReplayGuard {
    * receiver refuses everything up to the highest number it had taken, for it knows no ids any more.
    */
   readonly accept: (sequence: Sequence, id: string) => Effect.Effect<boolean>
+  /** What was accepted was not handled after all, and is taken by this receiver when it comes again. */
+  readonly release: (sequence: Sequence, id: string) => Effect.Effect<void>
 }
 
 /** For receivers that keep nothing: of a process whose messages may be taken again by the next one. */
@@ -49,10 +51,15 @@ interface Taken {
   readonly id: string
 }
 
-/** `remembers`: how many ids, see `maxRemembered`. */
+/**
+ * `remembers`: how many ids, see `maxRemembered`. `behind`: how far behind the newest message one may be; null where
+ * nothing is refused for its age as long as its id would be remembered, so that what a server gave back, or an operator
+ * replays, is taken.
+ */
 export const make = Effect.fnUntraced(function* (
   kept: ReplayFloor,
-  remembers: number = maxRemembered
+  remembers: number = maxRemembered,
+  behind: bigint | null = window
 ): Effect.fn.Return<ReplayGuard> {
   let highest = yield* kept.read
   let floor = highest
@@ -66,7 +73,8 @@ export const make = Effect.fnUntraced(function* (
     taken.splice(place, 0, message)
     ids.add(message.id)
     const tooMany = taken.length > remembers ? (taken[0]?.sequence ?? 0n) : 0n
-    for (const least of [highest - window, tooMany]) if (least > floor) floor = least
+    const tooOld = behind === null ? 0n : highest - behind
+    for (const least of [tooOld, tooMany]) if (least > floor) floor = least
     const firstAbove = taken.findIndex(({ sequence }) => sequence > floor)
     const gone = taken.splice(0, firstAbove < 0 ? taken.length : firstAbove)
     for (const { id } of gone) ids.delete(id)
@@ -83,7 +91,17 @@ export const make = Effect.fnUntraced(function* (
       })
     }).pipe(Effect.uninterruptible, inTurn)
 
-  return { accept }
+  const release: ReplayGuard["release"] = (sequence, id) =>
+    inTurn(
+      Effect.sync(() => {
+        const place = taken.findLastIndex((message) => message.id === id && message.sequence === sequence)
+        if (place < 0) return
+        taken.splice(place, 1)
+        ids.delete(id)
+      })
+    )
+
+  return { accept, release }
 })
 
 /** How many senders are watched, and how many messages of each; who was not heard for longest gives way. */
@@ -94,9 +112,10 @@ const rememberedOfEach = 256
 export const ofEach: Effect.Effect<(sender: string) => ReplayGuard> = Effect.map(
   Cache.make({
     capacity: maxWatched,
-    lookup: (_sender: string) => Effect.flatMap(inMemory, (floor) => make(floor, rememberedOfEach))
+    lookup: (_sender: string) => Effect.flatMap(inMemory, (floor) => make(floor, rememberedOfEach, null))
   }),
   (guards) => (sender) => ({
-    accept: (sequence, id) => Effect.flatMap(Cache.get(guards, sender), (guard) => guard.accept(sequence, id))
+    accept: (sequence, id) => Effect.flatMap(Cache.get(guards, sender), (guard) => guard.accept(sequence, id)),
+    release: (sequence, id) => Effect.flatMap(Cache.get(guards, sender), (guard) => guard.release(sequence, id))
   })
 )

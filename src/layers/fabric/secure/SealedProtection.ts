@@ -86,8 +86,10 @@ export const answering = ({ key, kind, party }: Channel, guard: ReplayGuard): An
     const text = open(derive(key, kind), [version, kind, party, method, id, sequence], sealed)
     const call = Option.flatMap(text, decodeCall)
     if (Option.isNone(call)) return yield* refused(`${method} is not of the party's key, or was altered`)
-    if (!(yield* guard.accept(BigInt(sequence), id))) return yield* refused(`${method} came before, or comes too late`)
-    return { method, id, ...call.value, sender: kind === "report" ? party : null }
+    const number = BigInt(sequence)
+    if (!(yield* guard.accept(number, id))) return yield* refused(`${method} came before, or comes too late`)
+    const sender = kind === "report" ? party : null
+    return { method, id, ...call.value, sender, unhandled: guard.release(number, id) }
   }),
   sealReply: ({ failure, id, method, result }) =>
     Effect.sync(() => {
