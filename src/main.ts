@@ -2,9 +2,10 @@
 // First, before any schema is used: compiles schemas to code, which halves the cost of a request.
 import "effect/schema/SchemaJITCompiler/enable"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
-import { Cause, Effect, Exit, Layer, Runtime } from "effect"
+import { Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { coffer } from "./cli/coffer.ts"
+import * as Ending from "./cli/ending.ts"
 import { roles } from "./layers/config/Configuration.ts"
 import * as Logging from "./layers/Logging.ts"
 import * as Telemetry from "./layers/Telemetry.ts"
@@ -17,11 +18,7 @@ const telemetry = Telemetry.layerOf(role === undefined ? "coffer" : `coffer-${ro
   Layer.provideMerge(Logging.layer)
 )
 
-/** To have been told to stop is no failure, whoever asks for the exit code. */
-const teardown: Runtime.Teardown = (exit, onExit) =>
-  Exit.isFailure(exit) && Cause.hasInterruptsOnly(exit.cause) ? onExit(0) : Runtime.defaultTeardown(exit, onExit)
-
 Command.run(coffer, { version: "0.1.0" }).pipe(
   Effect.provide(Layer.mergeAll(NodeServices.layer, telemetry)),
-  NodeRuntime.runMain({ disableErrorReporting: true, teardown })
+  NodeRuntime.runMain({ disableErrorReporting: true, teardown: Ending.listen() })
 )

@@ -1,9 +1,9 @@
 /** How the commands ask the API: one question at a time, with a fault as words that say what to do. */
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { FetchHttpClient, Headers, HttpClient, HttpClientRequest, HttpClientResponse } from "effect/http"
+import { plain } from "../layers/config/terminalText.ts"
 import { type CommandFailed, type Connection, failed } from "./connection.ts"
 import { failWith } from "./failure.ts"
-import { plain } from "./terminal.ts"
 
 /** How long an answer may take. */
 const patience = "30 seconds"

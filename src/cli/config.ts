@@ -8,7 +8,7 @@ import { explain } from "../layers/config/explain.ts"
 import { loadWithSources, unset } from "../layers/config/load.ts"
 import { template } from "../layers/config/template.ts"
 import { configFlag, defaultFile } from "./configFlag.ts"
-import { failWith } from "./failure.ts"
+import { codeOf, failWith } from "./failure.ts"
 
 const role = Flag.Literals("role", roles).pipe(
   Flag.withDescription("Refuse it if anything is missing that this role requires"),
@@ -46,8 +46,6 @@ const check = Command.make(
     { command: "coffer config check --role api", description: "Whether the api could start with it" }
   ])
 )
-
-const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : String(error))
 
 /** Its owner's alone to read, for it holds secrets; a file that is there is never touched. */
 const writeFresh = Effect.fnUntraced(function* (path: string) {

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises"
 import { Effect, Option, Redacted, Schema } from "effect"
 import { Flag } from "effect/cli"
+import { codeOf } from "./failure.ts"
 
 const defaultUrl = "http://127.0.0.1:8779"
 const defaultProject = "demo"
@@ -43,8 +44,6 @@ export class CommandFailed extends Schema.TaggedError<CommandFailed>()("CommandF
 }) {}
 
 export const failed = (message: string, status: number | null = null) => new CommandFailed({ message, status })
-
-const codeOf = (error: unknown) => (error instanceof Error && "code" in error ? String(error.code) : String(error))
 
 /** The text of a file, without the end of its last line. */
 export const readText = (what: string, path: string): Effect.Effect<string, CommandFailed> =>

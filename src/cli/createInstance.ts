@@ -1,14 +1,15 @@
 /** `coffer instance create`: orders an instance, with databases and users in it. */
-import { Console, Effect, Exit, Option, Redacted, Schema } from "effect"
+import { Cause, Console, Effect, Exit, Option, Redacted, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
+import { plain } from "../layers/config/terminalText.ts"
 import { Flavors, type Instance, Whole } from "./answers.ts"
 import { asking, get, post } from "./client.ts"
-import { type Connection, connect, connectionFlags, failed } from "./connection.ts"
+import { type CommandFailed, type Connection, connect, connectionFlags, failed } from "./connection.ts"
 import { printJson, readInstance, wholeInstance } from "./document.ts"
 import { renderInstance } from "./historyView.ts"
 import { json, wait } from "./instanceFlags.ts"
+import { patiently } from "./patience.ts"
 import { makeProgress } from "./progress.ts"
-import { plain } from "./terminal.ts"
 import { passwordsFor, type UserPassword } from "./userPasswords.ts"
 import { awaitService } from "./waiting.ts"
 
@@ -44,7 +45,7 @@ const flags = {
 }
 
 const flavorIdOf = Effect.fnUntraced(function* (connection: Connection, nameOrId: string) {
-  const { flavors } = yield* get(connection, "/flavors", Flavors)
+  const { flavors } = yield* patiently(get(connection, "/flavors", Flavors))
   const found = flavors.find(({ str_id }) => str_id === nameOrId) ?? flavors.find(({ name }) => name === nameOrId)
   if (found !== undefined) return found.str_id
   const offered = flavors.map(({ name }) => name).join(", ")
@@ -68,6 +69,26 @@ const orderOf = (asked: Asked, flavorRef: string, users: ReadonlyArray<UserPassw
 const tellPassword = ({ name, password }: UserPassword) =>
   Console.log(plain(`The password of ${name}, told only now: ${Redacted.value(password)}`))
 
+/** For a document; nothing where none was drawn. */
+const passwordsOf = (drawn: ReadonlyArray<UserPassword>) =>
+  drawn.length === 0
+    ? {}
+    : { passwords: Object.fromEntries(drawn.map(({ name, password }) => [name, Redacted.value(password)])) }
+
+/** The service has said no: nothing was ordered. Without that, all may have gone well but the answer. */
+const isRefused = (cause: Cause.Cause<CommandFailed>) => {
+  const status = Option.getOrNull(Cause.findErrorOption(cause))?.status ?? null
+  return status !== null && status < 500
+}
+
+/** The instance may be there, whatever became of the answer; then nobody else knows these. */
+const tellInCase = Effect.fnUntraced(function* (asked: Asked, drawn: ReadonlyArray<UserPassword>) {
+  if (drawn.length === 0) return
+  if (asked.json) return yield* printJson({ instance: null, ...passwordsOf(drawn) })
+  yield* Console.log(plain(`Whether ${asked.name} was ordered is not known: coffer instance list tells. If it was:`))
+  yield* Effect.forEach(drawn, tellPassword)
+})
+
 const untilBuilt = Effect.fnUntraced(function* (connection: Connection, { name }: Asked, id: string) {
   const failure = yield* awaitService(connection, id, yield* makeProgress([]))
   if (failure !== null) return yield* failed(plain(`${name} was not built: ${failure}`))
@@ -90,15 +111,14 @@ const asDocument = Effect.fnUntraced(function* (
   connection: Connection,
   asked: Asked,
   created: Schema.Json,
+  { id }: Instance,
   drawn: ReadonlyArray<UserPassword>
 ) {
-  const { id } = yield* readInstance(connection, created)
-  const passwords = Object.fromEntries(drawn.map(({ name, password }) => [name, Redacted.value(password)]))
   let instance = created
   const look = Effect.map(wholeInstance(connection, id), (seen) => {
     instance = seen ?? instance
   })
-  const tell = Effect.suspend(() => printJson({ instance, ...(drawn.length === 0 ? {} : { passwords }) }))
+  const tell = Effect.suspend(() => printJson({ instance, ...passwordsOf(drawn) }))
   if (!asked.wait) return yield* tell
   yield* untilBuilt(connection, asked, id).pipe(
     Effect.onExit((exit) => (Exit.hasInterrupts(exit) ? Effect.void : Effect.ignore(look))),
@@ -112,10 +132,13 @@ export const create = Command.make("create", flags, (asked) =>
     const connection = yield* connect(asked)
     const users = yield* passwordsFor(asked.user, asked.passwordFile)
     const order = orderOf(asked, yield* flavorIdOf(connection, asked.flavor), users)
-    const { instance } = yield* post(connection, "/instances", { instance: order }, Whole)
     const drawn = users.filter(({ isDrawn }) => isDrawn)
-    if (asked.json) return yield* asDocument(connection, asked, instance, drawn)
-    yield* inWords(connection, asked, yield* readInstance(connection, instance), drawn)
+    const { created, instance } = yield* Effect.gen(function* () {
+      const { instance } = yield* post(connection, "/instances", { instance: order }, Whole)
+      return { created: instance, instance: yield* readInstance(connection, instance) }
+    }).pipe(Effect.onError((cause) => (isRefused(cause) ? Effect.void : tellInCase(asked, drawn))))
+    if (asked.json) return yield* asDocument(connection, asked, created, instance, drawn)
+    yield* inWords(connection, asked, instance, drawn)
   }).pipe(asking)
 ).pipe(
   Command.withDescription("Order a database instance"),

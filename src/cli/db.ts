@@ -1,19 +1,14 @@
 /** `coffer db …`: the tables of the control plane's database. */
 import { NodeServices } from "@effect/platform-node"
-import { Console, Effect, Layer, Redacted } from "effect"
+import { Console, Effect, Layer } from "effect"
 import { Command } from "effect/cli"
 import { load } from "../layers/config/load.ts"
 import * as Migrations from "../layers/postgres/Migrations.ts"
 import * as PgPool from "../layers/postgres/PgPool.ts"
 import * as SchemaVersion from "../layers/postgres/SchemaVersion.ts"
 import { configFlag } from "./configFlag.ts"
+import { DatabaseFailed, databaseFailure, placeOf, telling } from "./databaseFailure.ts"
 import { failWith } from "./failure.ts"
-
-/** Where it is, without who asks: for a terminal. */
-const placeOf = (url: Redacted.Redacted) => {
-  const { hostname, pathname, port } = new URL(Redacted.value(url))
-  return `${pathname.slice(1)} at ${hostname}${port === "" ? "" : `:${port}`}`
-}
 
 const migrate = Command.make(
   "migrate",
@@ -26,7 +21,16 @@ const migrate = Command.make(
         const before = yield* SchemaVersion.current
         yield* Layer.build(Migrations.layer)
         return [before, yield* SchemaVersion.current] as const
-      }).pipe(Effect.scoped, Effect.provide([client, NodeServices.layer]))
+      }).pipe(
+        Effect.scoped,
+        Effect.provide([client, NodeServices.layer]),
+        Effect.catchTag("SqlError", telling(database.url)),
+        Effect.catchTag("MigrationError", (error) => {
+          const reason = databaseFailure(error, database.url) ?? `the tables cannot be brought up: ${error.message}`
+          return new DatabaseFailed({ message: reason })
+        }),
+        Effect.catchDefect(telling(database.url))
+      )
       const place = placeOf(database.url)
       yield* Console.log(
         before === after
@@ -34,10 +38,7 @@ const migrate = Command.make(
           : `The tables of ${place} went from version ${before} to ${after}.`
       )
     },
-    Effect.catchTag("ConfigurationInvalid", failWith),
-    Effect.catchTag("SqlError", (error) =>
-      failWith({ message: `the database does not do as it is asked: ${String(error.cause)}` })
-    )
+    Effect.catchTags({ ConfigurationInvalid: failWith, DatabaseFailed: failWith })
   )
 ).pipe(
   Command.withDescription("Bring the tables up to this release; run it once, before its processes are started"),

@@ -1,25 +1,16 @@
 /** Dead letters as text for a terminal. */
+import { plain, table } from "../layers/config/terminalText.ts"
 import type { DeadLetter, Listed, Replayed } from "../layers/fabric/DeadLetterOffice.ts"
-
-/** Terminals obey control characters; what somebody sent must not steer them. */
-const plain = (text: string) => text.replace(/\p{Cc}+/gu, " ").trim()
 
 const header = ["id", "at", "topic", "method", "size", "server", "reason"]
 
 const cells = ({ at, id, method, reason, server, size, topic }: Listed) =>
-  [id, at, topic, method ?? "?", String(size), server, reason].map(plain)
-
-/** Columns as wide as their widest cell; the last is as long as it is. */
-const aligned = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
-  const widths = header.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
-  const line = (row: ReadonlyArray<string>) => row.map((cell, n) => cell.padEnd(widths[n] ?? 0)).join("  ")
-  return rows.map((row) => line(row).trimEnd()).join("\n")
-}
+  [id, at, topic, method ?? "?", String(size), server, reason].map((cell) => plain(cell).trim())
 
 export const renderList = (letters: ReadonlyArray<Listed>, total: number): string => {
   if (total === 0) return "There are no dead letters."
   const rest = letters.length < total ? `\n\n${letters.length} of ${total}; --limit shows more.` : ""
-  return `${aligned([header, ...letters.map(cells)])}${rest}`
+  return `${table([header, ...letters.map(cells)])}${rest}`
 }
 
 /** The body's own lines stay lines. */

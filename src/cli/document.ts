@@ -3,6 +3,7 @@ import { Console, Effect, Schema } from "effect"
 import { Instance, Whole } from "./answers.ts"
 import { get } from "./client.ts"
 import { type Connection, failed } from "./connection.ts"
+import { patiently } from "./patience.ts"
 
 export const printJson = (document: Readonly<Record<string, Schema.Json>>) =>
   Console.log(JSON.stringify(document, null, 2))
@@ -15,7 +16,7 @@ export const readInstance = ({ base }: Connection, whole: Schema.Json) =>
 
 /** An instance with everything that the API tells of it; null where there is none. */
 export const wholeInstance = (connection: Connection, id: string) =>
-  Effect.map(get(connection, `/instances/${id}`, Whole), ({ instance }) => instance).pipe(
+  Effect.map(patiently(get(connection, `/instances/${id}`, Whole)), ({ instance }) => instance).pipe(
     Effect.catchIf(
       ({ status }) => status === 404,
       () => Effect.succeed(null)

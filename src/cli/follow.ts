@@ -4,6 +4,7 @@ import type { HttpClient } from "effect/http"
 import { type Entry, History, type Instance, Shown } from "./answers.ts"
 import { get } from "./client.ts"
 import type { CommandFailed, Connection } from "./connection.ts"
+import { isBusy, patiently, standBack } from "./patience.ts"
 
 export interface Sight {
   readonly instance: Instance
@@ -13,19 +14,20 @@ export interface Sight {
 /** How often it is looked at: often while most happens, then well below the API's rate limit. */
 const lookInterval = (looks: number) => Duration.millis(looks < 12 ? 250 : 1000)
 
-/** How long to stand back when the API says that it is asked too often, and when it is away. */
-const standBack = Duration.seconds(5)
+/** How long to stand back when the API is away. */
 const awayPause = Duration.seconds(1)
 
 /** How long a service that was there may be away, in milliseconds: it may be started anew. */
 const maxAway = 60_000
 
-export const historyOf = (connection: Connection, id: string) =>
+const readHistory = (connection: Connection, id: string) =>
   Effect.map(get(connection, `/instances/${id}/history`, History), ({ history }) => history.entries)
+
+export const historyOf = (connection: Connection, id: string) => patiently(readHistory(connection, id))
 
 const look = (connection: Connection, id: string): Effect.Effect<Sight, CommandFailed, HttpClient.HttpClient> =>
   Effect.map(
-    Effect.all([get(connection, `/instances/${id}`, Shown), historyOf(connection, id)]),
+    Effect.all([get(connection, `/instances/${id}`, Shown), readHistory(connection, id)]),
     ([{ instance }, entries]) => ({ instance, entries })
   )
 
@@ -45,10 +47,11 @@ export const follow = Effect.fnUntraced(function* <R>(
       yield* Effect.sleep(lookInterval(looks))
       continue
     }
-    const { status } = seen.failure
+    const { failure } = seen
+    const { status } = failure
     if (status === 404) return null
     const isAway = (status === null || status >= 500) && seenAt !== null && now - seenAt < maxAway
-    if (status !== 413 && !isAway) return yield* seen.failure
-    yield* Effect.sleep(status === 413 ? standBack : awayPause)
+    if (!isBusy(failure) && !isAway) return yield* failure
+    yield* Effect.sleep(isBusy(failure) ? standBack : awayPause)
   }
 })

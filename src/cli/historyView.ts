@@ -1,6 +1,7 @@
 /** An instance and its history as lines for a terminal. */
+
+import { plain } from "../layers/config/terminalText.ts"
 import type { Entry, Instance } from "./answers.ts"
-import { plain } from "./terminal.ts"
 
 const time = (moment: string | undefined) => (moment ?? "").slice(11, 19)
 

@@ -1,15 +1,23 @@
 /** `coffer host …`: the machines that databases run on, as the control plane's operator lets them in and out. */
-import { Console, Effect, Redacted } from "effect"
-import { Argument, Command } from "effect/cli"
+import { Clock, Console, Effect, Layer, Redacted } from "effect"
+import { Argument, Command, Flag } from "effect/cli"
 import { FetchHttpClient } from "effect/http"
 import { stringify } from "smol-toml"
 import * as HostAccess from "../layers/broker/HostAccess.ts"
 import type { ConfigurationOf } from "../layers/config/Configuration.ts"
 import { load } from "../layers/config/load.ts"
+import * as PgGuestHosts from "../layers/postgres/PgGuestHosts.ts"
+import * as PgPool from "../layers/postgres/PgPool.ts"
+import * as SchemaVersion from "../layers/postgres/SchemaVersion.ts"
 import { rabbitOptions } from "../layers/roles/GuestAccess.ts"
 import { HostName } from "../services/ConductorApi.ts"
+import { GuestHostDirectory } from "../services/GuestHostDirectory.ts"
 import { configFlag } from "./configFlag.ts"
+import { telling } from "./databaseFailure.ts"
+import { printJson } from "./document.ts"
 import { failWith } from "./failure.ts"
+import { lostMeans, removeHost, renderRemoval } from "./hostRemoval.ts"
+import { hostDocument, renderHosts } from "./hostView.ts"
 
 const hostName = Argument.String("name").pipe(
   Argument.withSchema(HostName),
@@ -57,21 +65,77 @@ const add = Command.make(
   Command.withExamples([{ command: "coffer host add db1 > db1.toml", description: "Asking again prints the same" }])
 )
 
+/** The hosts as the control plane's database knows them; what it does wrong is told. */
+const overDirectory = <A, E, R>(
+  { database: { url } }: ConfigurationOf<"taskmanager">,
+  use: Effect.Effect<A, E, R | GuestHostDirectory>
+) =>
+  Effect.gen(function* () {
+    const directory = PgGuestHosts.layer.pipe(
+      Layer.provide(Layer.effectDiscard(SchemaVersion.check)),
+      Layer.provide(PgPool.layer(url, "coffer host"))
+    )
+    const context = yield* Layer.build(directory).pipe(Effect.catchTag("SqlError", telling(url)))
+    return yield* Effect.provide(use, context)
+  }).pipe(Effect.scoped, Effect.catchDefect(telling(url)))
+
+const json = Flag.Boolean("json").pipe(Flag.withDescription("Print JSON"), Flag.withDefault(false))
+
+const list = Command.make(
+  "list",
+  { config: configFlag, json },
+  Effect.fnUntraced(
+    function* ({ config, json }) {
+      const configuration = yield* load(config, process.env, "taskmanager")
+      const hosts = yield* overDirectory(
+        configuration,
+        Effect.flatMap(GuestHostDirectory, ({ known }) => known)
+      )
+      const now = yield* Clock.currentTimeMillis
+      yield* json ? printJson(hostDocument(hosts, now)) : Console.log(renderHosts(hosts, now))
+    },
+    Effect.catchTags({ ConfigurationInvalid: failWith, DatabaseFailed: failWith, SchemaMismatch: failWith })
+  )
+).pipe(
+  Command.withDescription("Show the machines that have reported: how much room they have, and whether they are alive"),
+  Command.withExamples([{ command: "coffer host list --json", description: "One JSON document, for another program" }])
+)
+
+const lost = Flag.Boolean("lost").pipe(Flag.withDescription(lostMeans), Flag.withDefault(false))
+
 const remove = Command.make(
   "remove",
-  { config: configFlag, name: hostName },
+  { config: configFlag, name: hostName, lost },
   Effect.fnUntraced(
-    function* ({ config, name }) {
+    function* ({ config, lost, name }) {
       const configuration = yield* load(config, process.env, "taskmanager")
-      yield* HostAccess.revoke(yield* rabbitOptions(configuration), name)
-      yield* Console.log(`${name} is let in no more. Its databases go on, and cannot be reached by their agents.`)
+      const hasOwnLogin = !configuration.broker.shared_guest_credentials
+      // Before anything is removed it is known how the rest would be.
+      const revoke = hasOwnLogin ? HostAccess.revoke(yield* rabbitOptions(configuration), name) : Effect.void
+      const given = yield* overDirectory(configuration, removeHost(name, lost ? "lost" : "kept", revoke))
+      yield* Console.log(renderRemoval(name, given, hasOwnLogin))
     },
     Effect.provide(FetchHttpClient.layer),
-    Effect.catchTags({ ConfigurationInvalid: failWith, GuestAccessError: failWith, NoManagement: failWith })
+    Effect.catchTags({
+      ConfigurationInvalid: failWith,
+      DatabaseFailed: failWith,
+      GuestAccessError: failWith,
+      HostStays: failWith,
+      NoManagement: failWith,
+      SchemaMismatch: failWith
+    })
   )
-).pipe(Command.withDescription("Take a machine's login away"))
+).pipe(
+  Command.withDescription(
+    "Take a machine out, with its login. Refused while instances live there, unless they are lost with it"
+  ),
+  Command.withExamples([
+    { command: "coffer host remove db1", description: "A machine that nothing lives on any more" },
+    { command: "coffer host remove db1 --lost", description: "A machine that burnt down, with what lived there" }
+  ])
+)
 
 export const host = Command.make("host").pipe(
-  Command.withDescription("Let machines in that databases run on"),
-  Command.withSubcommands([add, remove])
+  Command.withDescription("The machines that databases run on: let them in, look at them, take them out"),
+  Command.withSubcommands([add, list, remove])
 )

@@ -3,6 +3,7 @@ import { Effect, Schema } from "effect"
 import { Listed, ListedInstance } from "./answers.ts"
 import { get } from "./client.ts"
 import { type Connection, failed } from "./connection.ts"
+import { patiently } from "./patience.ts"
 
 /** How many pages of a list are read. */
 export const maxPages = 100
@@ -12,7 +13,7 @@ export const allInstances = Effect.fnUntraced(function* (connection: Connection)
   const all: Array<Schema.Json> = []
   let query = ""
   for (let page = 0; page < maxPages; page++) {
-    const { instances, links } = yield* get(connection, `/instances${query}`, Listed)
+    const { instances, links } = yield* patiently(get(connection, `/instances${query}`, Listed))
     all.push(...instances)
     const next = links?.find(({ rel }) => rel === "next")
     if (next === undefined) return all

@@ -1,12 +1,12 @@
 /** `coffer instance list`: the instances of a project. */
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
+import { table } from "../layers/config/terminalText.ts"
 import { asking } from "./client.ts"
 import { connect, connectionFlags } from "./connection.ts"
 import { printJson } from "./document.ts"
 import { json } from "./instanceFlags.ts"
 import { allInstances, readInstances } from "./instances.ts"
-import { table } from "./terminal.ts"
 
 const header = ["NAME", "STATUS", "HEALTH", "DATASTORE", "ADDRESS", "ID"]
 

@@ -3,10 +3,11 @@
  * of the history elsewhere.
  */
 import { Clock, Effect } from "effect"
+import { plain } from "../layers/config/terminalText.ts"
 import type { Entry } from "./answers.ts"
 import type { Sight } from "./follow.ts"
 import { renderEntry } from "./historyView.ts"
-import { CurrentScreen, plain, type Screen } from "./terminal.ts"
+import { CurrentScreen, type Screen } from "./terminal.ts"
 
 export interface Progress {
   readonly show: (sight: Sight) => Effect.Effect<void>

@@ -1,6 +1,7 @@
 /** `coffer instance restart`: stops the database of an instance, and starts it again. */
 import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
+import { plain } from "../layers/config/terminalText.ts"
 import { asking, order } from "./client.ts"
 import { connect, connectionFlags, failed } from "./connection.ts"
 import { printJson, wholeInstance } from "./document.ts"
@@ -8,7 +9,6 @@ import { historyOf } from "./follow.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
 import { idOf } from "./instances.ts"
 import { makeProgress } from "./progress.ts"
-import { plain } from "./terminal.ts"
 import { awaitService, restartFailure } from "./waiting.ts"
 
 export const restart = Command.make("restart", { nameOrId, wait, json, ...connectionFlags }, (asked) =>

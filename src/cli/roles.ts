@@ -20,7 +20,10 @@ const role = <R extends Role, A, E>(
     Effect.matchEffect(load(config, process.env, name), {
       onFailure: failWith,
       onSuccess: (configuration) =>
-        Effect.andThen(Effect.logInfo(`coffer ${name} starts`), launch(layer(configuration), "the configuration"))
+        Effect.andThen(
+          Effect.logInfo(`coffer ${name} starts`),
+          launch(layer(configuration), { setting: "the configuration", database: configuration.database.url })
+        )
     })
   ).pipe(
     Command.withDescription(description),

@@ -1,6 +1,7 @@
 /** `coffer instance show`: what an instance is, and why it is where it is. */
 import { Console, Effect, Schema } from "effect"
 import { Command, Flag } from "effect/cli"
+import { plain } from "../layers/config/terminalText.ts"
 import { asking, get } from "./client.ts"
 import { connect, connectionFlags, failed } from "./connection.ts"
 import { printJson, wholeInstance } from "./document.ts"
@@ -8,7 +9,7 @@ import { follow, type Sight } from "./follow.ts"
 import { renderHistory } from "./historyView.ts"
 import { json, nameOrId } from "./instanceFlags.ts"
 import { idOf } from "./instances.ts"
-import { plain } from "./terminal.ts"
+import { patiently } from "./patience.ts"
 import { isHealthy } from "./waiting.ts"
 
 const watch = Flag.Boolean("watch").pipe(
@@ -37,7 +38,9 @@ export const show = Command.make("show", { nameOrId, watch, json, ...connectionF
     if (!asked.json) return
     const instance = last === null ? null : yield* wholeInstance(connection, id)
     const { history } =
-      instance === null ? { history: null } : yield* get(connection, `/instances/${id}/history`, WholeHistory)
+      instance === null
+        ? { history: null }
+        : yield* patiently(get(connection, `/instances/${id}/history`, WholeHistory))
     yield* printJson({ instance, history })
   }).pipe(asking)
 ).pipe(

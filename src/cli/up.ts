@@ -54,7 +54,7 @@ export const up = Command.make(
     const announce = Layer.effectDiscard(
       Effect.flatMap(DataFolder, ({ note, root }) => Console.log(nextSteps(options.port, root, note)))
     )
-    yield* launch(announce.pipe(Layer.provide(Up.layer(options))), "--port")
+    yield* launch(announce.pipe(Layer.provide(Up.layer(options))), { setting: "--port" })
   })
 ).pipe(
   Command.withDescription("Run the whole service in this process: api, taskmanager, conductor and guest agents"),

@@ -1,8 +1,8 @@
 /**
  * The machines that databases can run on, as a port: each reports itself, and who has gone silent gets no more
- * instances. The conductor writes it, placement reads it.
+ * instances. The conductor writes it, placement reads it, the operator looks at it and takes out who is gone.
  */
-import { Context, Duration, type Effect } from "effect"
+import { Context, Duration, type Effect, Schema } from "effect"
 import type { Millis } from "./Ids.ts"
 
 /** How often a host reports. */
@@ -29,6 +29,23 @@ export interface LiveHost {
   readonly usedMb: number
 }
 
+/** A host as its operator knows it, alive or not. */
+export interface KnownHost extends LiveHost {
+  /** How many instances have a place there. */
+  readonly instances: number
+  /** When its last report came, by the conductor's clock. */
+  readonly reportedAt: Millis
+}
+
+/** Instances live on the host that was to be removed. */
+export class HostInhabited extends Schema.TaggedError<HostInhabited>()("HostInhabited", {
+  host: Schema.String,
+  instances: Schema.Int
+}) {}
+
+/** What becomes of the instances that live on a host that is removed: they keep it, or they are lost with it. */
+export type Residents = "kept" | "lost"
+
 export class GuestHostDirectory extends Context.Service<
   GuestHostDirectory,
   {
@@ -36,5 +53,12 @@ export class GuestHostDirectory extends Context.Service<
     readonly report: (report: HostReport) => Effect.Effect<void>
     /** Hosts that reported at `since` or later, in the order of their names. */
     readonly live: (since: Millis) => Effect.Effect<ReadonlyArray<LiveHost>>
+    /** Every host that has reported since it was last removed, in the order of their names. */
+    readonly known: Effect.Effect<ReadonlyArray<KnownHost>>
+    /**
+     * The host is known no more until it reports again, and no instance gets a place there meanwhile. Those that live
+     * there keep it, or are left without a place; gives how many those are. Nothing happens to one that is not known.
+     */
+    readonly remove: (host: string, residents: Residents) => Effect.Effect<number, HostInhabited>
   }
 >()("coffer/services/GuestHostDirectory") {}

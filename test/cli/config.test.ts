@@ -1,31 +1,14 @@
 /** `coffer config`, as a process: what it prints where, how it ends, and what it writes. */
-import { spawn } from "node:child_process"
 import { chmodSync, readFileSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { settings } from "../../src/layers/config/settings.ts"
 import { complete, fileWith, key, secrets, temporaryFolder } from "../config/fixture.ts"
+import * as Process from "./process.ts"
 
-const main = join(import.meta.dirname, "../../src/main.ts")
-
-/** Runs the command to its end, with no variables but these. */
 const coffer = (args: ReadonlyArray<string>, env: Readonly<Record<string, string>> = {}) =>
-  Effect.callback<{ readonly code: number | null; readonly out: string; readonly err: string }>((resume) => {
-    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", main, "config", ...args], {
-      env: { PATH: process.env["PATH"] ?? "", NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] ?? "", ...env }
-    })
-    let out = ""
-    let err = ""
-    child.stdout.on("data", (chunk) => {
-      out += chunk
-    })
-    child.stderr.on("data", (chunk) => {
-      err += chunk
-    })
-    child.once("close", (code) => resume(Effect.succeed({ code, out, err })))
-    return Effect.sync(() => child.kill("SIGKILL"))
-  })
+  Process.coffer(["config", ...args], env)
 
 const controlPlane = {
   COFFER_DATABASE_URL: `postgresql://coffer:${secrets.database}@h/d`,

@@ -1,9 +1,11 @@
 /** What a name stands for: over the API's real routes, and over one that never ends. */
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Exit } from "effect"
+import { TestClock } from "effect/testing"
 import { idOf, maxPages } from "../../src/cli/instances.ts"
+import { CurrentScreen } from "../../src/cli/terminal.ts"
 import { adminToken, call, order, path, project, server } from "../http/harness.ts"
-import { api, connection } from "./fixture.ts"
+import { anInstance, api, connection } from "./fixture.ts"
 
 it.effect("a name is looked for on every page, and must be the only one on all of them", () =>
   Effect.gen(function* () {
@@ -27,6 +29,44 @@ it.effect("pages without an end are given up, and no link leads to another host"
     expect(message).toMatch(/too many instances/)
     expect(asked).toHaveLength(maxPages)
     expect(new Set(asked.map(({ url }) => url.split("?")[0]))).toEqual(new Set([`${connection.base}/instances`]))
+  }).pipe(Effect.provide(layer))
+})
+
+const busy = () => Response.json({ overLimit: { code: 413, message: "rate-limited" } }, { status: 413 })
+const pageOf = (n: number) =>
+  Response.json({
+    instances: [{ ...anInstance, id: `i-${n}`, name: `name-${n}` }],
+    ...(n < 3 ? { links: [{ rel: "next", href: `http://127.0.0.1:1/v1.0/demo/instances?marker=${n}` }] } : {})
+  })
+
+/** Looks a name up for ten minutes; gives what came of it, and what the screen was told. */
+const lookUp = Effect.gen(function* () {
+  const told: Array<string> = []
+  const screen = { columns: null, write: (text: string) => void told.push(text) }
+  const looking = yield* Effect.forkChild(Effect.provideService(idOf(connection, "name-3"), CurrentScreen, screen))
+  for (let n = 0; n < 600; n++) yield* TestClock.adjust("1 second")
+  return { exit: looking.pollUnsafe(), told }
+})
+
+const waits = "The service is asked too often and wants us to wait; going on every 5s.\n"
+
+it.effect("a look-up that is too much at once stands back, says so, and goes on where it was", () => {
+  const { asked, layer } = api((path, n) =>
+    n > 0 && n < 5 ? busy() : pageOf(1 + Number(/marker=(\d)/.exec(path)?.[1] ?? 0))
+  )
+  return Effect.gen(function* () {
+    expect(yield* lookUp).toEqual({ exit: Exit.succeed("i-3"), told: [waits] })
+    expect(asked.map(({ url }) => url.split("instances")[1])).toEqual(["", ...Array(5).fill("?marker=1"), "?marker=2"])
+  }).pipe(Effect.provide(layer))
+})
+
+it.effect("a service that is busy for minutes is given up, with what it says", () => {
+  const { asked, layer } = api(busy)
+  return Effect.gen(function* () {
+    const { exit, told } = yield* lookUp
+    expect(exit).toMatchObject(Exit.fail({ message: "rate-limited", status: 413 }))
+    expect(told).toEqual([waits])
+    expect(asked).toHaveLength(61)
   }).pipe(Effect.provide(layer))
 })
 

@@ -26,6 +26,15 @@ describe("how guests reach the broker", () => {
   )
 })
 
+describe("transient queues", () => {
+  it.effect("are there for guests that share their credentials, and declare and bind for themselves", () =>
+    Effect.gen(function* () {
+      const shared = 'shared_guest_credentials = true\nguest_urls = ["amqp://all:same@public"]'
+      expect((yield* brokerOf(`queues = "transient"\n${shared}`)).queues).toBe("transient")
+    })
+  )
+})
+
 describe("the management API", () => {
   const urls = 'urls = ["amqp://cof%40fer:s3%2Fcret@a:5672", "amqp://x:y@b"]\n'
 

@@ -132,6 +132,7 @@ describe("variables", () => {
         COFFER_BROKER_GUEST_URLS: "amqp://g:g@h",
         COFFER_API_ALLOWED_HOSTS: "[::1], api.example.org,",
         COFFER_TASKMANAGER_COMPUTE_COMMAND: '["/bin/make", "a,b"]',
+        COFFER_TASKMANAGER_COMPUTE_COMMAND_ADDRESSES: "10.1.0.0/16",
         COFFER_TASKMANAGER_DELETE_DEADLINE: "5 seconds"
       })
       expect(guestagent.name).toBe("8")

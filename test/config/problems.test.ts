@@ -157,6 +157,11 @@ describe("settings that must agree", () => {
       "broker.guest_urls must have neither user nor password, unless broker.shared_guest_credentials is true"
     ],
     [
+      'queues = "transient"',
+      "broker.queues must not be transient, unless broker.shared_guest_credentials is true: guests with logins of " +
+        "their own could not be reached any more after the broker's restart"
+    ],
+    [
       'management_url = "http://h:15672"',
       "broker.management_url must have user and password, for there are no broker.urls to take them from"
     ],
@@ -166,6 +171,10 @@ describe("settings that must agree", () => {
     [
       '[taskmanager]\ncompute_command_addresses = "10.1.0.0/16"',
       "taskmanager.compute_command must be set with taskmanager.compute_command_addresses"
+    ],
+    [
+      '[taskmanager]\ncompute_command = ["/usr/local/bin/make-server"]',
+      "taskmanager.compute_command_addresses must be set with taskmanager.compute_command: servers need addresses"
     ],
     [
       '[api]\ntokens = [{ token = "0123456789abcdef", project = "a", user = "a" }, { token = "0123456789abcdef", project = "b", user = "b" }]',

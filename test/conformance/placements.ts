@@ -294,4 +294,64 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         assert.match(trove.address, /^10\.99\./)
       })
     )
+
+    behaves(
+      "knows every host that has reported, with who lives there, alive or not",
+      Effect.gen(function* () {
+        yield* fleet({ roomy: ["10.16.0.0/24", 9000] })
+        const directory = yield* GuestHostDirectory
+        const { id } = yield* placed(300)
+        yield* placed(200)
+        yield* directory.report({ name: "roomy", addresses: "10.16.0.0/24", memoryMb: 8000, at: 1 })
+        yield* directory.report({ name: "empty", addresses: "10.16.1.0/24", memoryMb: 1000, at: 2000 })
+        assert.deepEqual(yield* directory.known, [
+          { name: "empty", addresses: "10.16.1.0/24", memoryMb: 1000, usedMb: 0, instances: 0, reportedAt: 2000 },
+          { name: "roomy", addresses: "10.16.0.0/24", memoryMb: 8000, usedMb: 500, instances: 2, reportedAt: 1 }
+        ])
+        yield* (yield* Placements).release(id)
+        assert.deepInclude((yield* directory.known)[1], { usedMb: 200, instances: 1 })
+        assert.strictEqual(yield* directory.remove("empty", "kept"), 0)
+      })
+    )
+
+    behaves(
+      "removes a host that nobody lives on, and no other, unless who lives there is lost with it",
+      Effect.gen(function* () {
+        yield* fleet({ burnt: ["10.17.0.0/24", 9000] })
+        const [directory, placements] = [yield* GuestHostDirectory, yield* Placements]
+        const [one, other] = [yield* placed(), yield* placed()]
+        const names = Effect.map(directory.known, (hosts) => hosts.map(({ name }) => name))
+        const refused = yield* Effect.flip(directory.remove("burnt", "kept"))
+        assert.deepInclude(refused, { _tag: "HostInhabited", host: "burnt", instances: 2 })
+        assert.include(yield* names, "burnt")
+        assert.strictEqual(Option.getOrThrow(yield* placements.find(one.id)).host, "burnt")
+        yield* placements.release(other.id)
+        assert.strictEqual(yield* directory.remove("burnt", "lost"), 1)
+        assert.isTrue(Option.isNone(yield* placements.find(one.id)))
+        assert.notInclude(yield* names, "burnt")
+        assert.strictEqual((yield* Effect.flip(place(one.id)))._tag, "NoHost")
+        assert.strictEqual(yield* directory.remove("burnt", "lost"), 0)
+        yield* fleet({ burnt: ["10.17.0.0/24", 9000] })
+        assert.strictEqual((yield* place(one.id)).host, "burnt")
+        yield* placements.release(one.id)
+        assert.strictEqual(yield* directory.remove("burnt", "kept"), 0)
+        assert.deepEqual(yield* directory.live(1), [])
+      })
+    )
+
+    behaves(
+      "removes no place that does not report",
+      Effect.gen(function* () {
+        yield* fleet({})
+        const directory = yield* GuestHostDirectory
+        const id = yield* ordered()
+        const kept = yield* place(id, { agent: "trove" })
+        assert.strictEqual(yield* directory.remove("command", "lost"), 0)
+        assert.deepEqual(Option.getOrThrow(yield* (yield* Placements).find(id)), kept)
+        assert.notInclude(
+          (yield* directory.known).map(({ name }) => name),
+          "command"
+        )
+      })
+    )
   })

@@ -95,8 +95,16 @@ const Api = Schema.Struct({
 }).annotate(table)
 
 const Taskmanager = Schema.Struct({
-  host: defaulted(rule.Host, "127.0.0.1", "Where the other taskmanagers reach this one"),
-  port: defaulted(rule.Port, 34431, "The port at which they do"),
+  host: defaulted(
+    rule.Host,
+    "127.0.0.1",
+    "Where the other taskmanagers reach this one: an address of its own on each machine, which nobody else reaches"
+  ),
+  port: defaulted(
+    rule.Port,
+    34431,
+    "The port at which they do; it asks nobody who they are: keep all others out with a firewall"
+  ),
   build_deadline: defaulted(rule.Time, "30 minutes", "When a build is called off"),
   restart_deadline: defaulted(rule.Time, "10 minutes", "When a restart is called off"),
   delete_deadline: defaulted(rule.Time, "10 minutes", "When a delete is called off"),
@@ -117,7 +125,11 @@ const Guestagent = Schema.Struct({
     defaultName: "the machine's host name"
   }),
   data_dir: defaulted(rule.Path, "/var/lib/coffer", "The folder that holds this host's databases"),
-  addresses: defaulted(rule.Network, "127.70.0.0/16", "The network that this host's databases listen on"),
+  addresses: defaulted(
+    rule.Network,
+    "127.70.0.0/16",
+    "The network that this host's databases listen on; 127.0.0.0/8 is reachable from the machine itself only"
+  ),
   runtime: defaulted(
     rule.oneOf(["auto", "docker", "process"]),
     "auto",
@@ -134,9 +146,13 @@ const Guestagent = Schema.Struct({
 }).annotate(table)
 
 const Catalog = Schema.Struct({
-  file: optional(rule.Path, "A JSON file with what is offered; if unset, what is built in", {
-    example: "/etc/coffer/catalog.json"
-  })
+  file: optional(
+    rule.Path,
+    "A JSON file with what is offered; if unset, the public images: databases that run as processes need one",
+    {
+      example: "/etc/coffer/catalog.json"
+    }
+  )
 }).annotate(table)
 
 const healthOf = (role: Role, port: number) =>

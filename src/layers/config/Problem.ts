@@ -1,5 +1,6 @@
 /** What is wrong with a configuration: always all of it, and never the value of anything. */
 import { Schema } from "effect"
+import { plain } from "./terminalText.ts"
 
 export const Problem = Schema.Struct({
   /** The file, or the variable. */
@@ -11,9 +12,7 @@ export const Problem = Schema.Struct({
 })
 export type Problem = typeof Problem.Type
 
-/** Names come from a file that anybody may have written: a terminal must not obey them. */
-const plain = (text: string) => text.replace(/\p{Cc}+/gu, " ")
-
+/** Names come from a file that anybody may have written. */
 export const render = ({ rule, setting, where }: Problem): string =>
   plain(`${where}: ${setting === "" ? "" : `${setting} `}${rule}`)
 

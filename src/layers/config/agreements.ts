@@ -35,6 +35,18 @@ const guestCredentials: Agreement = {
           ]
 }
 
+/** The way to a guest's queue goes with a transient exchange, and a guest with a login of its own may not bind. */
+const guestQueues: Agreement = {
+  between: ["broker.queues", "broker.shared_guest_credentials"],
+  broken: ({ broker: { queues, shared_guest_credentials: areShared } }) =>
+    when(
+      queues === "transient" && !areShared,
+      "broker.queues",
+      "must not be transient, unless broker.shared_guest_credentials is true: guests with logins of their own " +
+        "could not be reached any more after the broker's restart"
+    )
+}
+
 const management: Agreement = {
   between: ["broker.management_url", "broker.urls"],
   broken: ({ broker: { management_url, urls } }) =>
@@ -69,12 +81,18 @@ const encryption: Agreement = {
 
 const computeCommand: Agreement = {
   between: ["taskmanager.compute_command", "taskmanager.compute_command_addresses"],
-  broken: ({ taskmanager: { compute_command, compute_command_addresses } }) =>
-    when(
-      compute_command_addresses !== undefined && compute_command === undefined,
+  broken: ({ taskmanager: { compute_command: command, compute_command_addresses: addresses } }) => [
+    ...when(
+      addresses !== undefined && command === undefined,
       "taskmanager.compute_command",
       "must be set with taskmanager.compute_command_addresses"
+    ),
+    ...when(
+      command !== undefined && addresses === undefined,
+      "taskmanager.compute_command_addresses",
+      "must be set with taskmanager.compute_command: servers need addresses"
     )
+  ]
 }
 
 const tokens: Agreement = {
@@ -87,6 +105,7 @@ const tokens: Agreement = {
 
 const agreements: ReadonlyArray<Agreement> = [
   guestCredentials,
+  guestQueues,
   management,
   certificate,
   encryption,

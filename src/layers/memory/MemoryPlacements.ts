@@ -1,6 +1,6 @@
 /** Guest hosts and who lives where, in memory: the part of MemoryStore that is the twin of PgPlacements and PgGuestHosts. */
 import { Effect, Option, Semaphore } from "effect"
-import { GuestHostDirectory, type HostReport } from "../../services/GuestHostDirectory.ts"
+import { GuestHostDirectory, HostInhabited, type HostReport } from "../../services/GuestHostDirectory.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { hostProblem, makePlacements, refusedHost, type StandingHost } from "../../services/Placing.ts"
 
@@ -27,6 +27,9 @@ export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: Re
   const usedMb = (host: string) =>
     [...byInstance].reduce((sum, [id, place]) => (place.host === host ? sum + ramOf(id) : sum), 0)
 
+  const residentsOf = (host: string) => [...byInstance].filter(([, place]) => place.host === host).map(([id]) => id)
+  const hasReported = (name: string, { reported }: Host) => reported > 0 && !isStanding(name)
+
   const rowsOf = (isMeant: (name: string, host: Host) => boolean) =>
     [...hosts]
       .filter(([name, host]) => isMeant(name, host))
@@ -51,7 +54,28 @@ export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: Re
       return problem === null ? Effect.asVoid(report(told)) : refusedHost(told, problem)
     },
     live: (since) =>
-      Effect.sync(() => rowsOf((_, { reported }) => reported >= since).map(({ nextAddress: _, ...host }) => host))
+      Effect.sync(() => rowsOf((_, { reported }) => reported >= since).map(({ nextAddress: _, ...host }) => host)),
+    known: Effect.sync(() =>
+      rowsOf(hasReported).map(({ nextAddress: _, ...host }) => ({
+        ...host,
+        instances: residentsOf(host.name).length,
+        reportedAt: hosts.get(host.name)?.reported ?? 0
+      }))
+    ),
+    remove: (name, residents) =>
+      Effect.suspend(() => {
+        const host = hosts.get(name)
+        if (host === undefined || !hasReported(name, host)) return Effect.succeed(0)
+        const ids = residentsOf(name)
+        if (ids.length > 0 && residents === "kept")
+          return Effect.fail(new HostInhabited({ host: name, instances: ids.length }))
+        for (const id of ids) {
+          byInstance.delete(id)
+          confirmed.delete(id)
+        }
+        hosts.delete(name)
+        return Effect.succeed(ids.length)
+      })
   })
 
   /** Whose host has said that nobody else listens there. */

@@ -1,7 +1,12 @@
 /** The guest hosts in PostgreSQL: the conductor writes who is alive, placement how far the addresses have gone round. */
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { GuestHostDirectory, type HostReport } from "../../services/GuestHostDirectory.ts"
+import {
+  GuestHostDirectory,
+  HostInhabited,
+  type HostReport,
+  type Residents
+} from "../../services/GuestHostDirectory.ts"
 import { hostProblem, refusedHost } from "../../services/Placing.ts"
 
 const died = Effect.orDie
@@ -13,6 +18,20 @@ const Row = Schema.Struct({
   next_address: Schema.BigInt,
   used_mb: Schema.BigInt
 })
+const KnownRow = Schema.Struct({
+  name: Schema.String,
+  addresses: Schema.String,
+  memory_mb: Schema.Int,
+  used_mb: Schema.BigInt,
+  instances: Schema.Int,
+  reported: Schema.Date
+})
+const decodeKnown = Schema.decodeUnknownEffect(Schema.Array(KnownRow))
+const decodeCounts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ residents: Schema.Int })))
+
+/** Of the locks that transactions take by two numbers, the one that placements are found under. */
+export const placementLock = [1, 0] as const
+
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
 /** The hosts that reported at `since` or later, and those that are `named`, in the order of their names. */
@@ -37,6 +56,8 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
+  /** The places that do not report have a row, too. */
+  const hasReported = sql`h.reported > ${new Date(0)}`
 
   const write = ({ addresses, at, memoryMb, name }: HostReport) =>
     died(sql`
@@ -44,7 +65,49 @@ const make = Effect.gen(function* () {
       ON CONFLICT (name) DO UPDATE
       SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, reported = excluded.reported`)
 
+  const known = sql`
+    SELECT h.name, h.addresses, h.memory_mb, coalesce(sum(i.ram), 0) AS used_mb, count(a.instance)::int AS instances,
+      h.reported
+    FROM guest_hosts h
+    LEFT JOIN addresses a ON a.host = h.name
+    LEFT JOIN instances i ON i.id = a.instance
+    WHERE ${hasReported}
+    GROUP BY h.name ORDER BY h.name COLLATE "C"`.pipe(
+    Effect.flatMap(decodeKnown),
+    died,
+    Effect.map((rows) =>
+      rows.map(({ addresses, instances, memory_mb, name, reported, used_mb }) => ({
+        name,
+        addresses,
+        memoryMb: memory_mb,
+        usedMb: Number(used_mb),
+        instances,
+        reportedAt: reported.getTime()
+      }))
+    )
+  )
+
+  /** Under the lock of placements: who looks for a place at the same time finds the host before, or not at all. */
+  const remove = Effect.fn("GuestHostDirectory.remove")(
+    function* (host: string, residents: Residents) {
+      yield* died(sql`SELECT pg_advisory_xact_lock(${placementLock[0]}::int, ${placementLock[1]}::int)`)
+      const rows = yield* sql`
+        SELECT (SELECT count(*)::int FROM addresses a WHERE a.host = h.name) AS residents
+        FROM guest_hosts h WHERE h.name = ${host} AND ${hasReported}`.pipe(Effect.flatMap(decodeCounts), died)
+      const instances = rows[0]?.residents
+      if (instances === undefined) return 0
+      if (instances > 0 && residents === "kept") return yield* new HostInhabited({ host, instances })
+      yield* died(sql`DELETE FROM addresses WHERE host = ${host}`)
+      yield* died(sql`DELETE FROM guest_hosts WHERE name = ${host}`)
+      return instances
+    },
+    sql.withTransaction,
+    Effect.catchTag("SqlError", Effect.die)
+  )
+
   return GuestHostDirectory.of({
+    known,
+    remove,
     report: Effect.fn("GuestHostDirectory.report")(function* (report) {
       const problem = hostProblem(report)
       yield* problem === null ? write(report) : refusedHost(report, problem)

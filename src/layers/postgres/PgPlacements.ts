@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import type { InstanceId } from "../../services/Ids.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { makePlacements, type StandingHost } from "../../services/Placing.ts"
-import { selectHosts } from "./PgGuestHosts.ts"
+import { placementLock, selectHosts } from "./PgGuestHosts.ts"
 
 const died = Effect.orDie
 
@@ -12,9 +12,6 @@ const decodePlacements = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ host: Schema.String, address: Schema.String }))
 )
 const decodeAddresses = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ address: Schema.String })))
-
-/** Of the locks that transactions take by two numbers, the one that placements are found under. */
-const placementLock = [1, 0] as const
 
 const make = (standing: ReadonlyArray<StandingHost>) =>
   Effect.gen(function* () {

@@ -1,0 +1,46 @@
+/** The hosts as lines for a terminal, and as a document for another program. */
+import { Duration } from "effect"
+import { table } from "../layers/config/terminalText.ts"
+import { hostExpiry, type KnownHost } from "../services/GuestHostDirectory.ts"
+
+const isAlive = ({ reportedAt }: KnownHost, now: number) => now - reportedAt <= Duration.toMillis(hostExpiry)
+
+const moment = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`
+
+/** In the unit that reads best. */
+const lengthOf = (millis: number): string => {
+  const seconds = Math.round(millis / 1000)
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 120 * 60) return `${Math.round(seconds / 60)} min`
+  return seconds < 48 * 3600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`
+}
+
+const header = ["NAME", "ADDRESSES", "MEMORY", "USED", "INSTANCES", "LAST REPORT", "STATUS"]
+
+export const renderHosts = (hosts: ReadonlyArray<KnownHost>, now: number): string =>
+  hosts.length === 0
+    ? "No machine has reported yet. Let one in with: coffer host add"
+    : table([
+        header,
+        ...hosts.map((host) => [
+          host.name,
+          host.addresses,
+          `${host.memoryMb} MB`,
+          `${host.usedMb} MB`,
+          String(host.instances),
+          moment(host.reportedAt),
+          isAlive(host, now) ? "alive" : `silent for ${lengthOf(now - host.reportedAt)}`
+        ])
+      ])
+
+export const hostDocument = (hosts: ReadonlyArray<KnownHost>, now: number) => ({
+  hosts: hosts.map((host) => ({
+    name: host.name,
+    addresses: host.addresses,
+    memory_mb: host.memoryMb,
+    used_mb: host.usedMb,
+    instances: host.instances,
+    last_report: moment(host.reportedAt),
+    alive: isAlive(host, now)
+  }))
+})
