@@ -14,9 +14,13 @@ const others = 10_000
 
 /** What PgInstances.list asks for a first page. */
 const statement = `
-    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address
+    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
+      r.posted AS restart_requested
     FROM instances i
-    CROSS JOIN LATERAL (SELECT tag, state, since FROM lifecycles WHERE instance = i.id LIMIT 1) l
+    CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
+    LEFT JOIN LATERAL (
+      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'restart:' || l.generation LIMIT 1
+    ) r ON true
     LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
     LEFT JOIN LATERAL (SELECT address FROM addresses WHERE instance = i.id LIMIT 1) a ON true
     WHERE i.project = $1 AND l.tag <> 'Deleted' AND i.id > $2 ORDER BY i.id LIMIT 21`

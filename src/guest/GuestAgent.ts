@@ -9,6 +9,7 @@ import {
   Context,
   Duration,
   Effect,
+  Fiber,
   Latch,
   Option,
   type Redacted,
@@ -261,12 +262,15 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     yield* beat(null)
   })
 
+  // Before anybody can ask for anything: a database comes up without a broker, and does not wait for one.
+  const living = yield* Effect.forkScoped(apart(life))
   yield* fabric.serve(
     guestTopic(spec.instanceId),
     GuestApi,
     makeHandlers(session, { prepare, restart }, spec.volumeSize)
   )
-  yield* Effect.forkScoped(apart(life))
+  // What is in hand at the end has the server to itself.
+  yield* Effect.addFinalizer(() => Fiber.interrupt(living))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
 })
 

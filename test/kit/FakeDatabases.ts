@@ -5,7 +5,7 @@
 import { Context, Duration, Effect, Layer } from "effect"
 import { type DatabaseRuntimeShape, type DatabaseSpec, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import type { DatastoreManager, Page } from "../../src/guest/DatastoreManager.ts"
-import { LocalRuntimes } from "../../src/layers/embedded/LocalCompute.ts"
+import { LocalRuntimes } from "../../src/layers/embedded/LocalRuntimes.ts"
 import { GuestRefusal, type NewUser } from "../../src/services/GuestApi.ts"
 import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
 import { FakeServer } from "./FakeServer.ts"
@@ -176,6 +176,7 @@ export const runtimesLayer = Layer.effect(
   Effect.map(FakeDatabases, ({ manager, runtime }) => ({
     byKind: () => runtime,
     choose: () => "process" as const,
-    managers: [manager]
+    managers: [manager],
+    obstacle: Effect.succeed(null)
   }))
 )

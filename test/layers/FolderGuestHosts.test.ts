@@ -6,6 +6,7 @@ import { assert, it } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Redacted, type Scope } from "effect"
 import * as FolderGuestHosts from "../../src/layers/embedded/FolderGuestHosts.ts"
 import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
+import { obstacleOf, StorageProbe } from "../../src/layers/embedded/StorageProbe.ts"
 import { guestLink, serverSpec } from "../conformance/guestHosts.ts"
 
 interface World {
@@ -115,6 +116,37 @@ test("takes a damaged floor for a guest that must not be spoken to, and tells no
     writeFileSync(at("a", "link.json"), readFileSync(at("a", "link.json"), "utf8").slice(0, -2))
     const error = yield* Effect.flip(hosts.find("a"))
     assert.strictEqual(error.detail, `${at("a", "link.json")} is damaged`)
+  }))
+
+it.effect("finds out whether another home could be made, by making a small one, and leaves nothing of it", () =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const folder = yield* Effect.acquireRelease(
+        Effect.sync(() => mkdtempSync(join(tmpdir(), "coffer-homes-"))),
+        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
+      )
+      const root = join(folder, "homes")
+      const obstacle = Context.get(yield* Layer.build(FolderGuestHosts.layer(root)), StorageProbe)
+      assert.strictEqual(yield* obstacle, `${root} cannot be written (ENOENT)`)
+      mkdirSync(root)
+      assert.isNull(yield* obstacle)
+      assert.deepEqual(readdirSync(root), [])
+      // As a power cut may have left it.
+      mkdirSync(join(root, ".probe"))
+      writeFileSync(join(root, ".probe", "written.new"), "")
+      assert.isNull(yield* obstacle)
+      assert.deepEqual(readdirSync(root), [])
+      rmSync(root, { recursive: true })
+      writeFileSync(root, "")
+      assert.strictEqual(yield* obstacle, `${root} cannot be written (ENOTDIR)`)
+    })
+  )
+)
+
+test("takes a disk without room for one that can have no home", ({ root }) =>
+  Effect.gen(function* () {
+    assert.strictEqual(yield* obstacleOf(root, 2 ** 80), `${root} has less than ${2 ** 60} MB free`)
+    assert.isNull(yield* obstacleOf(root, 1))
   }))
 
 test("fails, and does not die, when a home cannot be removed", ({ hosts, root }) =>

@@ -1,18 +1,13 @@
 /** Compute on this machine, over fake databases in virtual time: which agents run, and what stops none of the others. */
 
-import { mkdtempSync, rmSync } from "node:fs"
-import { createServer } from "node:http"
 import { createServer as createListener } from "node:net"
-import { tmpdir } from "node:os"
-import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Exit, Layer, Option, Redacted, Scope } from "effect"
+import { Context, Deferred, Duration, Effect, Exit, Fiber, Layer, Option, Redacted, Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
 import { GuestLinkError, GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
-import * as Host from "../../src/layers/embedded/Host.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
-import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
+import { LocalRuntimes } from "../../src/layers/embedded/LocalRuntimes.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import { Compute } from "../../src/services/Compute.ts"
@@ -32,7 +27,13 @@ const makeFaults = () => ({
   /** No guest has a way into the fabric. */
   unlinked: false,
   /** Instances whose notes cannot be read. */
-  damaged: new Set<string>()
+  damaged: new Set<string>(),
+  /** How long a guest waits until it can be heard, as for a broker that is away. */
+  hearing: Duration.zero,
+  /** What a guest goes through on its way into the fabric. */
+  entering: (_instance: string): Effect.Effect<void> => Effect.void,
+  /** What happens before a home is removed. */
+  removing: Effect.void
 })
 type Faults = ReturnType<typeof makeFaults>
 
@@ -56,7 +57,10 @@ const faultyHosts = (faults: Faults) =>
         remove: (id) =>
           faults.irremovable
             ? Effect.fail(new GuestHostsError({ detail: "EACCES: permission denied, rmdir '/x'" }))
-            : hosts.remove(id)
+            : Effect.andThen(
+                Effect.suspend(() => faults.removing),
+                hosts.remove(id)
+              )
       })
     })
   ).pipe(Layer.provide(MemoryGuestHosts.layer))
@@ -69,11 +73,16 @@ const recordedLinks = (open: Map<string, string | null>, faults: Faults) =>
       GuestLinks.of({
         open: (link, instanceId, floor) =>
           Effect.gen(function* () {
+            yield* faults.entering(instanceId)
             if (faults.unlinked) return yield* new GuestLinkError({ detail: "no broker" })
             yield* floor.write((yield* floor.read) + 1n)
             open.set(instanceId, link === null ? null : Redacted.value(link.key))
             yield* Effect.addFinalizer(() => Effect.sync(() => open.delete(instanceId)))
-            return fabric
+            return Fabric.of({
+              ...fabric,
+              serve: (topic, contract, handlers, options) =>
+                Effect.delay(fabric.serve(topic, contract, handlers, options), faults.hearing)
+            })
           })
       })
     )
@@ -81,17 +90,19 @@ const recordedLinks = (open: Map<string, string | null>, faults: Faults) =>
 
 const runtimes = (faults: Faults) =>
   Layer.effect(
-    LocalCompute.LocalRuntimes,
+    LocalRuntimes,
     Effect.map(FakeDatabases, ({ manager, runtime }) => ({
       byKind: () => (faults.engineAnswers ? runtime : undefined),
       choose: () => "docker" as const,
-      managers: [manager]
+      managers: [manager],
+      obstacle: Effect.succeed(null)
     }))
   )
 
 interface World {
   readonly faults: Faults
   readonly hosts: GuestHosts["Service"]
+  readonly databases: FakeDatabases["Service"]
   /** Starts compute over the homes that are there. */
   readonly start: Effect.Effect<Compute["Service"], never, Scope.Scope>
   readonly hasAgent: (id: InstanceId) => Effect.Effect<boolean>
@@ -105,19 +116,20 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
     const links = new Map<string, string | null>()
     const surroundings = Layer.mergeAll(faultyHosts(faults), runtimes(faults), recordedLinks(links, faults)).pipe(
       Layer.provideMerge(InProcessFabric.layer),
-      Layer.provide(fakeDatabases)
+      Layer.provideMerge(fakeDatabases)
     )
     return Effect.gen(function* () {
       // Without the scope of the test: each start has one of its own.
       const context = Context.pick(
         GuestHosts,
-        LocalCompute.LocalRuntimes,
+        LocalRuntimes,
         GuestLinks
-      )(yield* Effect.context<GuestHosts | LocalCompute.LocalRuntimes | GuestLinks>())
+      )(yield* Effect.context<GuestHosts | LocalRuntimes | GuestLinks>())
       const fabric = yield* Fabric
       yield* body({
         faults,
         hosts: yield* GuestHosts,
+        databases: yield* FakeDatabases,
         links,
         start: Layer.build(LocalCompute.layer).pipe(
           Effect.map((built) => Context.get(built, Compute)),
@@ -244,6 +256,76 @@ test("fails for now while a guest has no way into the fabric, and tries again by
     assert.isTrue(yield* hasAgent(one))
   }))
 
+/** A home whose database was ready before the machine went down. */
+const readyHome = Effect.fnUntraced(function* ({ hosts }: World, id: InstanceId, address: string) {
+  const { notes } = yield* hosts.ensure({ ...serverSpec(id), address }, null, "docker")
+  yield* notes.setPhase("ready")
+})
+
+test("brings every database up within half a minute of a power cut, with the broker away", (world) =>
+  Effect.gen(function* () {
+    const { databases, faults, start } = world
+    const ids = Array.from({ length: 200 }, (_, n) =>
+      InstanceId.make(`00000000-0000-4000-8000-${String(n).padStart(12, "0")}`)
+    )
+    for (const [n, id] of ids.entries()) yield* readyHome(world, id, `127.70.1.${n}`)
+    // As long as a server of the fabric waits for a broker.
+    faults.hearing = Duration.seconds(2)
+    yield* Effect.forkScoped(start)
+    yield* TestClock.adjust("30 seconds")
+    const down = ids.filter((id) => databases.servers.get(id)?.running !== true)
+    assert.deepEqual(down, [])
+  }))
+
+test("brings a database up before its guest can be heard", (world) =>
+  Effect.gen(function* () {
+    yield* readyHome(world, one, "127.70.0.1")
+    world.faults.hearing = Duration.hours(1)
+    yield* Effect.forkScoped(world.start)
+    yield* TestClock.adjust("5 seconds")
+    assert.isTrue(world.databases.servers.get(one)?.running)
+  }))
+
+test("makes and removes others while one is being made, and removes that one when it is made", (world) =>
+  Effect.gen(function* () {
+    const { faults, hasAgent, hosts, start } = world
+    const compute = yield* start
+    const gate = yield* Deferred.make<void>()
+    const reached = yield* Deferred.make<void>()
+    faults.entering = (id) =>
+      id === one ? Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(gate)) : Effect.void
+    const making = yield* Effect.forkScoped(compute.ensure(serverSpec(one), null))
+    yield* Deferred.await(reached)
+    const removing = yield* Effect.forkScoped(compute.destroy(one, "local"))
+    yield* compute.ensure(serverSpec(other), null)
+    assert.isTrue(yield* hasAgent(other))
+    yield* compute.destroy(other, "local")
+    assert.isTrue(Option.isSome(yield* hosts.find(one)))
+    yield* Deferred.succeed(gate, undefined)
+    yield* Effect.all([Fiber.join(making), Fiber.join(removing)])
+    assert.isFalse(yield* hasAgent(one))
+    assert.deepEqual(yield* hosts.list, [])
+  }))
+
+test("makes a server that is being removed only when it is gone: its agent has a home", (world) =>
+  Effect.gen(function* () {
+    const { faults, hasAgent, hosts, start } = world
+    const compute = yield* start
+    yield* compute.ensure(serverSpec(one), null)
+    const gate = yield* Deferred.make<void>()
+    const reached = yield* Deferred.make<void>()
+    faults.removing = Effect.andThen(Deferred.succeed(reached, undefined), Deferred.await(gate))
+    const removing = yield* Effect.forkScoped(compute.destroy(one, "local"))
+    yield* Deferred.await(reached)
+    const making = yield* Effect.forkScoped(compute.ensure(serverSpec(one), null))
+    // It has every chance to go ahead.
+    yield* TestClock.adjust("1 second")
+    yield* Deferred.succeed(gate, undefined)
+    yield* Effect.all([Fiber.join(making), Fiber.join(removing)])
+    assert.isTrue(Option.isSome(yield* hosts.find(one)))
+    assert.isTrue(yield* hasAgent(one))
+  }))
+
 test("knows an address at which somebody listens from one that is free", ({ start }) =>
   Effect.gen(function* () {
     const compute = yield* start
@@ -261,39 +343,3 @@ test("knows an address at which somebody listens from one that is free", ({ star
     yield* Effect.callback<void>((resume) => void listener.close(() => resume(Effect.void)))
     assert.isTrue(yield* compute.isFree("local", "127.78.250.1", port))
   }))
-
-/** An engine that is played, at a socket: no more than what it takes to be found. */
-const engineAt = (socket: string) =>
-  Effect.acquireRelease(
-    Effect.callback<ReturnType<typeof createServer>>((resume) => {
-      const server = createServer((_, response) => response.end(JSON.stringify({ Version: "1", NCPU: 1 })))
-      server.listen(socket, () => resume(Effect.succeed(server)))
-    }),
-    (server) => Effect.sync(() => server.close())
-  )
-
-it.effect(
-  "finds the container engine when it comes up later, and new databases go on as was decided at the start",
-  () =>
-    Effect.gen(function* () {
-      const folder = yield* Effect.acquireRelease(
-        Effect.sync(() => mkdtempSync(join(tmpdir(), "coffer-engine-"))),
-        (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
-      )
-      const socket = join(folder, "engine.sock")
-      const settings = ConfigProvider.layer(ConfigProvider.fromUnknown({ DOCKER_HOST: `unix://${socket}` }))
-      const noPrograms = Layer.succeed(PostgresBinaries, { initdb: "", postgres: "", owner: null })
-      const found = { host: { runtime: "process", mariadb: Option.none() }, engine: Option.none() } as const
-      const built = yield* Layer.build(Host.layer(found).pipe(Layer.provide([noPrograms, settings])))
-      const { byKind, choose } = Context.get(built, LocalCompute.LocalRuntimes)
-      assert.isUndefined(byKind("docker"))
-      yield* engineAt(socket)
-      yield* TestClock.adjust(Host.lookAgainInterval)
-      const runtime = yield* Effect.repeat(
-        Effect.sync(() => byKind("docker")),
-        { until: (runtime) => runtime !== undefined }
-      )
-      assert.strictEqual(runtime?.kind, "docker")
-      assert.strictEqual(choose("postgresql"), "process")
-    }).pipe(Effect.scoped)
-)

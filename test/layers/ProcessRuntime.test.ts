@@ -3,12 +3,15 @@ import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { Effect, Layer, Schedule } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Schedule } from "effect"
 import { DatabaseRuntime, type DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
+import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
+import * as Host from "../../src/layers/embedded/Host.ts"
 import { endOrphans, isRoot, processOn, signal } from "../../src/layers/embedded/HostProcess.ts"
 import { serverIdentity } from "../../src/layers/embedded/ServerIdentity.ts"
 import * as Mariadb from "../../src/layers/runtime/MariadbServer.ts"
 import * as ProcessRuntime from "../../src/layers/runtime/ProcessRuntime.ts"
+import { Catalog } from "../../src/services/Catalog.ts"
 import { databaseRuntimeConformance } from "../conformance/databaseRuntime.ts"
 import { embeddedLayer, instance, mariadbLogin, postgresLogin } from "./embeddedFixture.ts"
 
@@ -77,6 +80,53 @@ live("keeps our environment from the server", (spec) =>
     const environment = readFileSync(`/proc/${processOn(join(spec.volume, "data"))}/environ`, "utf8")
     assert.notInclude(environment, "secret-of-ours")
   })
+)
+
+for (const version of ["16", "16.4", "PostgreSQL 16"]) {
+  live(`makes no server of version "${version}" from the programs of another, and says which can be had`, (spec) =>
+    Effect.gen(function* () {
+      const runtime = yield* DatabaseRuntime
+      const error = yield* Effect.flip(runtime.start({ ...spec, version }, quiet))
+      assert.strictEqual(error.message, "PostgreSQL 16 cannot be run here; 18 can.")
+      assert.isFalse(error.transient)
+      assert.strictEqual(yield* runtime.status(spec), "absent")
+    })
+  )
+}
+
+live("makes a server of the installed version, whatever comes after its first number", (spec) =>
+  Effect.gen(function* () {
+    const runtime = yield* DatabaseRuntime
+    yield* runtime.start({ ...spec, version: "18.1" }, quiet)
+    assert.strictEqual(yield* runtime.status(spec), "running")
+  })
+)
+
+live("goes on with a server that was made, whatever its version is called by now", (spec) =>
+  Effect.gen(function* () {
+    const runtime = yield* DatabaseRuntime
+    yield* runtime.start(spec, quiet)
+    yield* runtime.stop(spec)
+    yield* runtime.start({ ...spec, version: "16" }, quiet)
+    assert.strictEqual(yield* runtime.status(spec), "running")
+  })
+)
+
+live("makes all that is offered where there are processes only", (spec) =>
+  Effect.gen(function* () {
+    const { host } = yield* Host.inspect("process")
+    const context = yield* Layer.build(
+      EmbeddedCatalog.layer(host).pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))))
+    )
+    const offered = Context.get(context, Catalog).datastores.flatMap(({ versions }) => versions)
+    assert.isNotEmpty(offered)
+    const runtime = yield* DatabaseRuntime
+    for (const { manager: datastore, name: version } of offered) {
+      yield* runtime.start({ ...spec, datastore, version }, quiet)
+      yield* runtime.remove(spec.instanceId, spec.volume)
+      rmSync(join(spec.volume, "data"), { recursive: true })
+    }
+  }).pipe(Effect.scoped)
 )
 
 /** A process of another user, or of ours, that nothing ends but a kill; in a session of its own. */
@@ -181,6 +231,17 @@ if (Effect.runSync(Mariadb.isInstalled)) {
     leftovers,
     interruptAfter: [50, 400]
   })
+
+  it.live("makes no server of MariaDB from the programs of another", () =>
+    Effect.gen(function* () {
+      const runtime = yield* DatabaseRuntime
+      const spec = yield* instance("mariadb")
+      const installed = yield* Mariadb.installedVersion
+      const error = yield* Effect.flip(runtime.start({ ...spec, version: "5.5.68" }, quiet))
+      assert.strictEqual(error.message, `MariaDB 5.5 cannot be run here; ${installed} can.`)
+      assert.isFalse(error.transient)
+    }).pipe(Effect.scoped, Effect.provide(layer))
+  )
 } else {
   it.live("says what to install for MariaDB, where it is missing", () =>
     Effect.gen(function* () {

@@ -1,8 +1,16 @@
 /**
  * Servers that a program of the operator makes and removes, in whatever cloud there is: for Trove's agents, which
  * expect a machine of their own. The program is run with the verb `ensure` or `destroy` as its last argument, and is
- * told the rest as JSON on its standard input. Exit 0: done; 75: try again later; any other: it cannot be done. Both
- * verbs may come again at any time, also while an earlier call that nobody waits for any more is still under way.
+ * told the rest as JSON on its standard input. Exit 0: done; 75: try again later; any other: it cannot be done.
+ *
+ * What the program must see to, for nobody else can:
+ * - Both verbs may come again at any time, and to ask twice is to ask once: an ensure of a server that is there, and a
+ *   destroy of one that is not, succeed.
+ * - It takes one call at a time for each instance, wherever it is run. A call that takes too long is killed, but one
+ *   whose taskmanager was killed goes on, and the next taskmanager calls meanwhile, from another machine perhaps.
+ * - A destroy wins. When it has ended with 0, no ensure that was called before makes anything more, also one that is
+ *   still under way or has yet to get its turn. An instance that was destroyed is never made again, so the program may
+ *   note which were, and refuse to make them.
  */
 import { Context, Duration, Effect, Layer, Redacted, Schema, Semaphore } from "effect"
 import { ComputeError, type ServerSpec } from "../../services/Compute.ts"

@@ -16,6 +16,7 @@ import { replaceFile, syncFolder } from "./DurableFile.ts"
 import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "./GuestHosts.ts"
 import { removeTree } from "./OwnedFiles.ts"
 import { replayFile } from "./ReplayFile.ts"
+import { obstacleOf, StorageProbe } from "./StorageProbe.ts"
 
 const ServerFile = Schema.fromJsonString(
   Schema.Struct({ spec: ServerSpec, runtime: Schema.Literals(["docker", "process"]) })
@@ -87,8 +88,11 @@ const notesIn = (home: string): GuestNotes["Service"] => {
   })
 }
 
-/** `root`: the folder of all homes; it exists. */
+/** `root`: the folder of all homes; it exists. Whether it can take another one is what `StorageProbe` finds out. */
 export const layer = (root: string): Layer.Layer<GuestHosts> =>
+  Layer.merge(homesIn(root), Layer.succeed(StorageProbe, obstacleOf(root)))
+
+const homesIn = (root: string) =>
   Layer.sync(GuestHosts, () => {
     const homeAt = (instanceId: string) => join(root, instanceId)
 

@@ -3,17 +3,16 @@
  * databases get is decided once, at the start; an instance keeps for life what it was made for, and an engine that
  * came up after us is found for it.
  */
-import { execFile } from "node:child_process"
 import { Duration, Effect, Layer, Option, Schema } from "effect"
 import { DatabaseRuntime } from "../../guest/DatabaseRuntime.ts"
 import { MariadbManager } from "../../guest/MariadbManager.ts"
 import { PostgresManager } from "../../guest/PostgresManager.ts"
 import * as DockerRuntime from "../runtime/DockerRuntime.ts"
-import { Engine } from "../runtime/docker/Engine.ts"
+import { answers, Engine } from "../runtime/docker/Engine.ts"
 import * as Mariadb from "../runtime/MariadbServer.ts"
 import * as ProcessRuntime from "../runtime/ProcessRuntime.ts"
 import type { Host } from "./EmbeddedCatalog.ts"
-import { LocalRuntimes } from "./LocalCompute.ts"
+import { LocalRuntimes } from "./LocalRuntimes.ts"
 
 /** How often an engine that did not answer at the start is looked for. */
 export const lookAgainInterval = Duration.seconds(5)
@@ -27,18 +26,9 @@ export class NoEngine extends Schema.TaggedError<NoEngine>()("NoEngine", { detai
   }
 }
 
-/** "10.11" */
-const mariadbVersion: Effect.Effect<Option.Option<string>> = Effect.callback((resume) => {
-  const env = { ...process.env, PATH: `${process.env["PATH"] ?? ""}:/usr/sbin` }
-  execFile("mariadbd", ["--version"], { env, timeout: 5000 }, (error, output) => {
-    const version = error === null ? /Ver (\d+\.\d+)/.exec(output)?.[1] : undefined
-    resume(Effect.succeed(Option.fromUndefinedOr(version)))
-  })
-})
-
 /** The version of the MariaDB server that can be run here. */
 const installedMariadb = Effect.flatMap(Mariadb.isInstalled, (isInstalled) =>
-  isInstalled ? mariadbVersion : Effect.succeed(Option.none())
+  isInstalled ? Effect.option(Mariadb.installedVersion) : Effect.succeed(Option.none<string>())
 )
 
 /** What there is, as `choice` wants it. */
@@ -59,7 +49,7 @@ const docker = (engine: Option.Option<Engine["Service"]>) =>
     onSome: (engine) =>
       Effect.gen(function* () {
         const context = yield* Layer.build(DockerRuntime.layer.pipe(Layer.provide(Layer.succeed(Engine, engine))))
-        return yield* Effect.provideContext(DatabaseRuntime, context)
+        return { engine, runtime: yield* Effect.provideContext(DatabaseRuntime, context) }
       })
   })
 
@@ -75,11 +65,17 @@ export const layer = ({ engine, host }: { readonly host: Host; readonly engine: 
         }
       })
       yield* Effect.forkScoped(lookAgain)
+      const obstacle = Effect.suspend(() => {
+        if (host.runtime === "process") return Effect.succeed(null)
+        const isThere = asContainer === undefined ? Effect.succeed(false) : answers(asContainer.engine)
+        return Effect.map(isThere, (isThere) => (isThere ? null : "the container engine does not answer"))
+      })
       const asProcess = yield* Effect.provideContext(DatabaseRuntime, yield* Layer.build(ProcessRuntime.layer))
       return LocalRuntimes.of({
-        byKind: (kind) => (kind === "docker" ? asContainer : asProcess),
+        byKind: (kind) => (kind === "docker" ? asContainer?.runtime : asProcess),
         choose: () => host.runtime,
-        managers: [PostgresManager, MariadbManager]
+        managers: [PostgresManager, MariadbManager],
+        obstacle
       })
     })
   )

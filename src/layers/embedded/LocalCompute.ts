@@ -3,9 +3,8 @@
  * way into the fabric of its own. A start is like a reboot: the agents of all homes are started, and adopt the
  * databases they find. One that cannot be started keeps nobody else from it, and is tried again.
  */
-import { Context, Duration, Effect, Exit, Layer, Option, Scope, Semaphore } from "effect"
-import type { DatabaseRuntimeShape, RuntimeError } from "../../guest/DatabaseRuntime.ts"
-import type { DatastoreManager } from "../../guest/DatastoreManager.ts"
+import { Duration, Effect, Exit, Layer, Option, RcMap, Scope, Semaphore } from "effect"
+import type { RuntimeError } from "../../guest/DatabaseRuntime.ts"
 import * as GuestAgent from "../../guest/GuestAgent.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
@@ -13,22 +12,15 @@ import { Compute, ComputeError } from "../../services/Compute.ts"
 import { Fabric } from "../../services/Fabric.ts"
 import { type GuestHome, GuestHosts, type GuestHostsError, isSameLink } from "./GuestHosts.ts"
 import { type GuestLinkError, GuestLinks } from "./GuestLinks.ts"
+import { HostFitness } from "./HostFitness.ts"
+import { LocalRuntimes } from "./LocalRuntimes.ts"
 import { PortProbe } from "./PortProbe.ts"
-
-/** What this machine can run databases with. */
-export class LocalRuntimes extends Context.Service<
-  LocalRuntimes,
-  {
-    /** Undefined while it does not answer: the engine of containers may come up after us. */
-    readonly byKind: (kind: GuestHome["runtime"]) => DatabaseRuntimeShape | undefined
-    /** The kind that a new database of this manager gets. */
-    readonly choose: (manager: DatastoreManagerName) => GuestHome["runtime"]
-    readonly managers: ReadonlyArray<DatastoreManager>
-  }
->()("coffer/layers/embedded/LocalRuntimes") {}
 
 /** How often agents that could not be started are tried again. */
 export const tryAgainInterval = Duration.seconds(5)
+
+/** How many agents are started, or stopped with their databases, at once. */
+export const atOnce = 16
 
 const asComputeError = ({ detail, message, transient }: RuntimeError) =>
   new ComputeError({ message, detail, transient })
@@ -50,8 +42,10 @@ const make = Effect.gen(function* () {
   const agents = new Map<string, { readonly home: GuestHome; readonly scope: Scope.Closeable }>()
   /** Homes whose agent has yet to be started. */
   const waiting = new Map<string, GuestHome>()
-  /** Agents are started and stopped one at a time: none comes to life behind the back of a removal. */
-  const inTurn = (yield* Semaphore.make(1)).withPermits(1)
+  const locks = yield* RcMap.make({ lookup: (_instanceId: string) => Semaphore.make(1) })
+  /** What concerns one instance is done one at a time: nothing comes to life behind the back of its removal. */
+  const inTurn = <A, E>(instanceId: string, work: Effect.Effect<A, E>) =>
+    Effect.scoped(Effect.flatMap(RcMap.get(locks, instanceId), (lock) => lock.withPermits(1)(work)))
 
   const managerOf = (name: DatastoreManagerName) =>
     runtimes.managers.find(({ datastores }) => datastores.includes(name))
@@ -107,21 +101,27 @@ const make = Effect.gen(function* () {
       })
     )
 
-  const stopAgent = (instanceId: string) => inTurn(endAgent(instanceId))
-
   const startOne = (instance: string, tell: (text: string) => Effect.Effect<void>) =>
-    Effect.suspend(() => {
-      // Removed, perhaps, or given another link, while others had their turn.
-      const home = waiting.get(instance)
-      if (home === undefined) return Effect.void
-      return startAgent(home).pipe(
-        Effect.catch(({ detail, message }) => tell(`${message} ${detail}`)),
-        Effect.annotateLogs({ instance, volume: home.volume })
-      )
-    }).pipe(inTurn)
+    inTurn(
+      instance,
+      Effect.suspend(() => {
+        // Removed, perhaps, or given another link, before it had its turn.
+        const home = waiting.get(instance)
+        if (home === undefined) return Effect.void
+        return startAgent(home).pipe(
+          Effect.catch(({ detail, message }) => tell(`${message} ${detail}`)),
+          Effect.annotateLogs({ instance, volume: home.volume })
+        )
+      })
+    )
 
   const startWaiting = (tell: (text: string) => Effect.Effect<void>) =>
-    Effect.suspend(() => Effect.forEach([...waiting.keys()], (instance) => startOne(instance, tell), { discard: true }))
+    Effect.suspend(() =>
+      Effect.forEach([...waiting.keys()], (instance) => startOne(instance, tell), {
+        concurrency: atOnce,
+        discard: true
+      })
+    )
 
   const stopDatabase = Effect.fnUntraced(
     function* (home: GuestHome) {
@@ -142,8 +142,11 @@ const make = Effect.gen(function* () {
   yield* Effect.addFinalizer(() =>
     Effect.forEach(
       [...agents.values()],
-      ({ home }) => Effect.andThen(stopAgent(home.spec.instanceId), outliveUs ? Effect.void : stopDatabase(home)),
-      { concurrency: 16, discard: true }
+      ({ home }) => {
+        const end = endAgent(home.spec.instanceId)
+        return inTurn(home.spec.instanceId, outliveUs ? end : Effect.andThen(end, stopDatabase(home)))
+      },
+      { concurrency: atOnce, discard: true }
     )
   )
 
@@ -162,24 +165,34 @@ const make = Effect.gen(function* () {
   return Compute.of({
     portOf: (name) => managerOf(name)?.port ?? 0,
     isFree: (_host, address, port) => canListen(address, port),
-    ensure: Effect.fn("LocalCompute.ensure")(function* (spec, link) {
-      const home = yield* Effect.mapError(hosts.ensure(spec, link, runtimes.choose(spec.manager)), unusableHome)
-      yield* inTurn(startAgent(home))
-    }),
-    destroy: Effect.fn("LocalCompute.destroy")(function* (id) {
-      const home = agents.get(id)?.home ?? Option.getOrUndefined(yield* Effect.mapError(hosts.find(id), unusableHome))
-      yield* stopAgent(id)
-      if (home !== undefined) {
-        const runtime = runtimes.byKind(home.runtime)
-        if (runtime === undefined) {
-          const message = `The database cannot be removed: it was made for ${home.runtime}, which does not answer.`
-          return yield* new ComputeError({ message, detail: "", transient: true })
+    ensure: Effect.fn("LocalCompute.ensure")(
+      function* (spec, link) {
+        const home = yield* Effect.mapError(hosts.ensure(spec, link, runtimes.choose(spec.manager)), unusableHome)
+        yield* startAgent(home)
+      },
+      (work, { instanceId }) => inTurn(instanceId, work)
+    ),
+    destroy: Effect.fn("LocalCompute.destroy")(
+      function* (id) {
+        const home = agents.get(id)?.home ?? Option.getOrUndefined(yield* Effect.mapError(hosts.find(id), unusableHome))
+        yield* endAgent(id)
+        if (home !== undefined) {
+          const runtime = runtimes.byKind(home.runtime)
+          if (runtime === undefined) {
+            const message = `The database cannot be removed: it was made for ${home.runtime}, which does not answer.`
+            return yield* new ComputeError({ message, detail: "", transient: true })
+          }
+          yield* Effect.mapError(runtime.remove(id, home.volume), asComputeError)
         }
-        yield* Effect.mapError(runtime.remove(id, home.volume), asComputeError)
-      }
-      yield* Effect.mapError(hosts.remove(id), irremovableHome)
-    })
+        yield* Effect.mapError(hosts.remove(id), irremovableHome)
+      },
+      (work, id) => inTurn(id, work)
+    )
   })
 })
 
-export const layer: Layer.Layer<Compute, never, GuestHosts | LocalRuntimes | GuestLinks> = Layer.effect(Compute, make)
+/** With what a host must know of itself before it asks for more to do. */
+export const layer: Layer.Layer<Compute | HostFitness, never, GuestHosts | LocalRuntimes | GuestLinks> = Layer.merge(
+  Layer.effect(Compute, make),
+  HostFitness.layer
+)

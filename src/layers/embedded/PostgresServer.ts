@@ -52,6 +52,14 @@ export const abruptStop: Escalation = [
   ["SIGKILL", 2_000]
 ]
 
+/** "18": the part of a version that decides which data folders it can work on. */
+export const installedVersion = Effect.fnUntraced(function* ({ owner, postgres }: Binaries) {
+  const told = yield* runToEnd(postgres, ["--version"], { identity: owner })
+  const version = /\(PostgreSQL\) (\d+)/.exec(told)?.[1]
+  if (version !== undefined) return version
+  return yield* new HostProcessError({ message: `${postgres} does not tell its version`, detail: told })
+})
+
 export const initialisationFolder = (data: string) => `${data}.tmp`
 
 export const isInitialised = (data: string) => fs.existsSync(join(data, "PG_VERSION"))

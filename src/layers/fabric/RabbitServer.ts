@@ -97,6 +97,14 @@ export const makeServer = (
       return { channel, tags }
     }
 
+    /** Of two processes of one name the second serves nothing, and is to say so. */
+    const isServedElsewhere = ({ reason }: BrokerLost) =>
+      new BrokerLost({
+        reason: reason.includes("in exclusive use")
+          ? `another process serves ${topic} already, and this one serves nothing while it does: each needs a name of its own`
+          : reason
+      })
+
     let consuming: Consuming | null = null
     let isConsuming = false
     let stoppedConsuming = clock.currentTimeMillisUnsafe()
@@ -107,7 +115,9 @@ export const makeServer = (
       yield* inbox.onChannel(channel)
       const cancelled = yield* Deferred.make<never, BrokerLost>()
       const gone = (reason: string) => Deferred.doneUnsafe(cancelled, Effect.fail(new BrokerLost({ reason })))
-      consuming = yield* Effect.tryPromise({ try: () => consume(channel, gone), catch: lost })
+      consuming = yield* Effect.tryPromise({ try: () => consume(channel, gone), catch: lost }).pipe(
+        Effect.mapError(isServedElsewhere)
+      )
       isConsuming = true
       yield* Deferred.succeed(started, undefined)
       yield* Effect.ensuring(

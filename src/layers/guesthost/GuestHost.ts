@@ -1,7 +1,7 @@
 /**
  * A guest host: the process of one machine that databases run on. It has the servers that it is told to have, each
- * with an agent of its own, and tells the conductor that it is alive and what it can hold. It knows nothing of the
- * control plane but its messages.
+ * with an agent of its own, and tells the conductor that it is alive and what it can hold, for as long as it can run
+ * databases. It knows nothing of the control plane but its messages.
  */
 import { Clock, Effect, Layer, RcMap, Schedule, Schema, Semaphore } from "effect"
 import { Compute, ComputeError } from "../../services/Compute.ts"
@@ -11,6 +11,7 @@ import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
 import { hostReportInterval } from "../../services/GuestHostDirectory.ts"
 import { InstanceId } from "../../services/Ids.ts"
 import { hostProblem } from "../../services/Placing.ts"
+import { HostFitness } from "../embedded/HostFitness.ts"
 
 export interface Options {
   /** What this host is called; no other may be called so. */
@@ -35,6 +36,22 @@ const refuse = (detail: string) =>
 
 const isHostName = Schema.is(HostName)
 const isInstanceId = Schema.is(InstanceId)
+
+/** Whether the machine can take another database now; why it cannot is told once, and that it can again. */
+const makeIsFit = Effect.gen(function* () {
+  const fitness = yield* HostFitness
+  let told: string | null = null
+  return Effect.gen(function* () {
+    const obstacle = yield* fitness.obstacle
+    if (obstacle !== told) {
+      told = obstacle
+      yield* obstacle === null
+        ? Effect.logInfo("this machine can take databases again")
+        : Effect.logError(`this machine can take no database now, and asks for none: ${obstacle}`)
+    }
+    return obstacle === null
+  })
+})
 
 const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Options) {
   if (!isHostName(name)) return yield* new GuestHostInvalid({ reason: `no host can be called ${JSON.stringify(name)}` })
@@ -62,12 +79,16 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
   })
 
   const conductor = fabric.client(conductorTopic, ConductorApi)
-  const report = Effect.flatMap(Clock.currentTimeMillis, (now) =>
-    conductor.host_report({ name, addresses, memory_mb: memoryMb, sent: now / 1000 })
-  ).pipe(Effect.catch((error) => Effect.logDebug(`the next report will tell: ${error.message}`)))
+  const isFit = yield* makeIsFit
+  const report = Effect.gen(function* () {
+    // Its silence is heard: it is placed upon no more.
+    if (!(yield* isFit)) return
+    const now = yield* Clock.currentTimeMillis
+    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, sent: now / 1000 })
+  }).pipe(Effect.catch((error) => Effect.logDebug(`the next report will tell: ${error.message}`)))
   yield* Effect.forkScoped(Effect.repeat(report, Schedule.spaced(hostReportInterval)))
 })
 
 /** Serves until the scope closes. */
-export const layer = (options: Options): Layer.Layer<never, GuestHostInvalid, Fabric | Compute> =>
+export const layer = (options: Options): Layer.Layer<never, GuestHostInvalid, Fabric | Compute | HostFitness> =>
   Layer.effectDiscard(serve(options))

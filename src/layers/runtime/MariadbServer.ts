@@ -49,6 +49,15 @@ export const isInstalled = Effect.isSuccess(
   Effect.all([program("mariadbd"), program("mariadb-install-db"), program("my_print_defaults")])
 )
 
+/** "10.11" */
+export const installedVersion = Effect.gen(function* () {
+  const mariadbd = yield* program("mariadbd")
+  const told = yield* runToEnd(mariadbd, ["--no-defaults", "--version"], { identity: null })
+  const version = / Ver (\d+\.\d+)/.exec(told)?.[1]
+  if (version !== undefined) return version
+  return yield* new HostProcessError({ message: `${mariadbd} does not tell its version`, detail: told })
+})
+
 export const isInitialised = (data: string) => fs.existsSync(join(data, "mysql"))
 
 /** FLUSH loads the grant tables, without which bootstrap mode knows no users. */

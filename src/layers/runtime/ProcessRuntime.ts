@@ -37,6 +37,10 @@ const logWindow = 64 * 1024
 
 /** What differs between the kinds of servers. */
 interface Engine {
+  /** What a tenant calls it. */
+  readonly product: string
+  /** "18", "10.11": all of a version that must agree for a server to be the one that was ordered. */
+  readonly installed: Effect.Effect<string, HostProcessError>
   readonly isInitialised: (data: string) => boolean
   readonly initialise: Effect.Effect<void, HostProcessError>
   readonly launch: Effect.Effect<void, HostProcessError>
@@ -54,6 +58,8 @@ export const layer = Layer.effect(
       if (spec.datastore === "postgresql") {
         const server = { ...at, clients: "0.0.0.0/0", settings: postgresSettings(memoryMb), extra: {} }
         return {
+          product: "PostgreSQL",
+          installed: Postgres.installedVersion(binaries),
           isInitialised: Postgres.isInitialised,
           initialise: Postgres.initialise(binaries, server),
           launch: Postgres.launch(binaries, server)
@@ -61,6 +67,8 @@ export const layer = Layer.effect(
       }
       const server = { ...at, memoryMb }
       return {
+        product: "MariaDB",
+        installed: Mariadb.installedVersion,
         isInitialised: Mariadb.isInitialised,
         initialise: Mariadb.initialise(server),
         launch: Mariadb.launch(server)
@@ -74,9 +82,10 @@ export const layer = Layer.effect(
         if ((yield* findProcessOn(data)) !== null) return
         // A tenant can leave processes behind that outlive its server; the address may have been another's before.
         if (isRoot) yield* endAllOf(serverIdentity(spec.address).uid)
-        const { isInitialised, initialise, launch } = engine(spec)
+        const { initialise, installed, isInitialised, launch, product } = engine(spec)
         yield* prepareVolume(spec.volume)
         if (!isInitialised(data)) {
+          yield* requireVersion(product, spec.version, yield* installed)
           yield* progress("initialising the database")
           yield* initialise
         }
@@ -156,6 +165,21 @@ const postgresSettings = (memoryMb: number) => {
     work_mem: share(128, 2, 64)
   }
 }
+
+/**
+ * There is one server of each kind here, the installed one. Versions are called as the catalog likes it; one that is
+ * called by no number asks for none.
+ */
+const requireVersion = Effect.fnUntraced(function* (product: string, ordered: string, installed: string) {
+  const parts = installed.split(".")
+  const asked = /\d+(\.\d+)*/.exec(ordered)?.[0].split(".").slice(0, parts.length) ?? []
+  if (asked.every((part, at) => part === parts[at])) return
+  return yield* new RuntimeError({
+    message: `${product} ${asked.join(".")} cannot be run here; ${installed} can.`,
+    detail: `version ${ordered} was ordered of a machine without containers, which has what is installed`,
+    transient: false
+  })
+})
 
 const unsupported = (spec: DatabaseSpec) =>
   new RuntimeError({

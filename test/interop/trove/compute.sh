@@ -96,6 +96,7 @@ await_boot() {
 
 destroy() {
   local process bridge
+  grep -qsxF "$id" "$state/destroyed" || echo "$id" >>"$state/destroyed"
   [ -e "$server" ] || return 0
   # Its first process is named by its folder, as nothing else is, and the kernel ends the others with it.
   for process in $(grep -lszFx -e"$server" /proc/[0-9]*/cmdline | cut -d/ -f3); do
@@ -113,6 +114,8 @@ destroy() {
 
 case $verb in
   ensure)
+    # A destroy wins over an ensure that waited for its turn, also of a taskmanager that is gone.
+    ! grep -qsxF "$id" "$state/destroyed" || fail "it was destroyed"
     is_running || start
     await_boot
     ;;

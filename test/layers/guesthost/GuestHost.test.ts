@@ -1,15 +1,18 @@
 /** What a guest host does with what it is told, and what is told to it: over the fabric, with a compute that is played. */
 import { assert, it } from "@effect/vitest"
-import { Context, Deferred, Effect, Fiber, Layer, Redacted, type Scope } from "effect"
+import { Context, Deferred, Effect, Fiber, Layer, Logger, Redacted, type Scope } from "effect"
 import { TestClock } from "effect/testing"
 import { MariadbManager } from "../../../src/guest/MariadbManager.ts"
 import { PostgresManager } from "../../../src/guest/PostgresManager.ts"
 import * as HostsCompute from "../../../src/layers/compute/HostsCompute.ts"
+import { HostFitness } from "../../../src/layers/embedded/HostFitness.ts"
 import * as InProcessFabric from "../../../src/layers/fabric/InProcessFabric.ts"
 import * as GuestHost from "../../../src/layers/guesthost/GuestHost.ts"
 import { Compute, ComputeError } from "../../../src/services/Compute.ts"
+import { ConductorApi, conductorTopic } from "../../../src/services/ConductorApi.ts"
 import { Fabric } from "../../../src/services/Fabric.ts"
 import { GuestHostApi, guestHostTopic } from "../../../src/services/GuestHostApi.ts"
+import { hostReportInterval } from "../../../src/services/GuestHostDirectory.ts"
 import { InstanceId } from "../../../src/services/Ids.ts"
 import { guestLink, serverSpec } from "../../conformance/guestHosts.ts"
 
@@ -21,17 +24,25 @@ interface World {
   /** What the host alpha was made to do, in order. */
   readonly log: Array<string>
   /** What befalls it on the way. */
-  readonly faults: { before: Effect.Effect<void, ComputeError> }
+  readonly faults: {
+    before: Effect.Effect<void, ComputeError>
+    /** What keeps it from taking databases. */
+    obstacle: string | null
+  }
+  /** What was logged. */
+  readonly told: ReadonlyArray<string>
   /** Of the taskmanager: it asks hosts over the fabric. */
   readonly compute: Compute["Service"]
   readonly fabric: Fabric["Service"]
 }
 
 const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
-  it.effect(behaviour, () =>
-    Effect.gen(function* () {
+  it.effect(behaviour, () => {
+    const told: Array<string> = []
+    const logger = Logger.make(({ logLevel, message }) => void told.push(`${logLevel} ${String(message)}`))
+    return Effect.gen(function* () {
       const log: Array<string> = []
-      const faults: World["faults"] = { before: Effect.void }
+      const faults: World["faults"] = { before: Effect.void, obstacle: null }
       const noted = (line: string) =>
         Effect.suspend(() => {
           log.push(`${line} begins`)
@@ -46,12 +57,15 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
       })
       const fabric = Context.get(yield* Layer.build(InProcessFabric.layer), Fabric)
       const host = GuestHost.layer({ name: "alpha", addresses: "10.1.0.0/24", memoryMb: 1024 })
-      yield* Layer.build(host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric)])))
+      const fitness = Layer.succeed(HostFitness, { obstacle: Effect.sync(() => faults.obstacle) })
+      yield* Layer.build(
+        host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric), fitness]))
+      )
       const asking = HostsCompute.layer({ command: null, queues: "durable" })
       const built = yield* Layer.build(asking.pipe(Layer.provide(Layer.succeed(Fabric, fabric))))
-      yield* body({ log, faults, compute: Context.get(built, Compute), fabric })
-    }).pipe(Effect.scoped)
-  )
+      yield* body({ log, faults, told, compute: Context.get(built, Compute), fabric })
+    }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
+  })
 
 test("makes and removes servers where it is told to, with the guest's own link", ({ compute, log }) =>
   Effect.gen(function* () {
@@ -128,6 +142,39 @@ test("makes no server that is another host's, and none without an instance", ({ 
       assert.strictEqual(error._tag, "ComputeError")
     }
     assert.deepEqual(log, [])
+  }))
+
+test("reports itself only while it can take databases, and tells once why it cannot", ({ fabric, faults, told }) =>
+  Effect.gen(function* () {
+    const reports: Array<number> = []
+    yield* fabric.serve(conductorTopic, ConductorApi, {
+      host_report: ({ memory_mb, name, sent }) =>
+        Effect.sync(() => {
+          assert.deepEqual([name, memory_mb], ["alpha", 1024])
+          reports.push(sent)
+        }),
+      heartbeat: () => Effect.void,
+      notify_exc_info: () => Effect.void,
+      notify_end: () => Effect.void,
+      report_root: () => Effect.void,
+      update_backup: () => Effect.void
+    })
+    const afterwards = TestClock.adjust(hostReportInterval)
+    yield* afterwards
+    const before = reports.length
+    assert.isAbove(before, 0)
+    faults.obstacle = "the container engine does not answer"
+    yield* afterwards
+    yield* afterwards
+    assert.strictEqual(reports.length, before)
+    faults.obstacle = null
+    yield* afterwards
+    yield* afterwards
+    assert.strictEqual(reports.length, before + 2)
+    assert.deepEqual(told, [
+      "Error this machine can take no database now, and asks for none: the container engine does not answer",
+      "Info this machine can take databases again"
+    ])
   }))
 
 test("leaves servers of Trove's agents to the operator's program", ({ compute, log }) =>

@@ -84,6 +84,15 @@ const connect = Effect.gen(function* () {
   })
 )
 
+/** Whether it, which answered once, answers now. */
+export const answers = ({ docker }: EngineShape): Effect.Effect<boolean> =>
+  Effect.isSuccess(
+    Effect.timeout(
+      request(() => docker.ping()),
+      answerWithin
+    )
+  )
+
 export class Engine extends Context.Service<Engine, EngineShape>()("coffer/layers/runtime/docker/Engine") {
   static readonly layer = Layer.effect(Engine, connect)
 
