@@ -59,7 +59,8 @@ export const open = Effect.gen(function* () {
     ), held AS (
       INSERT INTO quota_holds (instance, project, ram, volumes, committed) SELECT id, ${project}, 512, 1, true FROM made
     ), placed AS (
-      INSERT INTO addresses (host, address, instance) SELECT 'local', '127.' || ${100 + calls++}::int || '.' || n / 250 || '.' || n % 250, id FROM numbered
+      INSERT INTO addresses (host, address, instance, confirmed)
+      SELECT 'local', '127.' || ${100 + calls++}::int || '.' || n / 250 || '.' || n % 250, id, true FROM numbered
     )
     INSERT INTO lifecycles (instance, tag, state, generation, since)
     SELECT id, 'Active', '{"_tag":"Active"}', 3, now() FROM made`

@@ -24,6 +24,7 @@ export const keyring = PgKeyring.layer.pipe(Layer.provide(AesSecretBox.layer(key
 export const noKeyring = Layer.succeed(Keyring, {
   ensure: () => Effect.die("no guest has a key here"),
   find: () => Effect.die("no guest has a key here"),
+  all: Effect.die("no guest has a key here"),
   forget: () => Effect.void
 })
 

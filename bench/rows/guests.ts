@@ -36,12 +36,13 @@ const stages = Effect.fnUntraced(function* (broker: string, { quick }: Effort) {
   const taken = load
     .ask("left", Schema.Int)
     .pipe(Effect.repeat({ until: (left) => left === 0, schedule: Schedule.spaced("1 second") }))
+  const idsOf = Effect.map(sql<{ readonly id: string }>`SELECT id FROM instances`, (rows) => rows.map(({ id }) => id))
   let present = 0
   let status = "healthy"
   const stage = Effect.fnUntraced(function* (guests: number) {
     yield* insertActive("bench", guests - present)
     present = guests
-    const ids = (yield* sql<{ readonly id: string }>`SELECT id FROM instances`).map(({ id }) => id)
+    const ids = yield* idsOf
     yield* load.ask("giveKeys", Schema.Unknown, ids)
     status = status === "healthy" ? "running" : "healthy"
     yield* load.ask("pace", Schema.Unknown, { ids, perSecond: guests / interval, seconds: 2 * interval, status })
@@ -55,8 +56,9 @@ const stages = Effect.fnUntraced(function* (broker: string, { quick }: Effort) {
     return seen
   })
   const few = quick ? 10 : 100
-  // The first one warms both up.
+  // Warms both up, and fills what remembers a bounded number of messages, however many guests they are of.
   yield* stage(few)
+  yield* load.ask("pace", Schema.Unknown, { ids: yield* idsOf, perSecond: 1000, seconds: 5 })
   return yield* Effect.forEach([few, few * 10, few * 100], stage)
 }, Effect.scoped)
 

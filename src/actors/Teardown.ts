@@ -20,18 +20,12 @@ interface Part {
   >
 }
 
-/** In the order in which they must go: whoever still uses a thing goes before it. */
+/**
+ * In the order in which they must go: whoever still uses a thing goes before it. But the guest's access goes first,
+ * though the guest be running: its machine may be lost or in wrong hands, and the server's removal wait for it for
+ * long. The machine is asked on its own topic, with its own login, and needs nothing of the guest's.
+ */
 export const teardown = (operation: Operation): ReadonlyArray<Part> => [
-  {
-    name: "remove the server",
-    waitsFor: "the database to stop, and its container or process and its volume to be gone",
-    execute: Effect.gen(function* () {
-      const placement = yield* (yield* Placements).find(operation.instance)
-      // Without a place there never was a server, or it is gone: the place is the last to be given back.
-      if (Option.isNone(placement)) return
-      yield* (yield* Compute).destroy(operation.instance, placement.value.host)
-    }).pipe(Effect.mapError(({ detail, message, transient }) => new StepFailure({ message, detail, transient })))
-  },
   {
     name: "take back the guest's access",
     waitsFor: "the broker to close its connections and remove its queues, and the store to forget its key",
@@ -41,6 +35,16 @@ export const teardown = (operation: Operation): ReadonlyArray<Part> => [
           new StepFailure({ message: "The guest's access could not be taken back.", detail, transient: true })
       )
     )
+  },
+  {
+    name: "remove the server",
+    waitsFor: "the database to stop, and its container or process and its volume to be gone",
+    execute: Effect.gen(function* () {
+      const placement = yield* (yield* Placements).find(operation.instance)
+      // Without a place there never was a server, or it is gone: the place is the last to be given back.
+      if (Option.isNone(placement)) return
+      yield* (yield* Compute).destroy(operation.instance, placement.value.host)
+    }).pipe(Effect.mapError(({ detail, message, transient }) => new StepFailure({ message, detail, transient })))
   },
   {
     name: "release the address",

@@ -3,22 +3,18 @@
  * its sender alone; heartbeats are written in batches, each message done with after its write; only what changed is
  * told to the taskmanager.
  */
-import { Clock, Duration, Effect, Metric, Option, Schedule, Schema } from "effect"
+import { Clock, Effect, Metric, Option, Schema } from "effect"
 import { ConductorApi, conductorTopic } from "./ConductorApi.ts"
 import * as Admission from "./conductor/Admission.ts"
 import { type GuestOperation, inWords, operationOf } from "./conductor/Notifications.ts"
 import * as ReportPump from "./conductor/ReportPump.ts"
+import * as Silence from "./conductor/Silence.ts"
 import { Fabric, Sender } from "./Fabric.ts"
 import { GuestHostDirectory } from "./GuestHostDirectory.ts"
 import { History } from "./History.ts"
 import { InstanceId as Id, type InstanceId, type Millis } from "./Ids.ts"
 import { Instances } from "./Instances.ts"
 import { Observations } from "./Observations.ts"
-import { heartbeatExpiry } from "./Status.ts"
-import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
-
-/** How often guests that have gone silent are looked for. */
-const silenceCheck = Duration.seconds(15)
 
 const operations = Metric.counter("coffer_guest_operations", {
   description: "Operations that guests told the end of, by operation and outcome",
@@ -38,9 +34,9 @@ export const serve = Effect.gen(function* () {
   const history = yield* History
   const instances = yield* Instances
   const hosts = yield* GuestHostDirectory
-  const taskmanager = fabric.client(taskmanagerTopic, TaskmanagerApi)
   const admission = yield* Admission.make
-  const handOver = yield* ReportPump.make
+  const silence = yield* Silence.make
+  const handOver = yield* ReportPump.make(silence.storeAway)
 
   /** Makes a report of what a guest said of `subject`, if it may, and waits until it is written. */
   const hear = Effect.fnUntraced(function* (
@@ -51,7 +47,9 @@ export const serve = Effect.gen(function* () {
     if (subject === null || !isInstanceId(subject)) {
       return yield* admission.refuse((yield* Sender) ?? "somebody", "invalid")
     }
-    if (yield* admission.admits(subject, kind)) yield* handOver(make(subject))
+    if (!(yield* admission.admits(subject, kind))) return
+    yield* silence.heard
+    yield* handOver(make(subject))
   })
 
   const hearOther = (subject: string | null, write: (instance: InstanceId) => Effect.Effect<void>) =>
@@ -127,11 +125,5 @@ export const serve = Effect.gen(function* () {
     { concurrency: ReportPump.maxBatch }
   )
 
-  const findSilent = Effect.gen(function* () {
-    const now = yield* Clock.currentTimeMillis
-    for (const instance of yield* observations.silentSince(now - heartbeatExpiry)) {
-      yield* Effect.ignore(taskmanager.silent({ instance_id: instance }))
-    }
-  }).pipe(Effect.catchCause((cause) => Effect.logError("silent guests could not be looked for", cause)))
-  yield* Effect.forkScoped(Effect.repeat(Effect.delay(findSilent, silenceCheck), Schedule.forever))
+  yield* silence.watch
 })

@@ -49,6 +49,9 @@ export const stepKey = (step: Pick<StepEntry, "operation" | "step" | "attempt">)
 /** How many entries are kept and told of one instance; older ones are pruned. */
 export const maxEntries = 500
 
+/** How many of them may be the guest's reports: a guest that tells much pushes out its own words, and nothing else. */
+export const maxReports = 200
+
 export class History extends Context.Service<
   History,
   {

@@ -54,7 +54,9 @@ export class Observations extends Context.Service<
      * Guests of instances in service whose last beat is older than `before`, and that were not yet counted as silent.
      * However many ask at once, each guest is told to one of them.
      */
-    readonly silentSince: (before: Millis) => Effect.Effect<ReadonlyArray<InstanceId>>
+    readonly silentSince: (before: Millis, limit: number) => Effect.Effect<ReadonlyArray<InstanceId>>
+    /** They count as not yet told of, and are found again unless they come back. */
+    readonly unmarkSilent: (instances: ReadonlyArray<InstanceId>) => Effect.Effect<void>
     readonly forget: (instance: InstanceId) => Effect.Effect<void>
   }
 >()("coffer/services/Observations") {}

@@ -147,7 +147,7 @@ describe("databases on many machines", () => {
         yield* host.cut
         yield* World.passes("60 minutes", "5 seconds")
         expect(yield* World.status(id)).toBe("ERROR")
-        expect([yield* hostOf(id), (yield* Fleet.Admitted).instances.has(id)]).toEqual(["host", true])
+        expect([yield* hostOf(id), (yield* Fleet.Admitted).instances.has(id)]).toEqual(["host", false])
         yield* host.start
         yield* World.remove(id)
         yield* World.passes("1 minute")
@@ -157,7 +157,7 @@ describe("databases on many machines", () => {
     )
   )
 
-  it.effect("are deleted when their machine is back", () =>
+  it.effect("lose their access at once when they are deleted, and go when their machine is back", () =>
     Fleet.run(
       Effect.gen(function* () {
         const host = yield* Fleet.machine("host", "10.7.0.0/24")
@@ -169,11 +169,14 @@ describe("databases on many machines", () => {
         yield* World.remove(id)
         yield* World.passes("10 seconds")
         expect(yield* World.status(id)).toBe("SHUTDOWN")
-        expect([yield* hostOf(id), (yield* Fleet.Admitted).instances.has(id)]).toEqual(["host", true])
+        // Whoever has the machine cannot enter any more, and the machine is remembered.
+        expect([yield* hostOf(id), (yield* Fleet.Admitted).instances.has(id)]).toEqual(["host", false])
         yield* host.start
         yield* World.passes("1 minute")
         expect(yield* World.status(id)).toBeNull()
         expect(yield* host.homes.list).toEqual([])
+        expect([host.databases.servers.size, host.keys.size, yield* hostOf(id)]).toEqual([0, 0, null])
+        expect((yield* Fleet.Admitted).instances.size).toBe(0)
       })
     )
   )

@@ -5,7 +5,7 @@ import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import type { BackupReport } from "../../src/services/ConductorApi.ts"
 import type { GuestHostDirectory } from "../../src/services/GuestHostDirectory.ts"
-import { History, maxEntries } from "../../src/services/History.ts"
+import { History, maxEntries, maxReports } from "../../src/services/History.ts"
 import { InstanceId, type OperationId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { maxBackupReports, Observations } from "../../src/services/Observations.ts"
@@ -235,9 +235,9 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect((yield* lifecycles.count).get("Restarting")).toBeGreaterThan(0)
         const beat = { instance: id, status: "restarting" as const, sent: 10, receivedAt: 10 }
         expect(yield* observations.record([beat])).toEqual([{ instance: id, status: "restarting", changed: true }])
-        expect(yield* observations.silentSince(100)).not.toContain(id)
+        expect(yield* observations.silentSince(100, 1000)).not.toContain(id)
         yield* move(id, "Active")
-        expect(yield* observations.silentSince(100)).toContain(id)
+        expect(yield* observations.silentSince(100, 1000)).toContain(id)
       })
     )
 
@@ -431,10 +431,29 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         const ids = yield* Effect.all(Array.from({ length: 20 }, () => create(aProject())))
         for (const id of ids) yield* move(id, "Active")
         yield* observations.record(ids.map((instance) => ({ instance, status: "healthy", sent: 10, receivedAt: 10 })))
-        const asked = Array.from({ length: 8 }, () => observations.silentSince(100))
+        const asked = Array.from({ length: 8 }, () => observations.silentSince(100, 1000))
         const answers = yield* Effect.all(asked, { concurrency: "unbounded" })
         const told = answers.flat().filter((id) => ids.includes(id))
         expect(told.toSorted()).toEqual(ids.toSorted())
+      })
+    )
+
+    it.effect("tells of no more silent guests than it was asked for, and again of those who were not told of", () =>
+      Effect.gen(function* () {
+        const observations = yield* Observations
+        const ids = yield* Effect.all(Array.from({ length: 3 }, () => create(aProject())))
+        for (const id of ids) yield* move(id, "Active")
+        // Older than all others, and each older than the next.
+        const beats = ids.map((instance, n) => ({ instance, status: "healthy" as const, sent: 1, receivedAt: n - 100 }))
+        yield* observations.record(beats)
+        expect((yield* observations.silentSince(0, 2)).toSorted()).toEqual(ids.slice(0, 2).toSorted())
+        expect(yield* observations.silentSince(0, 2)).toEqual(ids.slice(2))
+        yield* observations.unmarkSilent(ids.slice(1))
+        yield* observations.unmarkSilent([])
+        expect((yield* observations.silentSince(0, 10)).toSorted()).toEqual(ids.slice(1).toSorted())
+        yield* observations.unmarkSilent(ids.slice(0, 1))
+        yield* observations.record(beats.map((beat) => ({ ...beat, sent: 2, receivedAt: 1 })))
+        expect(yield* observations.silentSince(0, 10)).toEqual([])
       })
     )
 
@@ -444,10 +463,10 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         const id = yield* create(aProject())
         const beat = (sent: number) => ({ instance: id, status: "healthy" as const, sent, receivedAt: sent })
         yield* observations.record([beat(10)])
-        expect(yield* observations.silentSince(100)).not.toContain(id)
+        expect(yield* observations.silentSince(100, 1000)).not.toContain(id)
         yield* move(id, "Active")
-        expect(yield* observations.silentSince(100)).toContain(id)
-        expect(yield* observations.silentSince(100)).not.toContain(id)
+        expect(yield* observations.silentSince(100, 1000)).toContain(id)
+        expect(yield* observations.silentSince(100, 1000)).not.toContain(id)
         expect(yield* observations.record([beat(200)])).toEqual([{ instance: id, status: "healthy", changed: true }])
         yield* move(id, "Deleted")
         expect(yield* observations.record([beat(300)])).toEqual([])
@@ -470,10 +489,17 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         ])
         yield* history.stepEnded(id, { ...key, outcome: "done", error: null, detail: null })
         expect(yield* history.list(id)).toMatchObject([{ outcome: "failed" }])
-        for (let n = 0; n < maxEntries + 5; n++) yield* history.report(id, `line ${n}`)
+        for (let n = 0; n < maxReports + 5; n++) yield* history.report(id, `line ${n}`)
         const lines = yield* history.list(id)
-        expect(lines).toHaveLength(maxEntries)
-        expect(lines.at(-1)).toMatchObject({ text: `line ${maxEntries + 4}` })
+        expect(lines).toHaveLength(maxReports + 1)
+        expect(lines[0]).toMatchObject({ outcome: "failed" })
+        expect(lines[1]).toMatchObject({ text: "line 5" })
+        for (let attempt = 3; attempt <= maxEntries; attempt++) yield* history.stepStarted(id, { ...started, attempt })
+        yield* history.report(id, "the last")
+        const most = yield* history.list(id)
+        expect(most).toHaveLength(maxEntries)
+        expect(most.at(-1)).toMatchObject({ text: "the last" })
+        expect(most.filter(({ kind }) => kind === "step")).toHaveLength(maxEntries - 2)
         const odd = { ...key, attempt: 2 }
         yield* history.stepStarted(id, { ...started, ...odd })
         yield* history.stepEnded(id, { ...odd, outcome: "failed", error: "it printed \0 and \ud800", detail: null })

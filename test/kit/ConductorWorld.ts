@@ -65,7 +65,9 @@ const witness = Layer.mergeAll(
   Layer.succeed(GuestHostDirectory, {
     report: ({ addresses, at, memoryMb, name }) =>
       Effect.sync(() => void recorded.push(`host ${name} has ${addresses}, ${memoryMb} MB at ${at}`)),
-    live: () => Effect.succeed([])
+    live: () => Effect.succeed([]),
+    known: Effect.succeed([]),
+    remove: () => Effect.succeed(0)
   }),
   Logger.layer([
     Logger.make<unknown, void>(({ cause, logLevel, message }) => {

@@ -1,8 +1,8 @@
 /** A guest's login at a real broker: what it can do, everything that it cannot, and that nothing of it stays. */
 import { assert, describe, it, layer } from "@effect/vitest"
-import { Effect, Layer, Option, Redacted, Schema } from "effect"
+import { Effect, Layer, Logger, Option, Redacted, Schema } from "effect"
 import { TestClock } from "effect/testing"
-import { defaultBounds } from "../../src/layers/broker/BrokerTopology.ts"
+import { defaultBounds } from "../../src/layers/broker/QueueBounds.ts"
 import { upkeepInterval } from "../../src/layers/broker/RabbitGuestAccess.ts"
 import { Keyring } from "../../src/layers/fabric/secure/Keyring.ts"
 import { GuestAccess, type GuestLink } from "../../src/services/GuestAccess.ts"
@@ -62,6 +62,16 @@ const publish =
 const named = (name: string) => `${name}${missingBroker === null ? "" : ` (skipped: ${missingBroker})`}`
 
 const test = guestAccess().pipe(Layer.provideMerge(memoryKeyring), Layer.provideMerge(TestBroker.layer()))
+
+/** What an operator is warned of meanwhile. */
+const warnings = Effect.fnUntraced(function* <A, E, R>(effect: Effect.Effect<A, E, R>) {
+  const lines: Array<string> = []
+  const logger = Logger.make<unknown, void>(({ logLevel, message }) => {
+    if (logLevel === "Warn") lines.push(String(message))
+  })
+  yield* Effect.provide(effect, Logger.layer([logger]))
+  return lines
+})
 
 /** Why there can be no such logins, in the words that an operator gets. */
 const refusal = (changed: Parameters<typeof guestAccess>[0] = {}) =>
@@ -272,7 +282,7 @@ describe.skipIf(missingBroker !== null)(named("a guest's login at RabbitMQ"), { 
       Effect.gen(function* () {
         const control = yield* admin
         const { topic } = yield* granted("coffer")
-        const most = defaultBounds.requests
+        const most = defaultBounds.requests.messages
         const outcomes = yield* Effect.promise(async () => {
           const channel = await control.createConfirmChannel()
           const sent = Array.from(
@@ -290,7 +300,61 @@ describe.skipIf(missingBroker !== null)(named("a guest's login at RabbitMQ"), { 
         // It looks at the length a little after it has let a message in.
         assert.isBelow(waiting.length, most + 100)
         const policies = yield* Effect.flatMap(TestBroker, ({ management }) => management("/policies/%2F"))
-        assert.include(JSON.stringify(policies), `"max-length":${defaultBounds.reports}`)
+        assert.include(JSON.stringify(policies), `"max-length":${defaultBounds.reports.messages}`)
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("lets no queue hold more than its bytes, be it for requests, for reports or for replies", () =>
+      Effect.gen(function* () {
+        const control = yield* admin
+        const few = { messages: 1000, bytes: 1000 }
+        yield* Layer.build(
+          guestAccess({ bounds: { requests: few, reports: few, replies: few } }).pipe(Layer.provide(memoryKeyring))
+        )
+        const { topic } = yield* granted("coffer")
+        assert.isNull(yield* attempt(control, withReplyQueue))
+        for (const queue of [topic, "trove-conductor", reply]) {
+          const sent = yield* Effect.promise(async () => {
+            const channel = await control.createConfirmChannel()
+            const accepted = () =>
+              new Promise<boolean>((resolve) =>
+                channel.publish("", queue, Buffer.alloc(600), {}, (error: unknown) => resolve(error === null))
+              )
+            const outcomes = [await accepted(), await accepted(), await accepted()]
+            await channel.close()
+            return outcomes
+          })
+          assert.deepEqual([sent.at(0), sent.at(-1)], [true, false], queue)
+          assert.lengthOf(yield* drained(control, queue), sent.filter(Boolean).length, queue)
+        }
+        // As others find it.
+        yield* Layer.build(guestAccess().pipe(Layer.provide(memoryKeyring)))
+        const policies = yield* Effect.flatMap(TestBroker, ({ management }) => management("/policies/%2F"))
+        for (const { bytes } of Object.values(defaultBounds)) {
+          assert.include(JSON.stringify(policies), `"max-length-bytes":${bytes}`)
+        }
+      }).pipe(Effect.scoped)
+    )
+
+    it.effect("warns once, at the start, of an operator's policies for the same queues", () =>
+      Effect.gen(function* () {
+        const definition = { "ha-mode": "all", "message-ttl": 5000 }
+        const theirs = {
+          everywhere: { pattern: ".*", priority: 0, definition, "apply-to": "all" },
+          strong: { pattern: "^guestagent", priority: 7, definition, "apply-to": "queues" },
+          elsewhere: { pattern: "^nova", priority: 7, definition, "apply-to": "queues" },
+          exchanges: { pattern: ".*", priority: 7, definition: { "alternate-exchange": "x" }, "apply-to": "exchanges" }
+        }
+        for (const [name, policy] of Object.entries(theirs)) {
+          yield* administer("PUT", `/policies/%2F/operator-${name}`, policy)
+        }
+        const lines = yield* warnings(Layer.build(guestAccess().pipe(Layer.provide(memoryKeyring))))
+        for (const name of Object.keys(theirs)) yield* administer("DELETE", `/policies/%2F/operator-${name}`)
+        assert.lengthOf(lines, 1)
+        assert.include(lines[0], "operator-everywhere (.*) does not hold for Coffer's queues: ha-mode, message-ttl")
+        assert.include(lines[0], "operator-strong (^guestagent, priority 7) may hold in place of Coffer's")
+        assert.notMatch(lines[0] ?? "", /operator-(elsewhere|exchanges)/)
+        assert.deepEqual(yield* warnings(Layer.build(guestAccess().pipe(Layer.provide(memoryKeyring)))), [])
       }).pipe(Effect.scoped)
     )
 

@@ -168,4 +168,28 @@ layer(database, { excludeTestServices: true, timeout: 60_000 })("the keyring", (
       expect(Option.isSome(yield* keyring.find(id))).toBe(true)
     }).pipe(Effect.scoped)
   )
+
+  it.effect("names every guest that has a key, page by page", () =>
+    Effect.gen(function* () {
+      const keyring = yield* aProcess()
+      const sql = yield* SqlClient.SqlClient
+      const [ann, bob] = [yield* anInstance, yield* anInstance]
+      yield* keyring.ensure(ann, "coffer")
+      yield* keyring.ensure(bob, "trove")
+      const many = PgKeyring.pageSize * 2
+      yield* sql`
+        INSERT INTO instances SELECT (jsonb_populate_record(i, jsonb_build_object('id', 'eeeeeeee-0000-4000-8000-' || lpad(n::text, 12, '0')))).*
+        FROM instances i, generate_series(1, ${many}) n WHERE i.id = ${ann}`
+      yield* sql`
+        INSERT INTO guest_keys SELECT (jsonb_populate_record(k, jsonb_build_object('instance', i.id))).*
+        FROM guest_keys k, instances i WHERE k.instance = ${ann} AND i.id LIKE 'eeeeeeee-%'`
+      const all = yield* keyring.all
+      expect(all).toContainEqual({ instance: ann, protocol: "coffer" })
+      expect(all).toContainEqual({ instance: bob, protocol: "trove" })
+      expect(new Set(all.map(({ instance }) => instance)).size).toBe(all.length)
+      expect(all.filter(({ instance }) => instance.startsWith("eeeeeeee")).length).toBe(many)
+      yield* keyring.forget(bob)
+      expect(yield* keyring.all).not.toContainEqual({ instance: bob, protocol: "trove" })
+    }).pipe(Effect.scoped)
+  )
 })

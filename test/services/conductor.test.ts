@@ -29,6 +29,7 @@ describe("a guest", () => {
         const id = yield* anInstance()
         yield* beat(id).pipe(as(id))
         expect(yield* seen(id)).toMatchObject({ status: "healthy" })
+        yield* TestClock.adjust("1 millis")
         expect(recorded).toEqual([`${id} is healthy`])
       })
     )

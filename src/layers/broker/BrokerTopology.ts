@@ -1,6 +1,6 @@
 /**
- * What the broker must have so that guests are heard and no queue grows without end. Made at the start and again
- * with each guest, so that what was lost with a broker comes back.
+ * What the broker must have so that guests are heard. Made at the start, with each guest, and every while, so that
+ * what was lost with a broker comes back.
  */
 import { Effect, Option, Schema } from "effect"
 import { conductorTopic } from "../../services/ConductorApi.ts"
@@ -14,26 +14,6 @@ import type { Management } from "./Management.ts"
 
 type Done = Effect.Effect<void, GuestAccessError>
 
-/** How many messages may wait in a queue before senders are refused. */
-export interface QueueBounds {
-  /** For the taskmanager, for a guest, for a host. */
-  readonly requests: number
-  /** For the conductor, from all guests together. */
-  readonly reports: number
-}
-
-export const defaultBounds: QueueBounds = { requests: 1024, reports: 100_000 }
-
-/** Above a policy for all queues, which has 0 unless somebody chose otherwise; a queue has one policy only. */
-const priority = 1
-
-const bound = (pattern: string, length: number) => ({
-  pattern,
-  definition: { "max-length": length, overflow: "reject-publish" },
-  "apply-to": "queues",
-  priority
-})
-
 const Named = Schema.Struct({ name: Schema.String })
 
 export interface Broker {
@@ -46,9 +26,16 @@ export const make = ({ management, names, vhost }: Broker) => {
   const isThere = (kind: "queues" | "exchanges", name: string) =>
     Effect.map(management.find([kind, vhost, name], Named, "?columns=name"), Option.isSome)
 
+  /**
+   * Stands at the broker while it has all that was made for guests. It is lost with the broker's data, and taken away
+   * by whoever finds an exchange missing, whichever process that is: with an exchange go the ways to guests' queues.
+   */
+  const mark = ["global-parameters", `coffer_guests_complete:${vhost}:${names.exchange}`]
+
   /** One that is there is left as it is: whoever declared it otherwise finds his own. */
   const exchange = Effect.fnUntraced(function* (name: string, durable: boolean) {
     if (yield* isThere("exchanges", name)) return
+    yield* management.remove(mark)
     yield* management.put(["exchanges", vhost, name], { type: "topic", durable, auto_delete: false })
   })
 
@@ -77,14 +64,11 @@ export const make = ({ management, names, vhost }: Broker) => {
     for (const from of [names.exchange, guests.exchange]) yield* bind(from, "q", conductorTopic, conductorTopic)
   })
 
-  const ensureBounds = ({ reports, requests }: QueueBounds): Done =>
-    Effect.andThen(
-      management.put(
-        ["policies", vhost, "coffer-bounds"],
-        bound("^(taskmanager|guestagent|guesthost)([._].+)?$", requests)
-      ),
-      management.put(["policies", vhost, "coffer-conductor-bounds"], bound("^trove-conductor([._].+)?$", reports))
-    )
+  /** False where the broker lacks what was made for guests one by one. */
+  const isComplete = Effect.map(management.find(mark, Named, "?columns=name"), Option.isSome)
+
+  /** All guests have again what is theirs. */
+  const complete: Done = management.put(mark, { value: true })
 
   const ensureQueue = Effect.fnUntraced(function* (topic: string, kind: QueueKind) {
     yield* queue(topic, kind)
@@ -106,5 +90,5 @@ export const make = ({ management, names, vhost }: Broker) => {
     yield* bind(topic, "q", conductorTopic, conductorTopic)
   })
 
-  return { ensureShared, ensureBounds, ensureGuest, ensureHost }
+  return { ensureShared, isComplete, complete, ensureGuest, ensureHost }
 }

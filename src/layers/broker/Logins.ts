@@ -18,7 +18,8 @@ export const passwordOf = (key: Origin): Redacted.Redacted =>
 export const make = (management: Management, vhost: string) => {
   /** The user has this password and these rights, and is no administrator of anything. */
   const ensure = Effect.fnUntraced(function* (user: string, password: Redacted.Redacted, rights: Rights) {
-    yield* management.put(["users", user], { password: Redacted.value(password), tags: "" })
+    // Of two who make the same user at once, RabbitMQ refuses one; it is there for him the second time.
+    yield* Effect.retry(management.put(["users", user], { password: Redacted.value(password), tags: "" }), { times: 1 })
     yield* management.put(["permissions", vhost, user], rights.permissions)
     for (const topic of rights.topics) yield* management.put(["topic-permissions", vhost, user], topic)
     for (const [limit, value] of Object.entries(rights.limits)) {

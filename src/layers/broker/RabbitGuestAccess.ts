@@ -10,12 +10,14 @@ import { GuestAccess, GuestAccessError } from "../../services/GuestAccess.ts"
 import { guestTopic } from "../../services/GuestApi.ts"
 import type { InstanceId } from "../../services/Ids.ts"
 import type { Names } from "../fabric/oslo/Topology.ts"
-import { Keyring } from "../fabric/secure/Keyring.ts"
+import { type GuestKey, Keyring } from "../fabric/secure/Keyring.ts"
 import * as BrokerTopology from "./BrokerTopology.ts"
 import { rightsOf } from "./GuestRights.ts"
 import { withLogin } from "./GuestUrls.ts"
 import * as Logins from "./Logins.ts"
 import * as Management from "./Management.ts"
+import * as QueueBounds from "./QueueBounds.ts"
+import * as Restoration from "./Restoration.ts"
 
 export interface Options {
   /** How guests reach the brokers, without user and password. */
@@ -25,7 +27,7 @@ export interface Options {
   readonly vhost: string
   /** The control exchange, and the kind of the queues. */
   readonly names: Names
-  readonly bounds?: BrokerTopology.QueueBounds
+  readonly bounds?: QueueBounds.QueueBounds
 }
 
 /** How long the whole of a guest's access may take to make or to remove. */
@@ -85,12 +87,9 @@ const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, na
   const topology = BrokerTopology.make({ management, vhost, names })
   const logins = Logins.make(management, vhost)
   yield* topology.ensureShared
-  yield* topology.ensureBounds(bounds ?? BrokerTopology.defaultBounds)
-  yield* topology.ensureShared.pipe(
-    Effect.catch(({ detail }) => Effect.logWarning(`the broker may lack what guests need: ${detail}`)),
-    Effect.schedule(Schedule.spaced(upkeepInterval)),
-    Effect.forkScoped
-  )
+  const ensureBounds = QueueBounds.ensure(management, vhost, bounds ?? QueueBounds.defaultBounds)
+  yield* ensureBounds
+  yield* QueueBounds.warnOfRivals(management, vhost)
 
   const inTime = <A>(what: string, effect: Effect.Effect<A, GuestAccessError>) =>
     Effect.timeoutOrElse(effect, {
@@ -98,12 +97,11 @@ const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, na
       orElse: () => failed(`${what} took longer than ${Duration.toSeconds(patience)} seconds.`)
     })
 
-  const grant: GuestAccess["Service"]["grant"] = Effect.fn("GuestAccess.grant")(function* (id, agent) {
-    const known = yield* keyring.ensure(id, agent)
+  /** The queue, the rights and the login of a guest that has this key. */
+  const give = Effect.fnUntraced(function* (id: InstanceId, known: GuestKey) {
     const user = userOf(id)
     const password = Logins.passwordOf(known.key)
     const rights = rightsOf(known.protocol, id, conductorTopic, names)
-    yield* topology.ensureShared
     yield* topology.ensureGuest(id, known.protocol, rights.controlExchange)
     yield* logins.ensure(user, password, rights)
     return {
@@ -113,6 +111,12 @@ const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, na
       protocol: known.protocol,
       key: known.key
     }
+  })
+
+  const grant: GuestAccess["Service"]["grant"] = Effect.fn("GuestAccess.grant")(function* (id, agent) {
+    const known = yield* keyring.ensure(id, agent)
+    yield* topology.ensureShared
+    return yield* give(id, known)
   })
 
   const Page = Schema.Struct({ items: Schema.Array(Schema.Struct({ name: Schema.String })) })
@@ -142,6 +146,30 @@ const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, na
     }
     yield* keyring.forget(id)
   })
+
+  const restore = Restoration.make({
+    keyring,
+    isNeeded: Effect.map(topology.isComplete, (isComplete) => !isComplete),
+    before: ensureBounds,
+    give: (id, known) => inTime("Giving the guest its login", give(id, known)),
+    takeBack: (id) => inTime("Taking the guest's login away", revoke(id)),
+    after: topology.complete
+  })
+  const keepUp = (upkeep: Effect.Effect<void, GuestAccessError>) =>
+    upkeep.pipe(
+      Effect.catch(({ detail }) => Effect.logWarning(`the broker may lack what guests need: ${detail}`)),
+      Effect.catchDefect((defect) => Effect.logWarning("the broker may lack what guests need", defect))
+    )
+  // The store may be away as well as the broker: either is looked at again.
+  yield* keepUp(restore).pipe(
+    Effect.andThen(
+      Effect.repeat(
+        Effect.delay(keepUp(Effect.andThen(topology.ensureShared, restore)), upkeepInterval),
+        Schedule.forever
+      )
+    ),
+    Effect.forkScoped
+  )
 
   return GuestAccess.of({
     grant: (id, agent) => inTime("Giving the guest its login", grant(id, agent)),

@@ -8,7 +8,7 @@ import { deadlineOf } from "../../actors/Lifecycle.ts"
 import { Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
-import { type Entry, History, maxEntries, stepKey } from "../../services/History.ts"
+import { type Entry, History, maxEntries, maxReports, stepKey } from "../../services/History.ts"
 import type { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
 import { maxBackupReports, Observations, type Written } from "../../services/Observations.ts"
@@ -303,16 +303,26 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         }),
       backup: (id, backup) => Effect.sync(() => Option.fromNullishOr(rows.get(id)?.backups.get(backup)?.report)),
       get: (id) => Effect.sync(() => Option.fromNullishOr(rows.get(id)?.observed)),
-      silentSince: (before) =>
+      silentSince: (before, limit) =>
+        Effect.sync(() =>
+          [...rows.values()]
+            .flatMap((row) =>
+              row.state._tag === "Active" && row.observed !== null ? [{ row, seen: row.observed }] : []
+            )
+            .filter(({ seen }) => !seen.silent && seen.heartbeatAt < before)
+            .sort((a, b) => a.seen.heartbeatAt - b.seen.heartbeatAt)
+            .slice(0, limit)
+            .map(({ row, seen }) => {
+              row.observed = { ...seen, silent: true }
+              return row.desired.id
+            })
+        ),
+      unmarkSilent: (instances) =>
         Effect.sync(() => {
-          const silent: Array<InstanceId> = []
-          for (const row of rows.values()) {
-            if (row.state._tag !== "Active" || row.observed === null || row.observed.silent) continue
-            if (row.observed.heartbeatAt >= before) continue
-            row.observed = { ...row.observed, silent: true }
-            silent.push(row.desired.id)
+          for (const id of instances) {
+            const row = rows.get(id)
+            if (row?.observed) row.observed = { ...row.observed, silent: false }
           }
-          return silent
         }),
       forget: (id) =>
         change(id, (row) => {
@@ -324,7 +334,10 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       report: Effect.fnUntraced(function* (id, text) {
         const at = yield* Clock.currentTimeMillis
         yield* change(id, (row) => {
-          row.history = [...row.history, { key: null, entry: { kind: "report" as const, at, text } }].slice(-maxEntries)
+          const all = [...row.history, { key: null, entry: { kind: "report" as const, at, text } }]
+          const reports = all.filter(({ entry }) => entry.kind === "report")
+          const spared = new Set(reports.slice(0, -maxReports))
+          row.history = all.filter((line) => !spared.has(line)).slice(-maxEntries)
         })
       }),
       stepStarted: Effect.fnUntraced(function* (id, step) {

@@ -1,7 +1,7 @@
 /** The history of instances in PostgreSQL. */
 import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { History, maxEntries, type ReportEntry, type StepEntry, stepKey } from "../../services/History.ts"
+import { History, maxEntries, maxReports, type ReportEntry, type StepEntry, stepKey } from "../../services/History.ts"
 import { OperationId } from "../../services/Ids.ts"
 
 const died = Effect.orDie
@@ -41,10 +41,14 @@ const toJson = (entry: object) =>
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
-  /** A guest that flaps for days must not fill the table: the oldest entries give way. */
+  /** A guest that flaps for days must not fill the table: its oldest reports give way, and then the oldest entries. */
   const trim = (id: string) => sql`
-    DELETE FROM history WHERE instance = ${id} AND id <= (
-      SELECT id FROM history WHERE instance = ${id} ORDER BY id DESC OFFSET ${maxEntries} LIMIT 1
+    DELETE FROM history WHERE instance = ${id} AND (
+      id <= (SELECT id FROM history WHERE instance = ${id} ORDER BY id DESC OFFSET ${maxEntries} LIMIT 1)
+      OR entry ->> 'kind' = 'report' AND id <= (
+        SELECT id FROM history WHERE instance = ${id} AND entry ->> 'kind' = 'report'
+        ORDER BY id DESC OFFSET ${maxReports} LIMIT 1
+      )
     )`
 
   return History.of({

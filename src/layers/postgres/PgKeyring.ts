@@ -31,7 +31,13 @@ const died = Effect.orDie
 const decodeRows = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ protocol: AgentKind, sealed: Schema.Uint8Array }))
 )
+const decodeGuests = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ instance: InstanceId, protocol: AgentKind }))
+)
 const isInstanceId = Schema.is(InstanceId)
+
+/** How many guests are read at a time where all are asked for. */
+export const pageSize = 1000
 
 const ownerOf = (instance: InstanceId) => `guest-key:${instance}`
 
@@ -87,7 +93,20 @@ const make = Effect.gen(function* () {
     yield* Cache.invalidate(known, instance)
   })
 
-  return Keyring.of({ ensure, find, forget })
+  const all: Keyring["Service"]["all"] = Effect.gen(function* () {
+    const guests: Array<{ readonly instance: InstanceId; readonly protocol: AgentKind }> = []
+    for (let more = true; more; ) {
+      const last = guests.at(-1)?.instance ?? ""
+      const page = yield* sql`
+        SELECT instance, protocol FROM guest_keys WHERE instance > ${last}
+        ORDER BY instance LIMIT ${pageSize}`.pipe(Effect.flatMap(decodeGuests), died)
+      guests.push(...page)
+      more = page.length === pageSize
+    }
+    return guests
+  })
+
+  return Keyring.of({ ensure, find, forget, all })
 })
 
 export const layer: Layer.Layer<Keyring, never, SqlClient.SqlClient | SecretBox> = Layer.effect(Keyring, make)

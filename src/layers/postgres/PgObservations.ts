@@ -138,16 +138,23 @@ const make = Effect.gen(function* () {
         failure
       }))
     }),
-    // Whoever comes second to a row looks at it again, and finds it told.
-    silentSince: (before) =>
+    // Whoever comes second to a row looks at it again, and finds it told; what another one is at is left to him.
+    silentSince: (before, limit) =>
       sql`
-        UPDATE observations o SET silent = true FROM lifecycles l
-        WHERE l.instance = o.instance AND l.tag = 'Active' AND NOT o.silent AND o.heartbeat_at < ${new Date(before)}
-        RETURNING o.instance`.pipe(
+        UPDATE observations SET silent = true WHERE instance IN (
+          SELECT o.instance FROM observations o JOIN lifecycles l ON l.instance = o.instance AND l.tag = 'Active'
+          WHERE NOT o.silent AND o.heartbeat_at < ${new Date(before)}
+          ORDER BY o.heartbeat_at LIMIT ${limit} FOR UPDATE OF o SKIP LOCKED
+        )
+        RETURNING instance`.pipe(
         Effect.flatMap(decodeIds),
         died,
         Effect.map((rows) => rows.map(({ instance }) => instance))
       ),
+    unmarkSilent: (instances) =>
+      instances.length === 0
+        ? Effect.void
+        : died(Effect.asVoid(sql`UPDATE observations SET silent = false WHERE ${sql.in("instance", instances)}`)),
     forget: (instance) => died(Effect.asVoid(sql`DELETE FROM observations WHERE instance = ${instance}`))
   })
 })
