@@ -3,14 +3,14 @@
  * its sender alone; heartbeats are written in batches, each message done with after its write; only what changed is
  * told to the taskmanager.
  */
-import { Clock, Effect, Metric, Option, Schema } from "effect"
+import { Clock, Duration, Effect, Metric, Option, Schema } from "effect"
 import { ConductorApi, conductorTopic } from "./ConductorApi.ts"
 import * as Admission from "./conductor/Admission.ts"
 import { type GuestOperation, inWords, operationOf } from "./conductor/Notifications.ts"
 import * as ReportPump from "./conductor/ReportPump.ts"
 import * as Silence from "./conductor/Silence.ts"
 import { Fabric, Sender } from "./Fabric.ts"
-import { GuestHostDirectory } from "./GuestHostDirectory.ts"
+import { GuestHostDirectory, hostExpiry } from "./GuestHostDirectory.ts"
 import { History } from "./History.ts"
 import { InstanceId as Id, type InstanceId, type Millis } from "./Ids.ts"
 import { Instances } from "./Instances.ts"
@@ -116,8 +116,10 @@ export const serve = Effect.gen(function* () {
         )
       }),
 
-      host_report: Effect.fnUntraced(function* ({ addresses, memory_mb: memoryMb, name }) {
+      host_report: Effect.fnUntraced(function* ({ addresses, memory_mb: memoryMb, name, sent }) {
         const at = yield* Clock.currentTimeMillis
+        // One that waited too long, or was sent again, does not make a machine alive that is not.
+        if (at - sent * 1000 > Duration.toMillis(hostExpiry)) return yield* admission.refuse(`host:${name}`, "old")
         if (!(yield* admission.admits(`host:${name}`, "other"))) return
         yield* handOver({ _tag: "Other", instance: null, write: hosts.report({ name, addresses, memoryMb, at }) })
       })

@@ -99,6 +99,17 @@ describe("a guest", () => {
 })
 
 describe("a guest host", () => {
+  it.effect("is not made alive by a report that waited, or was sent again", () =>
+    run(
+      Effect.gen(function* () {
+        yield* TestClock.adjust("2 minutes")
+        const report = { name: "rack-1", addresses: "10.9.0.0/16", memory_mb: 4096, sent: 59 }
+        yield* (yield* conductor).host_report(report).pipe(as("host:rack-1"))
+        expect(recorded).toEqual(["Warn: a report of host:rack-1 was dropped: it is older than such a report counts"])
+      })
+    )
+  )
+
   it.effect("is believed about itself alone", () =>
     run(
       Effect.gen(function* () {

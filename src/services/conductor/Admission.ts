@@ -25,12 +25,14 @@ export type ReportKind = "heartbeat" | "other"
 const explanations = {
   foreign: (who: string) => `a report of ${who} about somebody else was dropped`,
   rate: (who: string) => `${who} reports more often than it may; for now the rest is dropped`,
-  invalid: () => "a report about no valid instance was dropped"
+  invalid: () => "a report about no valid instance was dropped",
+  old: (who: string) => `a report of ${who} was dropped: it is older than such a report counts`
 }
 type Reason = keyof typeof explanations
 
 const refused = Metric.counter("coffer_reports_refused", {
-  description: "Reports of guests and hosts that were dropped: about somebody else, too many, about no instance",
+  description:
+    "Reports of guests and hosts that were dropped: about somebody else, too many, too old, about no instance",
   incremental: true
 })
 

@@ -145,16 +145,6 @@ describe("a replay guard", () => {
           )
       )
     ))
-
-  it.effect("watches each of many senders by itself", () =>
-    Effect.gen(function* () {
-      const guardOf = yield* ReplayGuard.ofEach
-      assert.isTrue(yield* guardOf("a").accept(100n * second, "1"))
-      assert.isTrue(yield* guardOf("b").accept(second, "1"))
-      assert.isFalse(yield* guardOf("a").accept(100n * second, "1"))
-      assert.isFalse(yield* guardOf("b").accept(second, "1"))
-    })
-  )
 })
 
 describe("the numbers of a sender", () => {

@@ -35,7 +35,6 @@ const make = Effect.fnUntraced(function* (kek: KeyEncryptionKey) {
     next,
     yield* ReplayGuard.make(yield* ReplayGuard.inMemory, ReplayGuard.maxRemembered, null)
   )
-  const guardOf = yield* ReplayGuard.ofEach
 
   const toHost = (name: string) =>
     onlyAsking(Sealed.asking({ kind: "request", party: hostParty(name), key: hostKey(kek, name) }, next))
@@ -49,13 +48,10 @@ const make = Effect.fnUntraced(function* (kek: KeyEncryptionKey) {
       : onlyAsking(Sealed.asking({ kind: "request", party: instance, key }, next))
   })
 
-  /**
-   * How the reports of one party are opened. A conductor knows what it took itself; what another one took it may
-   * take once more, and the store of reports drops what is not newer than what it holds.
-   */
+  /** How the reports of one party are opened. A repeat is for the store of reports to know. */
   const reporter = Effect.fnUntraced(function* (claimed: string, form: AgentKind) {
     const sealedBy = (key: Origin): Answering =>
-      Sealed.answering({ kind: "report", party: claimed, key }, guardOf(claimed))
+      Sealed.answering({ kind: "report", party: claimed, key }, ReplayGuard.toldElsewhere)
     const host = hostNameOf(claimed)
     if (form === "coffer" && Option.isSome(host)) return sealedBy(hostKey(kek, host.value))
     const known = Option.filter(yield* keyring.find(claimed), ({ protocol }) => protocol === form)

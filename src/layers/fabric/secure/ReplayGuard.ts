@@ -6,7 +6,7 @@
  * shuts the others out for as long as it is ahead by more than the window: machines of the control plane keep
  * their time by NTP.
  */
-import { Cache, Effect, Semaphore } from "effect"
+import { Effect, Semaphore } from "effect"
 import { microsecondsInMilli, type Sequence } from "./Sequence.ts"
 
 /** How far behind the newest message one may be, in microseconds: 60 seconds. */
@@ -104,18 +104,8 @@ export const make = Effect.fnUntraced(function* (
   return { accept, release }
 })
 
-/** How many senders are watched, and how many messages of each; who was not heard for longest gives way. */
-export const maxWatched = 10_000
-const rememberedOfEach = 256
-
-/** A guard for each of many senders, that is made when the first message of it is proven to be its. */
-export const ofEach: Effect.Effect<(sender: string) => ReplayGuard> = Effect.map(
-  Cache.make({
-    capacity: maxWatched,
-    lookup: (_sender: string) => Effect.flatMap(inMemory, (floor) => make(floor, rememberedOfEach, null))
-  }),
-  (guards) => (sender) => ({
-    accept: (sequence, id) => Effect.flatMap(Cache.get(guards, sender), (guard) => guard.accept(sequence, id)),
-    release: (sequence, id) => Effect.flatMap(Cache.get(guards, sender), (guard) => guard.release(sequence, id))
-  })
-)
+/**
+ * Of reports, which bear the time at which they were told: the store of reports drops what is not newer than what it
+ * holds, whichever conductor took it, and nothing need be remembered here for each of many guests.
+ */
+export const toldElsewhere: ReplayGuard = { accept: () => Effect.succeed(true), release: () => Effect.void }
