@@ -10,12 +10,13 @@ export const dial = (url: string): Promise<ChannelModel> => connect(url, { noDel
 /** Of the other queue that gets every message of the topic: both sides of a row take the very same messages. */
 const copyOf = (topic: string) => `${topic}.copy`
 
-/** Declares the topic's queue, and its copy if there is to be one; they exist when this is done. */
+/** Declares the topic's queue, and its copy if there is to be one, which is gone otherwise. */
 export const openTopic = async (url: string, topic: string, { copied }: { readonly copied: boolean }) => {
   const connection = await dial(url)
   const channel = await connection.createChannel()
   await declareExchange(channel, names)
   const queues = copied ? [topic, copyOf(topic)] : [topic]
+  if (!copied) await channel.deleteQueue(copyOf(topic))
   for (const queue of queues) {
     await channel.assertQueue(queue, { durable: true })
     await channel.bindQueue(queue, names.exchange, topic)

@@ -86,14 +86,15 @@ const beatOf = Effect.fnUntraced(function* (status: ServiceStatus = "healthy") {
   }
 })
 
-/** As fast as the broker takes them; the moment of the first, in seconds. */
+/** As fast as the broker takes them. Answers when the last round began, in seconds: what was sent later is of it. */
 const beat = Effect.fnUntraced(function* ({ ids, rounds }: typeof Beats.Type) {
   const send = yield* beatOf()
-  const from = sent
+  let lastRound = sent
   for (let round = 0; round < rounds; round++) {
+    lastRound = sent
     yield* Effect.forEach(ids, send, { concurrency: atOnce, discard: true })
   }
-  return { from }
+  return { lastRound }
 })
 
 const pace = Effect.fnUntraced(function* ({ ids, perSecond, seconds, status }: typeof Paced.Type) {

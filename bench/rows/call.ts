@@ -27,10 +27,11 @@ const measure = Effect.fnUntraced(function* (broker: string, rounds: number, cal
   const compare = Effect.fnUntraced(function* (atOnce: number, how: string) {
     const none = () => ({ rates: [] as number[], p50: [] as number[], p99: [] as number[], cpu: [] as number[] })
     const seen = { ours: none(), bare: none() }
+    const count = atOnce === 1 ? calls / 4 : calls
     // The first one warms both up.
     for (let round = -1; round < rounds; round++) {
       for (const side of sides) {
-        const asking = clients[side].ask("run", Result, { calls: atOnce === 1 ? calls / 4 : calls, atOnce })
+        const asking = clients[side].ask("run", Result, { calls: count, atOnce })
         const {
           cpuMicros,
           result: { cpuMicros: served, result }
@@ -39,7 +40,7 @@ const measure = Effect.fnUntraced(function* (broker: string, rounds: number, cal
         seen[side].rates.push(result.perSecond)
         seen[side].p50.push(result.p50)
         seen[side].p99.push(result.p99)
-        seen[side].cpu.push((cpuMicros + served) / (atOnce === 1 ? calls / 4 : calls))
+        seen[side].cpu.push((cpuMicros + served) / count)
       }
     }
     const times = medianRatio(seen.bare.rates, seen.ours.rates)
@@ -67,5 +68,5 @@ export const call: Row = {
   key: "call",
   title: "small call and its answer over RabbitMQ",
   measure: ({ quick }) =>
-    withBroker(call.title, `<= ${target} x`, (broker) => measure(broker, quick ? 1 : 7, quick ? 800 : 8000))
+    withBroker(call.title, `<= ${target} x`, (broker) => measure(broker, quick ? 1 : 5, quick ? 800 : 8000))
 }

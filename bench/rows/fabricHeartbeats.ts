@@ -19,12 +19,15 @@ const words: Record<Form, string> = { plain: "in clear text", coffer: "sealed", 
 
 const Rate = Schema.Struct({ perSecond: Schema.Number })
 const Drained = Schema.Struct({ perSecond: Schema.Number, beatsEach: Schema.Number })
-const Sent = Schema.Struct({ from: Schema.Number })
+const Sent = Schema.Struct({ lastRound: Schema.Number })
 
 type OpenStore = Effect.Success<typeof Store.open>
 
 const idsOf = ({ sql }: OpenStore) =>
   Effect.map(sql<{ readonly id: string }>`SELECT id FROM instances ORDER BY id`, (rows) => rows.map(({ id }) => id))
+
+/** What was seen of one side, a figure a round. */
+const none = () => ({ rates: [] as number[], cpu: [] as number[], batches: [] as number[] })
 
 const written = Effect.fnUntraced(function* (store: OpenStore, broker: string, form: Form, { quick }: Effort) {
   const { sql, url } = store
@@ -34,45 +37,49 @@ const written = Effect.fnUntraced(function* (store: OpenStore, broker: string, f
   const bare = yield* Child.start("bareConsume", { broker })
   for (const child of [load, ours]) yield* child.ask("ready", Schema.Unknown)
   yield* load.ask("giveKeys", Schema.Unknown, ids)
-  const [rates, limits, cpu, batches]: [number[], number[], number[], number[]] = [[], [], [], []]
   const beats = quick ? 1 : 5
   const count = ids.length * beats
+  let seen = { ours: none(), bare: none() }
   const drainOurs = Effect.gen(function* () {
     const { cpuMicros, result } = yield* Child.cpuDuring(ours, ours.ask("drain", Drained, { count }))
-    rates.push(result.perSecond)
-    cpu.push(cpuMicros / count)
-    batches.push(result.beatsEach)
+    seen.ours.rates.push(result.perSecond)
+    seen.ours.batches.push(result.beatsEach)
+    seen.ours.cpu.push(cpuMicros / count)
   })
-  const drainBare = Effect.map(bare.ask("drain", Rate, { topic: conductorTopic, count, prefetch }), (result) =>
-    limits.push(result.perSecond)
-  )
+  const drainBare = Effect.gen(function* () {
+    const question = bare.ask("drain", Rate, { topic: conductorTopic, count, prefetch })
+    const { cpuMicros, result } = yield* Child.cpuDuring(bare, question)
+    seen.bare.rates.push(result.perSecond)
+    seen.bare.cpu.push(cpuMicros / count)
+  })
   // The first one warms both up.
-  for (let round = -1; round < (quick ? 1 : 7); round++) {
-    if (round === 0) for (const figures of [rates, limits, cpu, batches]) figures.length = 0
-    const { from } = yield* load.ask("beat", Sent, { ids, rounds: beats })
+  for (let round = -1; round < (quick ? 1 : 5); round++) {
+    if (round === 0) seen = { ours: none(), bare: none() }
+    const { lastRound } = yield* load.ask("beat", Sent, { ids, rounds: beats })
     for (const side of round % 2 === 0 ? [drainOurs, drainBare] : [drainBare, drainOurs]) yield* side
-    const last = from + ((beats - 1) * ids.length) / 100_000
     const rows = yield* sql<{
       readonly n: bigint
-    }>`SELECT count(*) AS n FROM observations WHERE sent > to_timestamp(${last}::float8)`
+    }>`SELECT count(*) AS n FROM observations WHERE sent > to_timestamp(${lastRound}::float8)`
     const left = yield* load.ask("left", Schema.Int)
     if (Number(rows[0]?.n) < ids.length || left > 0) {
       return yield* Effect.die(`the last beats of ${rows[0]?.n} guests were written, ${left} messages are left`)
     }
     yield* sql`VACUUM observations`.unprepared
   }
-  const ratio = medianRatio(rates, limits)
+  const ratio = medianRatio(seen.ours.rates, seen.bare.rates)
   const hasTarget = form === "plain"
+  const note = ({ cpu, rates }: ReturnType<typeof none>) =>
+    `${spread(rates, perSecond)}; ${median(cpu).toFixed(0)} µs of its process a beat`
   const figure: Figure = {
     name: `heartbeats of ${ids.length} guests over RabbitMQ, ${words[form]}, written`,
-    ours: perSecond(median(rates)),
-    limit: `${perSecond(median(limits))} (amqplib, JSON.parse)`,
+    ours: perSecond(median(seen.ours.rates)),
+    limit: `${perSecond(median(seen.bare.rates))} (amqplib, JSON.parse)`,
     ratio: ratio.toFixed(2),
     target: hasTarget ? `>= ${target}` : "",
     met: hasTarget ? ratio >= target : null,
     notes: [
-      `ours: ${spread(rates, perSecond)}; ${median(cpu).toFixed(0)} µs of its process a beat, ${median(batches).toFixed(0)} beats a statement`,
-      `amqplib: ${spread(limits, perSecond)}`
+      `ours: ${note(seen.ours)}, ${median(seen.ours.batches).toFixed(0)} beats a statement`,
+      `amqplib: ${note(seen.bare)}`
     ]
   }
   return figure
@@ -107,30 +114,27 @@ const transactions = Effect.fnUntraced(function* (store: OpenStore, broker: stri
 
 const statements = Effect.fnUntraced(function* (store: OpenStore, broker: string, { quick }: Effort) {
   const { insertActive, sql } = store
-  const seconds = quick ? 1 : 5
-  const rounds = Array.from({ length: quick ? 1 : 3 })
   const measure = Effect.fnUntraced(function* (guests: number) {
     yield* sql`TRUNCATE instances CASCADE`
     yield* insertActive("bench", guests)
     yield* sql`ANALYZE`
-    return yield* Effect.forEach(rounds, () => transactions(store, broker, seconds))
+    return yield* transactions(store, broker, quick ? 1 : 5)
   })
-  const [small, large] = [yield* measure(few), yield* measure(many)]
-  const rateOf = (seen: typeof small) => median(seen.map((round) => round.perSecond))
-  const times = rateOf(large) / rateOf(small)
-  const note = (guests: number, seen: typeof small) =>
-    `${guests} guests: ${spread(
-      seen.map((round) => round.perSecond),
-      perSecond
-    )}, at ${perSecond(median(seen.map(({ paced }) => paced)))} heartbeats`
+  const seen = yield* Effect.forEach(Array.from({ length: quick ? 1 : 5 }), () =>
+    Effect.all({ few: measure(few), many: measure(many) })
+  )
+  const rates = (side: "few" | "many") => seen.map((round) => round[side].perSecond)
+  const times = medianRatio(rates("many"), rates("few"))
+  const note = (guests: number, side: "few" | "many") =>
+    `${guests} guests: ${spread(rates(side), perSecond)}, at ${perSecond(median(seen.map((round) => round[side].paced)))} heartbeats`
   const figure: Figure = {
     name: `transactions for ${pace} heartbeats a second, of ${many} guests beside of ${few}`,
-    ours: perSecond(rateOf(large)),
-    limit: `${perSecond(rateOf(small))} (${few} guests)`,
+    ours: perSecond(median(rates("many"))),
+    limit: `${perSecond(median(rates("few")))} (${few} guests)`,
     ratio: times.toFixed(2),
     target: `<= ${growth}`,
     met: times <= growth,
-    notes: [note(few, small), note(many, large)]
+    notes: [note(few, "few"), note(many, "many")]
   }
   return figure
 })
