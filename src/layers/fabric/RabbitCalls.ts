@@ -9,7 +9,7 @@ import type { Method } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { replyExchange } from "./oslo/Topology.ts"
-import { ack, buryUnproven, type Delivery, settleBy } from "./RabbitDelivery.ts"
+import { ack, buryUnproven, type Delivery, settle } from "./RabbitDelivery.ts"
 import type { Accepted, Dispatch, Refused } from "./RabbitDispatch.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
 import type { Fate } from "./Repeats.ts"
@@ -191,7 +191,7 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
     )
     const { fate, outcome } = yield* slots.withPermits(1)(turn)
     // Before its answer has arrived, for which a caller that is gone is waited for.
-    settleBy(delivery)(fate)
+    settle(delivery, fate)
     if (outcome !== null) yield* answer(delivery, request.method, call, outcome)
     return fate
   })

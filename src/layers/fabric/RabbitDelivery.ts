@@ -1,8 +1,9 @@
 /** A message in hand, and what can become of it: acknowledged, given back, refused, or buried with the dead letters. */
 import { randomUUID } from "node:crypto"
-import type { ConfirmChannel, ConsumeMessage } from "amqplib"
+import type { ConsumeMessage } from "amqplib"
 import { Clock, Duration, Effect, Metric, Option, type Tracer } from "effect"
 import { Headers, HttpTraceContext } from "effect/http"
+import type { Settlements } from "./amqp/Settlements.ts"
 import { deadLetterHeaders, deadLetterQueue } from "./DeadLetters.ts"
 import { maxBody } from "./oslo/Envelope.ts"
 import { patience, type RabbitWire } from "./RabbitWire.ts"
@@ -15,33 +16,21 @@ const deadLetters = Metric.counter("coffer_dead_letters", {
 
 export interface Delivery {
   readonly message: ConsumeMessage
-  readonly channel: ConfirmChannel
-  /** Whether the broker was told what became of it. To tell it twice would end the channel. */
-  isSettled: boolean
+  /** Of the channel on which it came. */
+  readonly settlements: Settlements
 }
 
-export const deliver = (channel: ConfirmChannel, message: ConsumeMessage): Delivery => ({
-  channel,
-  message,
-  isSettled: false
-})
-
-const settle = (delivery: Delivery, act: (delivery: Delivery) => void) => {
-  if (delivery.isSettled) return
-  delivery.isSettled = true
-  try {
-    act(delivery)
-  } catch {
-    // A channel that is gone takes no acknowledgement: its broker delivers again, and the repeat is known.
-  }
+export const deliver = (settlements: Settlements, message: ConsumeMessage): Delivery => {
+  settlements.begin(message)
+  return { settlements, message }
 }
-export const ack = (delivery: Delivery) => settle(delivery, ({ channel, message }) => channel.ack(message))
-export const giveBack = (delivery: Delivery) =>
-  settle(delivery, ({ channel, message }) => channel.nack(message, false, true))
+
+export const ack = ({ message, settlements }: Delivery) => settlements.ack(message)
+export const giveBack = ({ message, settlements }: Delivery) => settlements.nack(message, true)
+const refuse = ({ message, settlements }: Delivery) => settlements.nack(message, false)
+
 /** Tells the broker what became of it; of what was buried it need not know more than that it is not to come again. */
-export const settleBy = (delivery: Delivery) => (fate: Fate) =>
-  fate === "unfinished" ? giveBack(delivery) : ack(delivery)
-const refuse = (delivery: Delivery) => settle(delivery, ({ channel, message }) => channel.nack(message, false, false))
+export const settle = (delivery: Delivery, fate: Fate) => (fate === "unfinished" ? giveBack(delivery) : ack(delivery))
 
 /** The span of the sender, if it sent one along. */
 export const parentOf = ({ message }: Delivery): Tracer.AnySpan | undefined => {

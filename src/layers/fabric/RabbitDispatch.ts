@@ -2,7 +2,7 @@
  * What a server does with one request: opens and decodes it, and lets its handler run. A cast is done with when its
  * handler is, so that nothing is lost with this process. How a call is answered is in `RabbitCalls.ts`.
  */
-import { Cause, Effect, Exit } from "effect"
+import { Cause, Effect, Exit, Option } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
 import { Sender } from "../../services/Fabric.ts"
@@ -36,6 +36,11 @@ export interface Dispatch {
   readonly takeCast: (delivery: Delivery, request: RequestMessage, id: string) => Effect.Effect<Fate>
 }
 
+const handled = Effect.succeed<Fate>("handled")
+
+/** A span's stack would show this file alone, at the price of an error for each message. */
+const withoutStack = { captureStackTrace: false }
+
 const explain = (name: string, topic: string, version: string, refused: Refused): string => {
   switch (refused._tag) {
     case "NoSuchMethod":
@@ -58,34 +63,40 @@ export const makeDispatch = <R extends Rpc.Any>(
   const served = Failure.newest(Array.from(methods.values(), (method) => method.version))
   const kind = topic.split(".", 1)[0] ?? topic
 
-  const accept: Dispatch["accept"] = Effect.fnUntraced(function* ({ args, context, method: name, version }, id) {
-    const open = Effect.gen(function* () {
-      const protection = yield* wire.protections.of(topic)
-      return { protection, opened: yield* protection.openRequest({ method: name, args, context, id }) }
-    })
-    // First of all: whoever is not who it claims to be learns nothing of what is served.
-    const proven = yield* Effect.mapError(open, ({ reason }) => ({ _tag: "Unproven", reason }) as const)
-    const refuse = (refused: Refused) =>
-      Effect.andThen(proven.opened.unhandled ?? Effect.void, Effect.fail<Refused>(refused))
-    const method = methods.get(name)
-    if (method === undefined) return yield* refuse({ _tag: "NoSuchMethod" })
-    if (!Failure.accepts(served, version)) return yield* refuse({ _tag: "OtherVersion", served })
-    return { method, ...proven }
-  })
+  const accept: Dispatch["accept"] = ({ args, context, method: name, version }, id) =>
+    wire.protections.of(topic).pipe(
+      Effect.flatMap((protection) =>
+        Effect.map(protection.openRequest({ method: name, args, context, id }), (opened) => ({ protection, opened }))
+      ),
+      // First of all: whoever is not who it claims to be learns nothing of what is served.
+      Effect.mapError(({ reason }): Refused => ({ _tag: "Unproven", reason })),
+      Effect.flatMap((proven) => {
+        const refuse = (refused: Refused) =>
+          Effect.andThen(proven.opened.unhandled ?? Effect.void, Effect.fail<Refused>(refused))
+        const method = methods.get(name)
+        if (method === undefined) return refuse({ _tag: "NoSuchMethod" })
+        if (!Failure.accepts(served, version)) return refuse({ _tag: "OtherVersion", served })
+        return Effect.succeed({ method, ...proven })
+      })
+    )
 
   const handle: Dispatch["handle"] = (delivery, { opened }, payload) => {
     const { method: name, sender } = opened
     const parent = parentOf(delivery)
     return Effect.suspend(() => handlerOf(handlers, name)(payload)).pipe(
-      Effect.withSpan(`${kind} ${name}`, {
-        kind: "server",
-        attributes: {
-          "messaging.system": "rabbitmq",
-          "messaging.destination.name": topic,
-          "messaging.operation.name": name
+      Effect.withSpan(
+        `${kind} ${name}`,
+        {
+          kind: "server",
+          attributes: {
+            "messaging.system": "rabbitmq",
+            "messaging.destination.name": topic,
+            "messaging.operation.name": name
+          },
+          ...(parent === undefined ? { root: true } : { parent })
         },
-        ...(parent === undefined ? { root: true } : { parent })
-      }),
+        withoutStack
+      ),
       Effect.provideService(Sender, sender)
     )
   }
@@ -98,39 +109,52 @@ export const makeDispatch = <R extends Rpc.Any>(
       : Effect.as(Effect.sleep(giveBackPause), "unfinished")
   }
 
+  const notHandled = (delivery: Delivery, name: string, cause: Cause.Cause<unknown>) =>
+    Cause.hasInterruptsOnly(cause)
+      ? interrupted(delivery)
+      : Effect.logError(`${name} on ${topic} failed`, cause).pipe(
+          Effect.andThen(bury(wire, topic, delivery, "its handler failed; the server's log tells more"))
+        )
+
   /** Runs the handler of what was accepted. */
-  const perform = (delivery: Delivery, name: string, accepted: Accepted) =>
-    Effect.gen(function* (): Effect.gen.Return<Fate> {
-      const { method, opened } = accepted
-      const decoding = yield* Effect.result(method.decodePayload(opened.args))
-      if (decoding._tag === "Failure") return yield* bury(wire, topic, delivery, String(decoding.failure))
-      const exit = yield* Effect.exit(handle(delivery, accepted, decoding.success))
-      if (Exit.isSuccess(exit)) return "handled"
-      if (Cause.hasInterruptsOnly(exit.cause)) return yield* interrupted(delivery)
-      yield* Effect.logError(`${name} on ${topic} failed`, exit.cause)
-      return yield* bury(wire, topic, delivery, "its handler failed; the server's log tells more")
-    }).pipe(
-      Effect.onExit((exit) =>
-        Exit.isSuccess(exit) && exit.value === "handled" ? Effect.void : (accepted.opened.unhandled ?? Effect.void)
-      )
+  const perform = (delivery: Delivery, accepted: Accepted) => {
+    const { method, opened } = accepted
+    const { unhandled } = opened
+    const performed = Effect.matchEffect(method.decodePayload(opened.args), {
+      onFailure: (error) => bury(wire, topic, delivery, String(error)),
+      onSuccess: (payload) =>
+        Effect.matchCauseEffect(handle(delivery, accepted, payload), {
+          onFailure: (cause) => notHandled(delivery, opened.method, cause),
+          onSuccess: () => handled
+        })
+    })
+    if (unhandled === undefined) return performed
+    return Effect.onExit(performed, (exit) =>
+      Exit.isSuccess(exit) && exit.value === "handled" ? Effect.void : unhandled
     )
+  }
+
+  const refuse = (delivery: Delivery, { method, version }: RequestMessage, refused: Refused) => {
+    const reason = explain(method, topic, version, refused)
+    return refused._tag === "Unproven"
+      ? buryUnproven(wire, topic, delivery, reason)
+      : bury(wire, topic, delivery, reason)
+  }
+
+  /** Its sender's key, or what was taken already, cannot be read just now: that is no fault of the message. */
+  const notNow = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>): Effect.fn.Return<Fate> {
+    if (!isStopping()) yield* Effect.logError(`a message on ${topic} cannot be opened now`, cause)
+    yield* Effect.sleep(giveBackPause)
+    return "unfinished"
+  })
 
   const takeCast: Dispatch["takeCast"] = (delivery, request, id) =>
-    Effect.gen(function* (): Effect.gen.Return<Fate> {
-      const { method: name } = request
-      const accepting = yield* Effect.exit(Effect.result(accept(request, id)))
-      if (Exit.isFailure(accepting)) {
-        // Its sender's key, or what was taken already, cannot be read just now: that is no fault of the message.
-        if (!isStopping()) yield* Effect.logError(`a message on ${topic} cannot be opened now`, accepting.cause)
-        yield* Effect.sleep(giveBackPause)
-        return "unfinished"
-      }
-      if (accepting.value._tag === "Success") return yield* perform(delivery, name, accepting.value.success)
-      const refused = accepting.value.failure
-      const reason = explain(name, topic, request.version, refused)
-      return yield* refused._tag === "Unproven"
-        ? buryUnproven(wire, topic, delivery, reason)
-        : bury(wire, topic, delivery, reason)
+    Effect.matchCauseEffect(accept(request, id), {
+      onFailure: (cause) => {
+        const refused = Cause.findErrorOption(cause)
+        return Option.isSome(refused) ? refuse(delivery, request, refused.value) : notNow(cause)
+      },
+      onSuccess: (accepted) => perform(delivery, accepted)
     })
 
   return { accept, handle, takeCast }

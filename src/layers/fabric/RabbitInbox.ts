@@ -7,10 +7,11 @@ import type { ConfirmChannel, ConsumeMessage } from "amqplib"
 import { Clock, Effect, Exit, FiberSet, Queue } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
+import { Settlements } from "./amqp/Settlements.ts"
 import type { Contract } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 import { makeCalls } from "./RabbitCalls.ts"
-import { ack, buryUnproven, type Delivery, deliver, giveBack, settleBy } from "./RabbitDelivery.ts"
+import { ack, buryUnproven, type Delivery, deliver, giveBack, settle } from "./RabbitDelivery.ts"
 import { makeDispatch } from "./RabbitDispatch.ts"
 import type { RabbitWire } from "./RabbitWire.ts"
 import { type Fate, Repeats } from "./Repeats.ts"
@@ -36,7 +37,7 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
   /** Of the channel that lives, which holds no more of them than the prefetch. */
   const jobs = yield* Queue.unbounded<Job>()
   const repeats = new Repeats()
-  let current: ConfirmChannel | null = null
+  let current: Settlements | null = null
   let lastTaken = clock.currentTimeMillisUnsafe()
   let inHand = 0
   let stopping = false
@@ -48,29 +49,26 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
 
   /** However it ends, the broker is told, and so are those who wait for the same message. */
   const work = ({ delivery, id, run }: Job) =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => {
-        inHand++
-      }),
-      () => run,
-      (_, exit) =>
-        Effect.sync(() => {
-          inHand--
-          const fate = Exit.isSuccess(exit) ? exit.value : "unfinished"
-          settleBy(delivery)(fate)
-          repeats.over(id, fate)
-        })
-    )
+    Effect.suspend(() => {
+      inHand++
+      return Effect.onExit(run, (exit) => {
+        inHand--
+        const fate = Exit.isSuccess(exit) ? exit.value : "unfinished"
+        settle(delivery, fate)
+        repeats.over(id, fate)
+        return Effect.void
+      })
+    })
 
-  const next = Effect.gen(function* () {
-    const job = yield* Queue.take(jobs)
-    if (stopping) return giveBack(job.delivery)
-    yield* Effect.catchCause(work(job), (cause) => Effect.logError(`a message on ${topic} met a bug`, cause))
+  const next = Effect.flatMap(Queue.take(jobs), (job) => {
+    if (stopping) return Effect.sync(() => giveBack(job.delivery))
+    return Effect.catchCause(work(job), (cause) => Effect.logError(`a message on ${topic} met a bug`, cause))
   })
-  for (let n = 0; n < concurrency; n++) yield* Effect.forkScoped(Effect.forever(next))
+  // Without a turn of the event loop for each message: what came together is settled together.
+  for (let n = 0; n < concurrency; n++) yield* Effect.forkScoped(Effect.forever(next, { disableYield: true }))
 
-  const take = (channel: ConfirmChannel, message: ConsumeMessage) => {
-    const delivery = deliver(channel, message)
+  const take = (settlements: Settlements) => (message: ConsumeMessage) => {
+    const delivery = deliver(settlements, message)
     lastTaken = clock.currentTimeMillisUnsafe()
     if (stopping) return giveBack(delivery)
     if (message.properties.headers?.[pingHeader] !== undefined) return ack(delivery)
@@ -82,13 +80,13 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
     const id = request.id ?? randomUUID()
     const seen = repeats.see(id)
     if (seen._tag === "Done") return ack(delivery)
-    if (seen._tag === "InHand") return seen.whenOver(settleBy(delivery))
+    if (seen._tag === "InHand") return seen.whenOver((fate) => settle(delivery, fate))
     const { call } = request
     if (call === null) {
       Queue.offerUnsafe(jobs, { delivery, id, run: dispatch.takeCast(delivery, request, id) })
       return
     }
-    const isStale = () => current !== channel
+    const isStale = () => current !== settlements
     runCall(Effect.asVoid(work({ delivery, id, run: takeCall(delivery, request, call, id, isStale) })))
   }
 
@@ -100,21 +98,23 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
     }
   })
 
+  /** Takes the messages of a channel, for as long as that lives. */
   const onChannel = (channel: ConfirmChannel) =>
     Effect.acquireRelease(
       Effect.sync(() => {
-        current = channel
+        current = new Settlements(channel)
+        return current
       }),
-      () =>
+      (settlements) =>
         Effect.suspend(() => {
+          settlements.tell()
           current = null
           repeats.forgetWaiting()
           return giveBackWaiting
         })
-    )
+    ).pipe(Effect.map(take))
 
   return {
-    take,
     onChannel,
     giveBackWaiting,
     lastTaken: () => lastTaken,

@@ -3,7 +3,7 @@
  * hold, and gives back what it cannot finish before it stops.
  */
 import { randomUUID } from "node:crypto"
-import type { ConfirmChannel } from "amqplib"
+import type { ConfirmChannel, ConsumeMessage } from "amqplib"
 import { Clock, Context, Deferred, Duration, Effect, Schedule, Scope } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
@@ -79,7 +79,11 @@ export const makeServer = (
     const inbox = yield* makeInbox(wire, topic, contract, handlers, concurrency)
 
     const fanoutId = randomUUID().replaceAll("-", "")
-    const consume = async (channel: ConfirmChannel, gone: (reason: string) => void): Promise<Consuming> => {
+    const consume = async (
+      channel: ConfirmChannel,
+      take: (message: ConsumeMessage) => void,
+      gone: (reason: string) => void
+    ): Promise<Consuming> => {
       await channel.prefetch(Math.max(wire.prefetch, concurrency))
       const queues = wire.restricted
         ? [topic]
@@ -88,7 +92,7 @@ export const makeServer = (
       for (const queue of queues) {
         const { consumerTag } = await channel.consume(
           queue,
-          (message) => (message === null ? gone(`the queue ${queue} was deleted`) : inbox.take(channel, message)),
+          (message) => (message === null ? gone(`the queue ${queue} was deleted`) : take(message)),
           // A guest or host is one: what a second of its name took would be done in the wrong place.
           { exclusive: wire.restricted }
         )
@@ -112,10 +116,10 @@ export const makeServer = (
     const session = Effect.fnUntraced(function* (channel: ConfirmChannel) {
       // A channel that is lost during a stop is not to bring new messages.
       if (inbox.isStopping()) return yield* Effect.never
-      yield* inbox.onChannel(channel)
+      const take = yield* inbox.onChannel(channel)
       const cancelled = yield* Deferred.make<never, BrokerLost>()
       const gone = (reason: string) => Deferred.doneUnsafe(cancelled, Effect.fail(new BrokerLost({ reason })))
-      consuming = yield* Effect.tryPromise({ try: () => consume(channel, gone), catch: lost }).pipe(
+      consuming = yield* Effect.tryPromise({ try: () => consume(channel, take, gone), catch: lost }).pipe(
         Effect.mapError(isServedElsewhere)
       )
       isConsuming = true

@@ -28,6 +28,9 @@ const isDone: Seen = { _tag: "Done" }
 export class Repeats {
   readonly #inHand = new Map<string, Array<Settle>>()
   readonly #done = new Set<string>()
+  /** The same in the order in which they were done, each in the place of the one that it makes forgotten. */
+  readonly #order: Array<string> = []
+  #next = 0
 
   /** Asks and remembers in one. */
   see(id: string): Seen {
@@ -48,12 +51,11 @@ export class Repeats {
   }
 
   #remember(id: string): void {
+    const oldest = this.#order[this.#next]
+    if (oldest !== undefined) this.#done.delete(oldest)
+    this.#order[this.#next] = id
+    this.#next = (this.#next + 1) % capacity
     this.#done.add(id)
-    if (this.#done.size <= capacity) return
-    for (const oldest of this.#done) {
-      this.#done.delete(oldest)
-      return
-    }
   }
 
   /** What waited came on a channel that is gone, and comes again. */

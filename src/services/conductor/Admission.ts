@@ -16,7 +16,7 @@ const window = Duration.toMillis(Duration.seconds(60))
  */
 export const maxReports = 60
 
-/** How many counts are kept; whoever comes later in a window is not counted. */
+/** How many counts of a kind are kept; whoever comes later in a window is not counted. */
 const maxCounted = 100_000
 
 /** Heartbeats are counted apart: whoever floods with other reports is alive all the same. */
@@ -45,14 +45,17 @@ export interface Admission {
 
 export const make: Effect.Effect<Admission> = Effect.sync(() => {
   let began = Number.NEGATIVE_INFINITY
-  const counts = new Map<string, number>()
+  const counts = { heartbeat: new Map<string, number>(), other: new Map<string, number>() } satisfies Record<
+    ReportKind,
+    unknown
+  >
   const told = new Set<string>()
 
   const look = Effect.map(Clock.currentTimeMillis, (now) => {
     // A clock that was set back ends the window as well.
     if (now >= began && now < began + window) return
     began = now
-    counts.clear()
+    for (const count of Object.values(counts)) count.clear()
     told.clear()
   })
 
@@ -65,22 +68,23 @@ export const make: Effect.Effect<Admission> = Effect.sync(() => {
     yield* Effect.logWarning(explanations[reason](who))
   })
 
-  const admits = Effect.fnUntraced(function* (subject: string, kind: ReportKind) {
-    const sender = yield* Sender
-    if (sender !== null && sender !== subject) {
-      yield* refuse(sender, "foreign")
-      return false
-    }
-    yield* look
-    const key = `${kind} ${subject}`
-    const count = (counts.get(key) ?? 0) + 1
-    if (count > maxReports) {
-      yield* refuse(subject, "rate")
-      return false
-    }
-    if (count > 1 || counts.size < maxCounted) counts.set(key, count)
+  /** Whether there is room for one more of it in this window. */
+  const counted = (subject: string, kind: ReportKind) => {
+    const ofKind = counts[kind]
+    const count = (ofKind.get(subject) ?? 0) + 1
+    if (count > maxReports) return false
+    if (count > 1 || ofKind.size < maxCounted) ofKind.set(subject, count)
     return true
-  })
+  }
+
+  const admits: Admission["admits"] = (subject, kind) =>
+    Effect.flatMap(Sender, (sender) =>
+      sender !== null && sender !== subject
+        ? Effect.as(refuse(sender, "foreign"), false)
+        : Effect.flatMap(look, () =>
+            counted(subject, kind) ? Effect.succeed(true) : Effect.as(refuse(subject, "rate"), false)
+          )
+    )
 
   return { admits, refuse }
 })

@@ -10,7 +10,7 @@ import { type Beat, Observations } from "../Observations.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../TaskmanagerApi.ts"
 
 /** How many reports are taken at once, and so at most in one statement. */
-export const maxBatch = 256
+export const maxBatch = 512
 
 /** How often a batch is tried again while the store is away. Guests wait meanwhile, and the broker keeps the rest. */
 const tryAgain = Duration.seconds(1)
@@ -117,7 +117,7 @@ export const make = (
           if (beats.length > 0) changes.push(...(yield* writeBeats(beats)))
           for (const { report } of group) if (report._tag === "Other") yield* report.write
           // Done with at once: what is tried again later is not told twice.
-          for (const { done } of group) yield* Deferred.succeed(done, undefined)
+          for (const { done } of group) Deferred.doneUnsafe(done, Effect.void)
         }
       }).pipe(Effect.ensuring(Effect.suspend(() => tellAll(changes))))
     })
@@ -191,11 +191,11 @@ export const make = (
       const batch = yield* Queue.takeBetween(reports, 1, maxBatch)
       yield* insist(batch)
     })
-    yield* Effect.forkScoped(Effect.forever(pump))
+    yield* Effect.forkScoped(Effect.forever(pump, { disableYield: true }))
 
-    return Effect.fnUntraced(function* (report: Report) {
-      const done = yield* Deferred.make<void>()
-      yield* Queue.offer(reports, { report, done })
-      yield* Deferred.await(done)
-    })
+    return (report: Report) =>
+      Effect.suspend(() => {
+        const done = Deferred.makeUnsafe<void>()
+        return Effect.andThen(Queue.offer(reports, { report, done }), Deferred.await(done))
+      })
   })

@@ -65,13 +65,21 @@ const unwrap = (body: Buffer): Record_ | Unreadable => {
 const contextPrefix = "_context_"
 
 /** How long the names and ids in a message may be, which are kept and logged, in characters. */
-const longest = { _unique_id: 128, _msg_id: 128, _reply_q: 255, method: 128, version: 16 }
+const longest = Object.entries({ _unique_id: 128, _msg_id: 128, _reply_q: 255, method: 128, version: 16 })
 
 const isTooLong = (message: Record_) =>
-  Object.entries(longest).find(([key, most]) => {
+  longest.find(([key, most]) => {
     const value = message[key]
     return typeof value === "string" && value.length > most
   })
+
+const contextOf = (message: Record_): Record_ => {
+  const entries: Array<[string, unknown]> = []
+  for (const key of Object.keys(message)) {
+    if (key.startsWith(contextPrefix)) entries.push([key.slice(contextPrefix.length), message[key]])
+  }
+  return Object.fromEntries(entries)
+}
 
 const text = (value: unknown): string | null => (typeof value === "string" && value !== "" ? value : null)
 
@@ -84,9 +92,6 @@ export const readRequest = (body: Buffer): RequestMessage | Unreadable => {
   if (method === null) return new Unreadable("the message names no method")
   const args = message["args"] ?? {}
   if (!isRecord(args)) return new Unreadable(`the arguments of ${method} are not an object`)
-  const context = Object.entries(message).flatMap(([key, value]) =>
-    key.startsWith(contextPrefix) ? [[key.slice(contextPrefix.length), value] as const] : []
-  )
   const id = text(message["_msg_id"])
   const replyTo = text(message["_reply_q"])
   const monitor = message["_timeout"]
@@ -94,7 +99,7 @@ export const readRequest = (body: Buffer): RequestMessage | Unreadable => {
     method,
     version: text(message["version"]) ?? "1.0",
     args,
-    context: Object.fromEntries(context),
+    context: contextOf(message),
     id: text(message["_unique_id"]),
     call:
       id === null || replyTo === null
