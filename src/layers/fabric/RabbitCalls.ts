@@ -3,7 +3,7 @@
  * what came of it is sent to the caller's queue, with signs of life before it where the caller wants them.
  */
 import { randomUUID } from "node:crypto"
-import { Cause, Duration, Effect, Exit, Schedule, Semaphore } from "effect"
+import { Cause, Duration, Effect, Exit, Semaphore } from "effect"
 import type { PublishFailed } from "./amqp/Publisher.ts"
 import type { Method } from "./ErasedContract.ts"
 import * as Envelope from "./oslo/Envelope.ts"
@@ -55,7 +55,12 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
   const slots = Semaphore.makeUnsafe(maxCalls)
   let waitingReplies = 0
 
-  const reply = (call: Call, { failure, result }: Outcome, ending: boolean, within = patience.reply) => {
+  const reply = (
+    call: Call,
+    { failure, result }: Outcome,
+    ending: boolean,
+    within: Duration.Input = patience.reply
+  ) => {
     const id = randomUUID().replaceAll("-", "")
     const message = { callId: call.id, id, result, failure, ending }
     const written = Envelope.writeReply(message)
@@ -78,18 +83,23 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
   const isWorthAnotherTry = ({ reason }: PublishFailed) => reason === "unroutable" && !isStopping()
 
   const answer = (delivery: Delivery, name: string, call: Call, outcome: Outcome) => {
-    const insist = reply(call, outcome, true).pipe(
-      Effect.retry({ while: isWorthAnotherTry, schedule: Schedule.spaced(replyPause) }),
-      Effect.timeout(patienceOf(delivery)),
-      Effect.catch(() => Effect.logWarning(`the answer of ${name} on ${topic} reached nobody`))
-    )
-    return Effect.acquireUseRelease(
-      Effect.sync(() => ++waitingReplies <= maxWaitingReplies),
-      (mayInsist) => (mayInsist ? insist : Effect.ignore(reply(call, outcome, true))),
-      () =>
+    const within = patienceOf(delivery)
+    const once = reply(call, outcome, true, within)
+    const reachedNobody = () => Effect.logWarning(`the answer of ${name} on ${topic} reached nobody`)
+    const insist = Effect.suspend(() => {
+      waitingReplies++
+      return Effect.retry(Effect.delay(once, replyPause), { while: isWorthAnotherTry })
+    }).pipe(
+      Effect.timeout(within),
+      Effect.catch(reachedNobody),
+      Effect.ensuring(
         Effect.sync(() => {
           waitingReplies--
         })
+      )
+    )
+    return Effect.catch(once, (failure) =>
+      isWorthAnotherTry(failure) && waitingReplies < maxWaitingReplies ? insist : reachedNobody()
     )
   }
 
@@ -103,13 +113,14 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
     return { result: null, failure: Failure.crashed }
   })
 
-  const signsOfLife = ({ monitor, ...call }: Call) =>
-    monitor === null
-      ? Effect.never
-      : Effect.ignore(reply({ monitor, ...call }, { result: null, failure: null }, false)).pipe(
-          Effect.delay(Duration.seconds(Math.max(monitor, shortestMonitor) / 2)),
-          Effect.forever
-        )
+  /** Lets the caller know that its call is worked on, where it wants to. */
+  const withSignsOfLife = <A>({ monitor, ...call }: Call, work: Effect.Effect<A>): Effect.Effect<A> => {
+    if (monitor === null) return work
+    const sign = Effect.ignore(reply({ monitor, ...call }, { result: null, failure: null }, false)).pipe(
+      Effect.delay(Duration.seconds(Math.max(monitor, shortestMonitor) / 2))
+    )
+    return Effect.raceFirst(work, Effect.forever(sign))
+  }
 
   const misunderstood = (error: unknown) =>
     Effect.succeed({ result: null, failure: Failure.badArguments(String(error)) })
@@ -170,8 +181,7 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
       return { fate: "handled", outcome: { result: null, failure: refusal(request, refused) } }
     }
     ack(delivery)
-    const outcome = yield* perform(delivery, request, id, accepting.value.success).pipe(
-      Effect.raceFirst(signsOfLife(call)),
+    const outcome = yield* withSignsOfLife(call, perform(delivery, request, id, accepting.value.success)).pipe(
       Effect.catchCause(crashed(name)),
       Effect.onInterrupt(() => Effect.ignore(reply(call, stopped, true, patience.cast)))
     )

@@ -14,7 +14,7 @@ import * as Envelope from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { declareReplies } from "./oslo/Topology.ts"
 import { makeReplies } from "./RabbitReplies.ts"
-import { patience, type RabbitWire } from "./RabbitWire.ts"
+import { patience, type RabbitWire, withoutStack } from "./RabbitWire.ts"
 
 /** What a context without a user looks like to oslo. */
 const nobody = { user: null, project_id: null, roles: [], is_admin: false }
@@ -49,6 +49,8 @@ const monitorOf = ({ monitor }: Method): Duration.Duration | null =>
 /** How long a broker may take to delete the queue for replies, which it would do half an hour later by itself. */
 const goodbye = Duration.seconds(2)
 
+const decodeArgs = Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))
+
 const hexId = () => randomUUID().replaceAll("-", "")
 
 /** The id of a message that is the same each time it is told. */
@@ -63,11 +65,12 @@ const why: Record<PublishFailed["reason"], readonly [FabricError["reason"], stri
 }
 
 export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
-  const { names, publisher } = wire
-  const replies = yield* makeReplies
+  const { deadlines, names, publisher } = wire
+  const replies = makeReplies(deadlines)
   const queue = `reply_${hexId()}`
   /** Open for as long as replies arrive. */
   const listening = yield* Latch.make(false)
+  let isListening = false
 
   const consume = async (channel: ConfirmChannel, gone: () => void) => {
     await declareReplies(channel, names, queue)
@@ -82,10 +85,12 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
       Deferred.doneUnsafe(deleted, Effect.fail(new BrokerLost({ reason: "the queue for replies was deleted" })))
     yield* Effect.addFinalizer(() =>
       Effect.sync(() => {
+        isListening = false
         listening.closeUnsafe()
       })
     )
     yield* Effect.tryPromise({ try: () => consume(channel, gone), catch: lost })
+    isListening = true
     listening.openUnsafe()
     // Of a channel that is lost this is asked in vain, and the queue is there for the next one.
     yield* Effect.onInterrupt(Deferred.await(deleted), () =>
@@ -108,12 +113,7 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
     const refuse = (encoded: unknown) =>
       Effect.flatMap(Effect.mapError(method.decodeError(encoded), undecodable), Effect.fail)
 
-    const args = yield* method
-      .encodePayload(payload)
-      .pipe(
-        Effect.flatMap(Schema.decodeUnknownEffect(Schema.Record(Schema.String, Schema.Unknown))),
-        Effect.mapError(undecodable)
-      )
+    const args = yield* method.encodePayload(payload).pipe(Effect.flatMap(decodeArgs), Effect.mapError(undecodable))
     if (wire.restricted && method.kind === "call") {
       return yield* failure("Unreachable", "nobody may answer this process, which has no queue for replies")
     }
@@ -135,17 +135,18 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
       return yield* Effect.mapError(publisher.publish(message, Duration.fromInputUnsafe(patience.cast)), notSent)
     }
     const expiration = Duration.toMillis(method.timeout)
-    const sending = Effect.andThen(listening.await, publisher.publish({ ...message, expiration }, method.timeout))
-    const reply = yield* replies.await(call.id, monitor, sending).pipe(
-      Effect.mapError(notSent),
-      Effect.timeoutOrElse({
-        duration: method.timeout,
-        orElse: () => failure("Timeout", wire.listening.isConnected() ? "" : "the broker is away")
-      })
+    const late = () => failure("Timeout", wire.listening.isConnected() ? "" : "the broker is away")
+    if (!isListening) yield* Effect.timeoutOrElse(listening.await, { duration: method.timeout, orElse: late })
+    const answer = yield* Effect.mapError(
+      replies.await<PublishFailed>(call.id, { timeout: method.timeout, monitor }, (done) =>
+        publisher.begin({ ...message, expiration }, method.timeout, done)
+      ),
+      notSent
     )
-    if (reply === null) return yield* failure("Timeout", "the server gives no sign of life")
+    if (answer === "late") return yield* late()
+    if (answer === "silent") return yield* failure("Timeout", "the server gives no sign of life")
     const { failure: refusal, result } = yield* Effect.mapError(
-      protection.openReply({ method: tag, id, result: reply.result, failure: reply.failure }),
+      protection.openReply({ method: tag, id, result: answer.result, failure: answer.failure }),
       undecodable
     )
     if (refusal === null) return yield* Effect.mapError(method.decodeSuccess(result), undecodable)
@@ -171,10 +172,14 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
       contract,
       (tag, method) => (payload) =>
         send(topic, tag, method, payload).pipe(
-          Effect.withSpan(`${tag} ${topic.split(".")[0]}`, {
-            kind: method.kind === "cast" ? "producer" : "client",
-            attributes: { "messaging.system": "rabbitmq", "messaging.destination.name": topic }
-          })
+          Effect.withSpan(
+            `${tag} ${topic.split(".")[0]}`,
+            {
+              kind: method.kind === "cast" ? "producer" : "client",
+              attributes: { "messaging.system": "rabbitmq", "messaging.destination.name": topic }
+            },
+            withoutStack
+          )
         )
     )
 })

@@ -10,7 +10,7 @@ import { type Contract, handlerOf, type Method, methodsOf } from "./ErasedContra
 import type { RequestMessage } from "./oslo/Envelope.ts"
 import * as Failure from "./oslo/Failure.ts"
 import { bury, buryUnproven, type Delivery, giveBackPause, parentOf } from "./RabbitDelivery.ts"
-import type { RabbitWire } from "./RabbitWire.ts"
+import { type RabbitWire, withoutStack } from "./RabbitWire.ts"
 import type { Fate } from "./Repeats.ts"
 import type { Opened, Protection } from "./secure/Protection.ts"
 
@@ -37,9 +37,6 @@ export interface Dispatch {
 }
 
 const handled = Effect.succeed<Fate>("handled")
-
-/** A span's stack would show this file alone, at the price of an error for each message. */
-const withoutStack = { captureStackTrace: false }
 
 const explain = (name: string, topic: string, version: string, refused: Refused): string => {
   switch (refused._tag) {

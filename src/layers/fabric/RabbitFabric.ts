@@ -10,6 +10,7 @@ import { lost, type TlsFiles } from "./amqp/Connection.ts"
 import * as Publisher from "./amqp/Publisher.ts"
 import { parseUrl } from "./amqp/Urls.ts"
 import { declareDeadLetters } from "./DeadLetters.ts"
+import * as Deadlines from "./Deadlines.ts"
 import { declareExchange, type Names } from "./oslo/Topology.ts"
 import { makeClient } from "./RabbitClient.ts"
 import { type Liveness, makeServer } from "./RabbitServer.ts"
@@ -44,8 +45,9 @@ export const make = Effect.fnUntraced(function* ({ names, prefetch, restricted, 
   }).pipe(Effect.orDie)
   const listening = yield* Broker.make({ brokers, tls, name: `${server} listening` })
   const publishing = restricted ? listening : yield* Broker.make({ brokers, tls, name: `${server} publishing` })
+  const deadlines = yield* Deadlines.make
   // A guest may declare nothing, and finds it all there.
-  const publisher = yield* Publisher.make(publishing, async (channel) => {
+  const publisher = yield* Publisher.make(publishing, deadlines, async (channel) => {
     if (!restricted) await declareExchange(channel, names)
   })
   const undeclared = yield* Latch.make(true)
@@ -53,6 +55,7 @@ export const make = Effect.fnUntraced(function* ({ names, prefetch, restricted, 
     names,
     listening,
     publisher,
+    deadlines,
     protections: yield* Protections,
     server,
     prefetch,

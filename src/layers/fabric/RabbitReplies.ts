@@ -1,62 +1,83 @@
 /** The calls of this process that wait for an answer, and how replies find them. */
-import { Clock, Deferred, Duration, Effect } from "effect"
+import { Duration, Effect, Exit } from "effect"
+import type { Deadlines } from "./Deadlines.ts"
 import * as Envelope from "./oslo/Envelope.ts"
 
-interface Waiting {
-  readonly answer: Deferred.Deferred<Envelope.ReplyMessage>
-  /** When its server was last known to work on it, by the clock. */
-  lastSign: number
+/**
+ * What came of a call.
+ * - `silent`: its server gave no sign of life for as long as the caller bears it.
+ * - `late`: there was no reply in time.
+ */
+export type Answer = Envelope.ReplyMessage | "silent" | "late"
+
+export interface Patience {
+  readonly timeout: Duration.Duration
+  /** How long the caller bears silence once its call is sent; null for as long as it waits. */
+  readonly monitor: Duration.Duration | null
 }
+
+/** Begins to send a call, and tells `done` when that is over. What is answered gives up. */
+export type Send<E> = (done: (outcome: Exit.Exit<void, E>) => void) => () => void
 
 export interface Replies {
   /** Takes a message as it came; what nobody waits for any more is passed over. */
   readonly take: (body: Buffer) => void
-  /**
-   * The reply to a call that `send` sends, as it came; null when its server gave no sign of life for as long as
-   * `monitor`, where there is one.
-   */
-  readonly await: <E>(
-    callId: string,
-    monitor: Duration.Duration | null,
-    send: Effect.Effect<unknown, E>
-  ) => Effect.Effect<Envelope.ReplyMessage | null, E>
+  /** What comes of a call that `send` sends. It may be answered before that is over. */
+  readonly await: <E>(callId: string, patience: Patience, send: Send<E>) => Effect.Effect<Answer, E>
   readonly waiting: () => number
 }
 
-export const makeReplies = Effect.gen(function* () {
-  const clock = yield* Clock.Clock
+interface Waiting {
+  readonly end: (reply: Envelope.ReplyMessage) => void
+  readonly signOfLife: () => void
+}
+
+export const makeReplies = (deadlines: Deadlines): Replies => {
   const waiting = new Map<string, Waiting>()
 
   const take: Replies["take"] = (body) => {
     const reply = Envelope.readReply(body)
     if (reply instanceof Envelope.Unreadable) return
     const call = waiting.get(reply.callId)
-    if (call === undefined) return
-    if (reply.ending) Deferred.doneUnsafe(call.answer, Effect.succeed(reply))
-    else call.lastSign = clock.currentTimeMillisUnsafe()
+    if (reply.ending) call?.end(reply)
+    else call?.signOfLife()
   }
 
-  /** Ends when there was no sign of life for so long since it was sent. */
-  const silence = Effect.fnUntraced(function* (call: Waiting, monitor: Duration.Duration | null) {
-    if (monitor === null) return yield* Effect.never
-    call.lastSign = clock.currentTimeMillisUnsafe()
-    for (;;) {
-      const left = call.lastSign + Duration.toMillis(monitor) - clock.currentTimeMillisUnsafe()
-      if (left <= 0) return null
-      yield* Effect.sleep(left)
-    }
-  })
+  const awaitReply: Replies["await"] = (callId, { monitor, timeout }, send) =>
+    Effect.callback((resume) => {
+      const leaving: Array<() => void> = []
+      const leave = () => {
+        waiting.delete(callId)
+        for (const act of leaving) act()
+      }
+      const end: typeof resume = (outcome) => {
+        leave()
+        resume(outcome)
+      }
 
-  const awaitReply: Replies["await"] = (callId, monitor, send) =>
-    Effect.acquireUseRelease(
-      Effect.sync(() => {
-        const call: Waiting = { answer: Deferred.makeUnsafe(), lastSign: 0 }
-        waiting.set(callId, call)
-        return call
-      }),
-      (call) => Effect.raceFirst(Deferred.await(call.answer), Effect.andThen(send, silence(call, monitor))),
-      () => Effect.sync(() => waiting.delete(callId))
-    )
+      let forgetSilence = () => {}
+      leaving.push(() => forgetSilence())
+      const listen = () => {
+        forgetSilence()
+        if (monitor === null) return
+        forgetSilence = deadlines.after(Duration.toMillis(monitor), () => end(Effect.succeed("silent")))
+      }
+      let isSent = false
+      waiting.set(callId, {
+        end: (reply) => end(Effect.succeed(reply)),
+        signOfLife: () => {
+          if (isSent) listen()
+        }
+      })
+      leaving.push(deadlines.after(Duration.toMillis(timeout), () => end(Effect.succeed("late"))))
+      const giveUp = send((outcome) => {
+        if (Exit.isFailure(outcome)) return end(Effect.failCause(outcome.cause))
+        isSent = true
+        listen()
+      })
+      leaving.push(giveUp)
+      return Effect.sync(leave)
+    })
 
-  return { take, await: awaitReply, waiting: () => waiting.size } satisfies Replies as Replies
-})
+  return { take, await: awaitReply, waiting: () => waiting.size }
+}

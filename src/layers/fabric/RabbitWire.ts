@@ -2,6 +2,7 @@
 import type { Duration } from "effect"
 import type { Broker } from "./amqp/Broker.ts"
 import type { Publisher } from "./amqp/Publisher.ts"
+import type { Deadlines } from "./Deadlines.ts"
 import type { Names } from "./oslo/Topology.ts"
 import type { Protections } from "./secure/Protection.ts"
 
@@ -10,6 +11,7 @@ export interface RabbitWire {
   /** Listening and publishing have a connection each: a broker that holds back publishers still delivers. */
   readonly listening: Broker
   readonly publisher: Publisher
+  readonly deadlines: Deadlines
   readonly protections: Protections["Service"]
   /** oslo's server name: which of a topic's servers this is. */
   readonly server: string
@@ -26,3 +28,6 @@ export interface RabbitWire {
 
 /** How long a cast, a reply or a dead letter waits for a broker that is away. */
 export const patience: Record<"cast" | "reply", Duration.Input> = { cast: "2 seconds", reply: "60 seconds" }
+
+/** Of spans, whose stack would show the fabric alone, at the price of an error for each message. */
+export const withoutStack = { captureStackTrace: false }

@@ -25,6 +25,8 @@ export interface Broker {
   readonly isConnected: () => boolean
   /** Waits while the broker is connected and takes nothing that is published. */
   readonly flowing: Effect.Effect<unknown>
+  /** Waits until it takes nothing. */
+  readonly stopped: Effect.Effect<unknown>
 }
 
 export const make = Effect.fnUntraced(function* (options: BrokerOptions) {
@@ -96,6 +98,7 @@ export const make = Effect.fnUntraced(function* (options: BrokerOptions) {
   return {
     onChannel,
     isConnected: () => current !== null,
-    flowing: Effect.suspend(() => current?.flowing ?? Effect.void)
+    flowing: Effect.suspend(() => current?.flowing ?? Effect.void),
+    stopped: Effect.suspend(() => current?.stopped ?? Effect.never)
   } satisfies Broker as Broker
 })

@@ -4,7 +4,8 @@
  * under the same id, by which its receiver knows a repeat.
  */
 import { type ConfirmChannel, IllegalOperationError } from "amqplib"
-import { type Duration, Effect, Latch, Schema } from "effect"
+import { Duration, Effect, Exit, Schema } from "effect"
+import type { Deadlines } from "../Deadlines.ts"
 import { properties } from "../oslo/Envelope.ts"
 import type { Broker } from "./Broker.ts"
 import { type BrokerLost, lost } from "./Connection.ts"
@@ -36,22 +37,29 @@ export interface Outgoing {
 /** How many messages may wait to be written, and as many for the broker's word after that. */
 const maxOpen = 4096
 
+export type Outcome = Exit.Exit<void, PublishFailed>
+
 export interface Publisher {
   /** Tries for as long as `patience`. */
   readonly publish: (message: Outgoing, patience: Duration.Duration) => Effect.Effect<void, PublishFailed>
+  /** The same for those who have no fiber to wait with: `done` is told once. What is answered gives up waiting. */
+  readonly begin: (message: Outgoing, patience: Duration.Duration, done: (outcome: Outcome) => void) => () => void
   /** Whether there is a channel to publish on. */
   readonly isOpen: () => boolean
 }
 
-const failed = (reason: PublishFailed["reason"]) => Effect.fail(new PublishFailed({ reason }))
+const failed = (reason: PublishFailed["reason"]): Outcome => Exit.fail(new PublishFailed({ reason }))
 const unroutable = failed("unroutable")
 const refused = failed("refused")
 const away = failed("away")
 const malformed = failed("malformed")
 
-/** The channel is gone, and with it the answer: to be sent again. */
-const again = Effect.succeed(false)
-const sent = Effect.succeed(true)
+/** A message of which it is not known yet what becomes of it. */
+interface Open {
+  readonly message: Outgoing
+  readonly done: (outcome: Outcome) => void
+  readonly callOff: () => void
+}
 
 /** As AMQP has it, with a message's id among its properties. */
 export const publishOptions = ({ expiration, headers, id, mandatory }: Outgoing) => ({
@@ -63,19 +71,72 @@ export const publishOptions = ({ expiration, headers, id, mandatory }: Outgoing)
 })
 
 /** `prepare` declares on each channel what will be published to. */
-export const make = Effect.fnUntraced(function* (broker: Broker, prepare: (channel: ConfirmChannel) => Promise<void>) {
+export const make = Effect.fnUntraced(function* (
+  broker: Broker,
+  deadlines: Deadlines,
+  prepare: (channel: ConfirmChannel) => Promise<void>
+) {
   let current: ConfirmChannel | null = null
-  /** Open for as long as there is a channel. */
-  const ready = yield* Latch.make(false)
+  let isFlowing = false
+  const open = new Set<Open>()
+  /** Those that wait for a channel to be written to. */
+  const waiting = new Set<Open>()
   const returned = new Set<string>()
-  let waiting = 0
   let unconfirmed = 0
 
   const forget = (channel: ConfirmChannel) => {
-    if (current !== channel) return
-    current = null
-    ready.closeUnsafe()
+    if (current === channel) current = null
   }
+
+  /** False where it was over before. */
+  const close = (publishing: Open) => {
+    waiting.delete(publishing)
+    publishing.callOff()
+    return open.delete(publishing)
+  }
+  const end = (publishing: Open, outcome: Outcome) => {
+    if (close(publishing)) publishing.done(outcome)
+  }
+
+  const write = (publishing: Open): void => {
+    const channel = current
+    if (channel === null || !isFlowing) {
+      waiting.add(publishing)
+      return
+    }
+    if (unconfirmed >= maxOpen) {
+      end(publishing, refused)
+      return
+    }
+    const { message } = publishing
+    const heard = (error: unknown) => {
+      unconfirmed--
+      const isReturned = returned.delete(message.id)
+      if (error === null) return end(publishing, isReturned ? unroutable : Exit.void)
+      // A refusal of the broker leaves the channel open; a channel that was lost has been forgotten by now.
+      if (current === channel) return end(publishing, refused)
+      if (open.has(publishing)) write(publishing)
+    }
+    try {
+      channel.publish(message.exchange, message.routingKey, message.body, publishOptions(message), heard)
+      unconfirmed++
+    } catch (error) {
+      if (error instanceof IllegalOperationError) {
+        // It is closing, and did not say so yet.
+        forget(channel)
+        waiting.add(publishing)
+      } else {
+        end(publishing, malformed)
+      }
+    }
+  }
+
+  const writeWaiting = Effect.sync(() => {
+    isFlowing = true
+    const all = Array.from(waiting)
+    waiting.clear()
+    for (const publishing of all) write(publishing)
+  })
 
   const session = (channel: ConfirmChannel): Effect.Effect<void, BrokerLost> =>
     Effect.gen(function* () {
@@ -86,62 +147,42 @@ export const make = Effect.fnUntraced(function* (broker: Broker, prepare: (chann
       // Before amqplib's own listener, which tells the messages that are open that they failed.
       channel.prependOnceListener("close", () => forget(channel))
       current = channel
-      ready.openUnsafe()
-      yield* Effect.never
+      for (;;) {
+        yield* broker.flowing
+        yield* writeWaiting
+        yield* broker.stopped
+        isFlowing = false
+      }
     }).pipe(
       Effect.ensuring(
         Effect.sync(() => {
           forget(channel)
+          isFlowing = false
           returned.clear()
         })
       )
     )
   yield* Effect.forkScoped(broker.onChannel(session))
 
-  /** Whether it was sent, or the channel was lost before that was known. */
-  const publishOn = (channel: ConfirmChannel, message: Outgoing) =>
-    Effect.callback<boolean, PublishFailed>((resume) => {
-      const heard = (error: unknown) => {
-        unconfirmed--
-        const isReturned = returned.delete(message.id)
-        // A refusal of the broker leaves the channel open; a channel that was lost has been forgotten by now.
-        if (error !== null) return resume(current === channel ? refused : again)
-        resume(isReturned ? unroutable : sent)
-      }
-      try {
-        channel.publish(message.exchange, message.routingKey, message.body, publishOptions(message), heard)
-        unconfirmed++
-      } catch (error) {
-        if (!(error instanceof IllegalOperationError)) return resume(malformed)
-        // It is closing, and did not say so yet.
-        forget(channel)
-        resume(again)
-      }
-    })
-
-  const persistently = Effect.fnUntraced(function* (message: Outgoing) {
-    for (let isSent = false; !isSent; ) {
-      yield* ready.await
-      yield* broker.flowing
-      if (unconfirmed >= maxOpen) return yield* refused
-      // It may have gone between the two.
-      if (current !== null) isSent = yield* publishOn(current, message)
+  const begin: Publisher["begin"] = (message, patience, done) => {
+    if (open.size >= maxOpen) {
+      done(refused)
+      return () => {}
     }
-  })
-
-  const enter = Effect.sync(() => ++waiting <= maxOpen)
-  const leave = () =>
-    Effect.sync(() => {
-      waiting--
-    })
+    const callOff = deadlines.after(Duration.toMillis(patience), () => end(publishing, away))
+    const publishing: Open = { message, done, callOff }
+    open.add(publishing)
+    write(publishing)
+    return () => {
+      close(publishing)
+    }
+  }
 
   const publish: Publisher["publish"] = (message, patience) =>
-    Effect.acquireUseRelease(
-      enter,
-      (mayWait) =>
-        mayWait ? Effect.timeoutOrElse(persistently(message), { duration: patience, orElse: () => away }) : refused,
-      leave
-    )
+    Effect.callback((resume) => {
+      const giveUp = begin(message, patience, resume)
+      return Effect.sync(giveUp)
+    })
 
-  return { publish, isOpen: () => current !== null } satisfies Publisher as Publisher
+  return { publish, begin, isOpen: () => current !== null } satisfies Publisher as Publisher
 })

@@ -4,14 +4,17 @@
  */
 import { type ConfirmChannel, type ConsumeMessage, IllegalOperationError } from "amqplib"
 
+/** What is asked of a channel. */
+export type Settling = Pick<ConfirmChannel, "ack" | "nack">
+
 export class Settlements {
-  readonly #channel: ConfirmChannel
+  readonly #channel: Settling
   /** In the order in which they came. */
   readonly #inHand = new Set<ConsumeMessage>()
   /** To be acknowledged. */
   #due: Array<ConsumeMessage> = []
 
-  constructor(channel: ConfirmChannel) {
+  constructor(channel: Settling) {
     this.#channel = channel
   }
 
@@ -49,7 +52,7 @@ export class Settlements {
   }
 
   /** A channel that is gone takes none: its broker delivers again, and the repeat is known. */
-  #send(act: (channel: ConfirmChannel) => void): void {
+  #send(act: (channel: Settling) => void): void {
     try {
       act(this.#channel)
     } catch (error) {

@@ -63,8 +63,9 @@ export const make = Effect.fnUntraced(function* (
 ): Effect.fn.Return<ReplayGuard> {
   let highest = yield* kept.read
   let floor = highest
-  /** In the order of their numbers. */
-  const taken: Array<Taken> = []
+  /** In the order of their numbers. Those before `from` are forgotten. */
+  let taken: Array<Taken> = []
+  let from = 0
   const ids = new Set<string>()
   const inTurn = (yield* Semaphore.make(1)).withPermits(1)
 
@@ -72,12 +73,17 @@ export const make = Effect.fnUntraced(function* (
     const place = taken.findLastIndex(({ sequence }) => sequence <= message.sequence) + 1
     taken.splice(place, 0, message)
     ids.add(message.id)
-    const tooMany = taken.length > remembers ? (taken[0]?.sequence ?? 0n) : 0n
+    const tooMany = taken.length - from > remembers ? (taken[from]?.sequence ?? 0n) : 0n
     const tooOld = behind === null ? 0n : highest - behind
     for (const least of [tooOld, tooMany]) if (least > floor) floor = least
-    const firstAbove = taken.findIndex(({ sequence }) => sequence > floor)
-    const gone = taken.splice(0, firstAbove < 0 ? taken.length : firstAbove)
-    for (const { id } of gone) ids.delete(id)
+    for (let oldest = taken[from]; oldest !== undefined && oldest.sequence <= floor; oldest = taken[++from]) {
+      ids.delete(oldest.id)
+    }
+    // Not for each: it moves all the others.
+    if (from * 2 > taken.length) {
+      taken = taken.slice(from)
+      from = 0
+    }
   }
 
   const accept: ReplayGuard["accept"] = (sequence, id) =>
@@ -95,7 +101,7 @@ export const make = Effect.fnUntraced(function* (
     inTurn(
       Effect.sync(() => {
         const place = taken.findLastIndex((message) => message.id === id && message.sequence === sequence)
-        if (place < 0) return
+        if (place < from) return
         taken.splice(place, 1)
         ids.delete(id)
       })

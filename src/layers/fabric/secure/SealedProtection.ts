@@ -12,7 +12,7 @@ import { derive, type Origin } from "./Derive.ts"
 import type { Answering, Asking } from "./OneSided.ts"
 import { type Protection, ProtectionRefused } from "./Protection.ts"
 import type { ReplayGuard } from "./ReplayGuard.ts"
-import { open, seal } from "./Seal.ts"
+import { open, type SealKey, seal } from "./Seal.ts"
 import type { Sequence } from "./Sequence.ts"
 
 /**
@@ -25,6 +25,19 @@ export type Kind = "request" | "report" | "news"
 
 /** A direction has a key of its own, so that nothing opens in another. */
 const answerTo = { request: "reply", report: "receipt", news: "answer" } as const satisfies Record<Kind, string>
+type Direction = Kind | (typeof answerTo)[Kind]
+
+/** Remembered for as long as the key that it is made of: to make it costs as much as to open a message with it. */
+const keyOf = (() => {
+  const made = new WeakMap<Origin, Map<Direction, SealKey>>()
+  return (origin: Origin, direction: Direction): SealKey => {
+    const known = made.get(origin) ?? new Map<Direction, SealKey>()
+    made.set(origin, known)
+    const key = known.get(direction) ?? derive(origin, direction)
+    known.set(direction, key)
+    return key
+  }
+})()
 
 /** What two sides share. */
 export interface Channel {
@@ -63,14 +76,14 @@ export const asking = ({ key, kind, party }: Channel, next: Effect.Effect<Sequen
     Effect.map(next, (number) => {
       const sequence = String(number)
       const binding = [version, kind, party, method, id, sequence]
-      const sealed = seal(derive(key, kind), binding, encodeCall({ args, context }))
+      const sealed = seal(keyOf(key, kind), binding, encodeCall({ args, context }))
       return { method, id, args: { sealed, party, sequence }, context: {} }
     }),
   openReply: ({ failure, id, method, result }) => {
     const wrapped = decodeResult(result)
     if (failure !== null || Option.isNone(wrapped)) return refused(`the reply to ${method} is not sealed`)
     const direction = answerTo[kind]
-    const text = open(derive(key, direction), [version, direction, party, method, id], wrapped.value.sealed)
+    const text = open(keyOf(key, direction), [version, direction, party, method, id], wrapped.value.sealed)
     const outcome = Option.flatMap(text, decodeOutcome)
     if (Option.isNone(outcome)) return refused(`the reply to ${method} is not of the party's key, or was altered`)
     return Effect.succeed({ method, id, ...outcome.value })
@@ -83,7 +96,7 @@ export const answering = ({ key, kind, party }: Channel, guard: ReplayGuard): An
     if (Option.isNone(wrapped)) return yield* refused(`${method} is not sealed`)
     const { sealed, sequence } = wrapped.value
     if (wrapped.value.party !== party) return yield* refused(`${method} names another party`)
-    const text = open(derive(key, kind), [version, kind, party, method, id, sequence], sealed)
+    const text = open(keyOf(key, kind), [version, kind, party, method, id, sequence], sealed)
     const call = Option.flatMap(text, decodeCall)
     if (Option.isNone(call)) return yield* refused(`${method} is not of the party's key, or was altered`)
     const number = BigInt(sequence)
@@ -95,7 +108,7 @@ export const answering = ({ key, kind, party }: Channel, guard: ReplayGuard): An
     Effect.sync(() => {
       const direction = answerTo[kind]
       const text = encodeOutcome({ result: result ?? null, failure })
-      const sealed = seal(derive(key, direction), [version, direction, party, method, id], text)
+      const sealed = seal(keyOf(key, direction), [version, direction, party, method, id], text)
       return { method, id, result: { sealed }, failure: null }
     })
 })
