@@ -5,6 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { conductorTopic } from "../../src/services/ConductorApi.ts"
+import { reportsInHand } from "../../src/services/conductor/ReportPump.ts"
 import { withBroker } from "../Broker.ts"
 import * as Child from "../Child.ts"
 import type { Form } from "../children/rabbitComposition.ts"
@@ -14,7 +15,7 @@ import * as Store from "../Store.ts"
 const target = 0.5
 const guests = 2000
 /** As many as the conductor takes at once. */
-const prefetch = 256
+const prefetch = reportsInHand
 const words: Record<Form, string> = { plain: "in clear text", coffer: "sealed", trove: "encrypted as Trove does" }
 
 const Rate = Schema.Struct({ perSecond: Schema.Number })
@@ -152,14 +153,12 @@ export const fabricHeartbeats: Row = {
         yield* store.sql`UPDATE observations SET sent = now() - interval '1 hour'`
         yield* store.sql`ANALYZE`
         const figures: Figure[] = []
-        for (const form of (["plain", "coffer", "trove"] as const).filter((f) =>
-          (process.env["FORMS"] ?? f).includes(f)
-        )) {
+        for (const form of ["plain", "coffer", "trove"] as const) {
           // A guest's key has the form that its agent had at its build.
           yield* store.sql`DELETE FROM guest_keys`
           figures.push(yield* written(store, broker, form, effort))
         }
-        return process.env["FORMS"] ? figures : [...figures, yield* statements(store, broker, effort)]
+        return [...figures, yield* statements(store, broker, effort)]
       })
     )
 }

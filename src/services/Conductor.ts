@@ -124,7 +124,7 @@ export const serve = Effect.gen(function* () {
         yield* handOver({ _tag: "Other", instance: null, write: hosts.report({ name, addresses, memoryMb, at }) })
       })
     },
-    { concurrency: 2 * ReportPump.maxBatch }
+    { concurrency: ReportPump.reportsInHand }
   )
 
   yield* silence.watch

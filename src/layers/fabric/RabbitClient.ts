@@ -168,18 +168,13 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
   })
 
   return <R extends Rpc.Any>(topic: string, contract: { readonly requests: ReadonlyMap<string, R> }) =>
-    clientOf(
-      contract,
-      (tag, method) => (payload) =>
-        send(topic, tag, method, payload).pipe(
-          Effect.withSpan(
-            `${tag} ${topic.split(".")[0]}`,
-            {
-              kind: method.kind === "cast" ? "producer" : "client",
-              attributes: { "messaging.system": "rabbitmq", "messaging.destination.name": topic }
-            },
-            withoutStack
-          )
-        )
-    )
+    clientOf(contract, (tag, method) => (payload) => {
+      const sending = send(topic, tag, method, payload)
+      if (!wire.isTraced) return sending
+      return Effect.withSpan(sending, `${tag} ${topic.split(".")[0]}`, {
+        kind: method.kind === "cast" ? "producer" : "client",
+        attributes: { "messaging.system": "rabbitmq", "messaging.destination.name": topic },
+        ...withoutStack
+      })
+    })
 })

@@ -77,25 +77,25 @@ export const makeDispatch = <R extends Rpc.Any>(
       })
     )
 
+  const traced = (delivery: Delivery, name: string, handling: Effect.Effect<unknown, unknown>) => {
+    const parent = parentOf(delivery)
+    return Effect.withSpan(handling, `${kind} ${name}`, {
+      kind: "server",
+      attributes: {
+        "messaging.system": "rabbitmq",
+        "messaging.destination.name": topic,
+        "messaging.operation.name": name
+      },
+      ...(parent === undefined ? { root: true } : { parent }),
+      ...withoutStack
+    })
+  }
+
   const handle: Dispatch["handle"] = (delivery, { opened }, payload) => {
     const { method: name, sender } = opened
-    const parent = parentOf(delivery)
-    return Effect.suspend(() => handlerOf(handlers, name)(payload)).pipe(
-      Effect.withSpan(
-        `${kind} ${name}`,
-        {
-          kind: "server",
-          attributes: {
-            "messaging.system": "rabbitmq",
-            "messaging.destination.name": topic,
-            "messaging.operation.name": name
-          },
-          ...(parent === undefined ? { root: true } : { parent })
-        },
-        withoutStack
-      ),
-      Effect.provideService(Sender, sender)
-    )
+    const handling = Effect.suspend(() => handlerOf(handlers, name)(payload))
+    const heard = sender === null ? handling : Effect.provideService(handling, Sender, sender)
+    return wire.isTraced ? traced(delivery, name, heard) : heard
   }
 
   /** Of a handler that gave up without us: something that it waited for was stopped, maybe with this process. */

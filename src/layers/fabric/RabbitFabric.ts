@@ -3,7 +3,7 @@
  * Trove's own if there are any.
  */
 import type { ConfirmChannel } from "amqplib"
-import { Context, Effect, Latch, Layer, type Redacted } from "effect"
+import { Context, Effect, Latch, Layer, type Redacted, References } from "effect"
 import { Fabric } from "../../services/Fabric.ts"
 import * as Broker from "./amqp/Broker.ts"
 import { lost, type TlsFiles } from "./amqp/Connection.ts"
@@ -60,6 +60,7 @@ export const make = Effect.fnUntraced(function* ({ names, prefetch, restricted, 
     server,
     prefetch,
     restricted,
+    isTraced: yield* References.TracerEnabled,
     declareDeadLetters: () => undeclared.openUnsafe()
   }
   const deadLetters = (channel: ConfirmChannel) =>

@@ -22,6 +22,8 @@ export interface RabbitWire {
    * and answers through the exchange for replies.
    */
   readonly restricted: boolean
+  /** Spans cost as much as the rest of a message, also where nobody takes them. */
+  readonly isTraced: boolean
   /** Has the queue for dead letters made again, which somebody has deleted. */
   readonly declareDeadLetters: () => void
 }

@@ -41,7 +41,8 @@ const make = Effect.gen(function* () {
           AS b (instance text, status text, sent float8, "receivedAt" float8)
         JOIN lifecycles l ON l.instance = b.instance AND l.tag IN ${liveTags}
         ORDER BY b.instance, b.sent DESC NULLS FIRST, b."receivedAt" DESC
-      ), before AS (
+      -- Else it is read through again for each row that was written.
+      ), before AS MATERIALIZED (
         SELECT o.instance, o.status, o.silent FROM observations o JOIN beats USING (instance)
       ), written AS (
         INSERT INTO observations AS o (instance, status, sent, heartbeat_at)

@@ -12,6 +12,9 @@ import { TaskmanagerApi, taskmanagerTopic } from "../TaskmanagerApi.ts"
 /** How many reports are taken at once, and so at most in one statement. */
 export const maxBatch = 512
 
+/** How many may be in hand: one batch is gathered while another is written. */
+export const reportsInHand = 2 * maxBatch
+
 /** How often a batch is tried again while the store is away. Guests wait meanwhile, and the broker keeps the rest. */
 const tryAgain = Duration.seconds(1)
 
