@@ -22,7 +22,10 @@ const role = <R extends Role, A, E>(
       onSuccess: (configuration) =>
         Effect.andThen(
           Effect.logInfo(`coffer ${name} starts`),
-          launch(layer(configuration), { setting: "the configuration", database: configuration.database.url })
+          Effect.onInterrupt(
+            launch(layer(configuration), { setting: "the configuration", database: configuration.database.url }),
+            () => Effect.logInfo(`coffer ${name} has stopped`)
+          )
         )
     })
   ).pipe(

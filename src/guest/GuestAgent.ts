@@ -33,6 +33,9 @@ import * as GuestReports from "./GuestReports.ts"
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
 
+/** How soon it reports again when it was not heard. */
+const againInterval = Duration.seconds(1)
+
 /** How often the agent looks at its database. */
 const checkInterval = Duration.seconds(1)
 
@@ -102,7 +105,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const session = yield* manager.open({ address: spec.address, port: manager.port, adminPassword })
   const database = databaseOf(home, adminPassword)
 
-  const { beat, become, failed, status } = yield* GuestReports.make(
+  const { beat, become, failed, status, tellAgain } = yield* GuestReports.make(
     spec.instanceId,
     (yield* notes.phase) === "new" ? "new" : "building"
   )
@@ -272,6 +275,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   // What is in hand at the end has the server to itself.
   yield* Effect.addFinalizer(() => Fiber.interrupt(living))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
+  yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
 })
 
 /** Waits until a client can log in; a server that dies meanwhile is not waited for. */

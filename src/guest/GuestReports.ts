@@ -38,6 +38,8 @@ export const make = Effect.fnUntraced(function* (instanceId: string, first: Serv
   const conductor = (yield* Fabric).client(conductorTopic, ConductorApi)
   const status = yield* Ref.make(first)
   const stamp = yield* makeStamp
+  /** Whether the last report did not get through. */
+  let isUntold = false
 
   /** Tells the status, and for the history what the guest is doing. */
   const beat = Effect.fnUntraced(function* (progress: string | null) {
@@ -50,12 +52,24 @@ export const make = Effect.fnUntraced(function* (instanceId: string, first: Serv
         payload: { service_status, progress: progress === null ? null : reportable(progress) },
         sent
       })
-      .pipe(Effect.catch((error) => Effect.logDebug(`the next heartbeat will tell: ${error.message}`)))
+      .pipe(
+        Effect.tap(() =>
+          Effect.sync(() => {
+            isUntold = false
+          })
+        ),
+        Effect.catch((error) => {
+          isUntold = true
+          return Effect.logDebug(`it will be told again: ${error.message}`)
+        })
+      )
   })
 
   return {
     status,
     beat,
+    /** Tells the status again where the last report did not get through. */
+    tellAgain: Effect.suspend(() => (isUntold ? beat(null) : Effect.void)),
     become: (next: ServiceStatus, progress: string | null = null) =>
       Effect.andThen(Ref.set(status, next), beat(progress)),
     /** The order could not be carried out. In Trove's form, which asks for more than an agent of ours knows. */

@@ -113,3 +113,17 @@ it.effect("go on where the disk is full", () => {
     expect(state.writes).toBe(1)
   }).pipe(Effect.provide(Layer.merge(layer, ProvenFabric.layer)))
 })
+
+it.effect("are told again when nobody took the last one, and only then", () => {
+  const { layer } = disk()
+  return Effect.gen(function* () {
+    const { become, tellAgain } = yield* start
+    yield* become("running")
+    yield* tellAgain
+    const heard = yield* stamps
+    yield* tellAgain
+    expect(heard).toHaveLength(1)
+    yield* tellAgain
+    expect(heard).toHaveLength(1)
+  }).pipe(Effect.provide(Layer.merge(layer, ProvenFabric.layer)))
+})
