@@ -8,7 +8,7 @@ import * as NoProtection from "../../src/layers/fabric/secure/NoProtection.ts"
 import * as PgKeyring from "../../src/layers/postgres/PgKeyring.ts"
 import { names } from "./bareBroker.ts"
 
-/** As the service takes them unless it is told otherwise. */
+/** Twice what the service takes unless it is told otherwise; the bare side has as many. */
 export const prefetch = 200
 
 /** In clear text; as our guests and our own processes protect what they say; as Trove's guests do. */
