@@ -25,6 +25,7 @@ export interface Broker {
   readonly isConnected: () => boolean
   /** Waits while the broker is connected and takes nothing that is published. */
   readonly flowing: Effect.Effect<unknown>
+  readonly isFlowing: () => boolean
   /** Waits until it takes nothing. */
   readonly stopped: Effect.Effect<unknown>
 }
@@ -99,6 +100,7 @@ export const make = Effect.fnUntraced(function* (options: BrokerOptions) {
     onChannel,
     isConnected: () => current !== null,
     flowing: Effect.suspend(() => current?.flowing ?? Effect.void),
+    isFlowing: () => current?.isFlowing() ?? false,
     stopped: Effect.suspend(() => current?.stopped ?? Effect.never)
   } satisfies Broker as Broker
 })

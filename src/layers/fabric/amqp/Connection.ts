@@ -57,6 +57,7 @@ export interface Connection {
   readonly channel: Effect.Effect<OpenChannel, BrokerLost, Scope.Scope>
   /** Waits while the broker is short of memory or disk, and reads nothing that is published. */
   readonly flowing: Effect.Effect<unknown>
+  readonly isFlowing: () => boolean
   /** Waits until it is. */
   readonly stopped: Effect.Effect<unknown>
 }
@@ -110,6 +111,7 @@ interface OpenConnection {
   /** Destroys the socket, in whatever state it is: amqplib only ever ends its own half. */
   readonly socket: AbortController
   readonly flowing: Latch.Latch
+  readonly isFlowing: () => boolean
   readonly stopped: Latch.Latch
 }
 
@@ -135,7 +137,9 @@ const beginChannel = ({ model, socket }: OpenConnection): Opening<ConfirmChannel
 const beginConnection = ({ name, tls }: BrokerOptions, address: BrokerAddress): Opening<OpenConnection> => {
   const gone = Deferred.makeUnsafe<never, BrokerLost>()
   const [flowing, stopped] = [Latch.makeUnsafe(true), Latch.makeUnsafe(false)]
+  let isFlowing = true
   const flow = () => {
+    isFlowing = true
     stopped.closeUnsafe()
     flowing.openUnsafe()
   }
@@ -164,13 +168,14 @@ const beginConnection = ({ name, tls }: BrokerOptions, address: BrokerAddress): 
   ).then((model) => {
     hear(model, gone, "the connection")
     model.on("blocked", () => {
+      isFlowing = false
       flowing.closeUnsafe()
       stopped.openUnsafe()
     })
     model.on("unblocked", flow)
     model.once("close", flow)
     open = model
-    return { model, socket, flowing, stopped }
+    return { model, socket, flowing, stopped, isFlowing: () => isFlowing }
   })
   opened.catch(() => {})
   const end = Effect.suspend(() => (open === null ? Effect.void : close(open, socket))).pipe(
@@ -185,7 +190,7 @@ const connectTo = Effect.fnUntraced(function* (options: BrokerOptions, address: 
     () => beginConnection(options, address),
     (reason) => `${address.host}:${address.port}: ${reason}`
   )
-  const { flowing, stopped } = connection.opened
+  const { flowing, isFlowing, stopped } = connection.opened
   const channel = held(
     () => beginChannel(connection.opened),
     (reason) => reason
@@ -199,6 +204,7 @@ const connectTo = Effect.fnUntraced(function* (options: BrokerOptions, address: 
     isLost: () => Deferred.isDoneUnsafe(connection.lost),
     channel,
     flowing: flowing.await,
+    isFlowing,
     stopped: stopped.await
   } satisfies Connection as Connection
 })

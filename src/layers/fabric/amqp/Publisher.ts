@@ -77,7 +77,6 @@ export const make = Effect.fnUntraced(function* (
   prepare: (channel: ConfirmChannel) => Promise<void>
 ) {
   let current: ConfirmChannel | null = null
-  let isFlowing = false
   const open = new Set<Open>()
   /** Those that wait for a channel to be written to. */
   const waiting = new Set<Open>()
@@ -100,7 +99,7 @@ export const make = Effect.fnUntraced(function* (
 
   const write = (publishing: Open): void => {
     const channel = current
-    if (channel === null || !isFlowing) {
+    if (channel === null || !broker.isFlowing()) {
       waiting.add(publishing)
       return
     }
@@ -132,7 +131,6 @@ export const make = Effect.fnUntraced(function* (
   }
 
   const writeWaiting = Effect.sync(() => {
-    isFlowing = true
     const all = Array.from(waiting)
     waiting.clear()
     for (const publishing of all) write(publishing)
@@ -151,13 +149,11 @@ export const make = Effect.fnUntraced(function* (
         yield* broker.flowing
         yield* writeWaiting
         yield* broker.stopped
-        isFlowing = false
       }
     }).pipe(
       Effect.ensuring(
         Effect.sync(() => {
           forget(channel)
-          isFlowing = false
           returned.clear()
         })
       )
