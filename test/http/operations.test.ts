@@ -150,7 +150,7 @@ describe("an action", () => {
       }
       const nobody = "00000000-0000-4000-8000-00000000dead"
       expect((yield* act(nobody, { cancel: {} })).status).toBe(404)
-      expect((yield* show("no such id")).status).toBe(404)
+      expect((yield* show("no-such-id")).status).toBe(404)
     }).pipe(Effect.scoped, Effect.provide(server()))
   )
 })
