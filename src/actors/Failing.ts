@@ -20,11 +20,11 @@ export const maxFailures = 6
 /** The pause after a failure: 2 s, doubling, at most 5 minutes. */
 const pauseAfter = (failures: number) => Duration.min(Duration.seconds(2 ** failures), Duration.minutes(5))
 
-const failedTurns = Metric.counter("coffer_turns_failed", {
+export const failedTurns = Metric.counter("coffer_turns_failed", {
   description: "Turns of actors that failed for a fault of their own instance",
   incremental: true
 })
-const givenUp = Metric.counter("coffer_instances_given_up", {
+export const givenUp = Metric.counter("coffer_instances_given_up", {
   description: "Instances that went to ERROR because their actor's turn failed again and again",
   incremental: true
 })

@@ -4,6 +4,7 @@
  */
 import { Clock, Duration, Effect, Layer, Metric, Schedule, Struct } from "effect"
 import { SqlClient } from "effect/sql"
+import { failedTurns, givenUp } from "../actors/Failing.ts"
 import { overdueOperations } from "../actors/InstanceActor.ts"
 import { OperationKind } from "../services/Ids.ts"
 import { StateTag } from "../services/Status.ts"
@@ -81,9 +82,12 @@ const collect = Effect.gen(function* () {
 )
 
 /** An alarm on what grows needs something to grow from. */
-const begin = Effect.forEach(
-  Struct.keys(stateDuring),
-  (kind) => Metric.update(Metric.withAttributes(overdueOperations, { kind }), 0),
+const begin = Effect.all(
+  [
+    Metric.update(failedTurns, 0),
+    Metric.update(givenUp, 0),
+    ...Struct.keys(stateDuring).map((kind) => Metric.update(Metric.withAttributes(overdueOperations, { kind }), 0))
+  ],
   { discard: true }
 )
 
