@@ -29,10 +29,10 @@ export const givenUp = Metric.counter("coffer_instances_given_up", {
   incremental: true
 })
 
-/** The command that a turn was at: which row, and what it asks for if that is known. */
+/** The command that a turn was at: which row, and what it asks for. */
 export interface AtCommand {
   readonly seq: number
-  readonly tag: string | null
+  readonly tag: string
 }
 
 /** What says nothing of the instance: its actor moved, or a process of the cluster has no time or is gone. */

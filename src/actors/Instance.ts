@@ -71,7 +71,7 @@ export const DeadlinePassed = Schema.TaggedStruct("DeadlinePassed", {
   waitedFor: Schema.optionalKey(Schema.String),
   detail: Schema.optionalKey(Schema.String)
 })
-/** The instance's own turn has failed too often; `command` is the one that it failed at, where it was one. */
+/** The instance's own turn has failed too often; `command` is the kind of the one that it failed at; null: at its work. */
 export const Defect = Schema.TaggedStruct("Defect", { fault: Fault, command: Schema.NullOr(Schema.String) })
 
 export type Signal = typeof Observed.Type | typeof HeartbeatLost.Type | typeof DeadlinePassed.Type | typeof Defect.Type

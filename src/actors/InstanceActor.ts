@@ -166,7 +166,7 @@ const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal:
   const { unreadable } = loaded.value
   if (unreadable === null) return
   const { key, reason, seq } = unreadable
-  progress.at = { seq, tag: key.startsWith("delete:") ? "Delete" : null }
+  progress.at = { seq, tag: key.startsWith("delete:") ? "Delete" : "unreadable" }
   return yield* Effect.die(new Unreadable({ key, reason }))
 })
 

@@ -234,8 +234,14 @@ const table: Table = {
       state.previous === null && (state.again === "build" || state.again === "delete")
         ? { state: { ...state, previous: operationId("takeback", fresh) }, because: `taken back by ${by}` }
         : null,
-    // It is in ERROR already. The delete that it was struck at is what to do again.
-    Defect: (state, { command, fault }) => (command === "Delete" ? failed(fault, state.previous, "delete") : null)
+    // It is in ERROR already. The delete that it was struck at is what to do again. What cannot even be called off is
+    // followed no more, so that there is rest, and commands are heard.
+    Defect: (state, { command, fault }) => {
+      if (command === "Delete") return failed(fault, state.previous, "delete")
+      return command === null && state.previous !== null
+        ? { state: { ...state, previous: null }, because: "what was called off cannot be followed to its end" }
+        : null
+    }
   }
 }
 

@@ -130,8 +130,11 @@ const whyNot = (action: Action, state: State): string => {
   }
 }
 
+/** How much of a name is kept, in characters. */
+const maxUser = 255
+
 /** Users are named by whoever identifies them; the store keeps no NUL and no half of a character. */
-const nameable = (user: string) => user.toWellFormed().replaceAll("\0", "").slice(0, 255)
+const nameable = (user: string) => user.slice(0, maxUser).toWellFormed().replaceAll("\0", "")
 
 const isInstanceId = Schema.is(InstanceId)
 

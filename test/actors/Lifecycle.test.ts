@@ -178,6 +178,12 @@ describe("a defect", () => {
     expect(decide(states.Failed, defect("Delete"), moment)?.state).toMatchObject({ again: "delete" })
   })
 
+  it("in what was called off lets go of it; one in a command does not", () => {
+    const state: State = { _tag: "Failed", fault, previous: build, again: "build" }
+    expect(decide(state, defect(), moment)?.state).toEqual({ ...state, previous: null })
+    expect(decide(state, defect("unreadable"), moment)).toBeNull()
+  })
+
   it("leaves a state that cannot be read in ERROR, with what it names called off", () => {
     expect(unreadable(remove, fault)).toEqual({ _tag: "Failed", fault, previous: remove, again: "delete" })
     expect(unreadable(null, fault)).toEqual({ _tag: "Failed", fault, previous: null, again: "service" })

@@ -131,6 +131,31 @@ describe("a bug in a turn", () => {
     )
   })
 
+  it.effect("that is never over keeps nobody from deleting the instance once it is mended", () =>
+    World.run(
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const { desired } = lifecycles
+        const { faults, servers } = yield* FakeDatabases
+        faults.startTime = Duration.hours(1)
+        const id = yield* World.create()
+        yield* World.passes("1 second")
+        // Whatever the work of a state is, it cannot be asked for.
+        Object.assign(lifecycles, { desired: () => Effect.die(new TypeError("undefined is not a function")) })
+        yield* World.passes("5 minutes", "1 second")
+        expect(yield* stateOf(id)).toMatchObject({ _tag: "Failed", previous: null })
+        const lines = yield* troubles(id)
+        yield* World.passes("10 minutes", "1 second")
+        expect(yield* troubles(id)).toEqual(lines)
+        Object.assign(lifecycles, { desired })
+        yield* World.remove(id)
+        yield* World.passes("20 seconds")
+        expect(yield* World.status(id)).toBeNull()
+        expect(servers.size).toBe(0)
+      })
+    )
+  )
+
   it.effect("that is over before it was met too often leaves no more than a line", () => {
     let times = 0
     return runStruck(

@@ -31,6 +31,6 @@ storeConformance<SqlClient.SqlClient>("the store in PostgreSQL", stores, {
   state: (id) =>
     Effect.flatMap(
       SqlClient.SqlClient,
-      (sql) => sql`UPDATE lifecycles SET state = state || '{"deadline":"soon"}' WHERE instance = ${id}`
+      (sql) => sql`UPDATE lifecycles SET state = state || '{"deadline":"soon","fault":"none"}' WHERE instance = ${id}`
     )
 })
