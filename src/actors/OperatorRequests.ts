@@ -36,14 +36,15 @@ export interface OperationRecord {
   readonly project: ProjectId
   readonly standing: Standing
   readonly state: State | null
-  /** The one under way, else the last that the history tells of. */
+  /** The one under way, else the last that the history tells of; null where it was none that failed. */
   readonly operation: OperationId | null
   readonly since: Millis
   readonly deadline: Millis | null
   /** Null at rest, and before the first step. */
   readonly waiting: Waiting | null
-  /** The last attempt of it that failed. */
-  readonly failure: StepEntry | null
+  /** Of the last attempt of it that failed, else of the fault that the instance is in ERROR for. */
+  readonly error: string | null
+  readonly detail: string | null
 }
 
 export interface OperationStory extends OperationRecord {
@@ -68,7 +69,8 @@ const standingOf = (state: State | null): Standing => {
 
 const operationOf = (state: State | null, entries: ReadonlyArray<Entry>): OperationId | null => {
   if (state !== null && "operation" in state) return state.operation
-  if (state !== null && "previous" in state && state.previous !== null) return state.previous
+  if (state?._tag === "Failed" && state.previous !== null) return state.previous
+  if (state?._tag === "Failed" && state.again === "service") return null
   const last = entries.findLast((entry) => entry.kind === "step")
   return last?.kind === "step" ? last.operation : null
 }
@@ -78,6 +80,8 @@ const recordOf = (unsettled: Unsettled, entries: ReadonlyArray<Entry>): Operatio
   const operation = operationOf(state, entries)
   const standing = standingOf(state)
   const isUnderWay = standing === "running" || standing === "ending"
+  const failure = operation === null ? null : lastFailure(operation, entries)
+  const fault = state?._tag === "Failed" ? state.fault : null
   return {
     instance,
     name,
@@ -88,7 +92,8 @@ const recordOf = (unsettled: Unsettled, entries: ReadonlyArray<Entry>): Operatio
     since,
     deadline: state === null ? null : deadlineOf(state),
     waiting: isUnderWay && operation !== null ? waitingOf(operation, entries) : null,
-    failure: operation === null ? null : lastFailure(operation, entries)
+    error: failure === null ? (fault?.message ?? null) : failure.error,
+    detail: failure === null ? (fault?.details ?? null) : failure.detail
   }
 }
 

@@ -233,6 +233,13 @@ describe("retry", () => {
         yield* (yield* Lifecycles).post(id, "poison", JSON.parse('{"_tag":"Explode"}'))
         yield* World.passes("90 seconds")
         expect(yield* World.status(id)).toBe("ERROR")
+        expect((yield* (yield* OperatorRequests).list)[0]).toMatchObject({
+          instance: id,
+          standing: "failed",
+          operation: null,
+          error: expect.stringContaining("An operator has to look at it"),
+          detail: expect.stringContaining("the command poison cannot be read")
+        })
         expect(yield* refusal(id, "compensate")).toContain("It has a database")
         yield* ask(id, "retry")
         yield* World.passes("60 seconds")
@@ -341,10 +348,10 @@ it.effect("the list tells what is under way or stuck, with the step, its attempt
         [deleting, "running"],
         [now, "running"]
       ])
-      expect(list[0]).toMatchObject({ waiting: null, failure: { error: "The volume is stuck.", detail: "disk" } })
+      expect(list[0]).toMatchObject({ waiting: null, error: "The volume is stuck.", detail: "disk" })
       expect(list[1]?.waiting?.step).toBe("remove the server")
-      expect(list[1]?.failure).toMatchObject({ error: "The volume is stuck." })
-      expect(list[2]).toMatchObject({ waiting: { step: "wait for the database", isRunning: true }, failure: null })
+      expect(list[1]?.error).toBe("The volume is stuck.")
+      expect(list[2]).toMatchObject({ waiting: { step: "wait for the database", isRunning: true }, error: null })
       const story = yield* requests.show(deleting)
       expect(story.steps.map(({ step }) => step)).toContain("take back the guest's access")
       expect(yield* requests.show(atRest)).toMatchObject({ standing: "at rest", waiting: null, setAside: [] })

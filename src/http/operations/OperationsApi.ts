@@ -17,14 +17,14 @@ export const OperationView = Schema.Struct({
   status: Schema.NullOr(Schema.String),
   /** `ending`: called off, or taking back, and not at its end yet. */
   standing: Schema.Literals(["running", "ending", "failed", "at rest", "unreadable"]),
-  /** Its kind; null where none has ever begun. */
+  /** Its kind; null where none has ever begun, and where it was none that failed but a defect in service. */
   operation: Schema.NullOr(Schema.String),
   operation_id: Schema.NullOr(Schema.String),
   since: PreciseStamp,
   /** When it is called off; null where nothing ends it by itself. */
   deadline: Schema.NullOr(PreciseStamp),
   waits_for: Schema.NullOr(WaitsFor),
-  /** Of the last attempt that failed, whatever came after it. */
+  /** Of the last attempt that failed, whatever came after it; else of the instance's fault. */
   error: Schema.NullOr(Schema.String),
   detail: Schema.NullOr(Schema.String)
 })

@@ -48,8 +48,8 @@ const operationView = (record: OperationRecord): typeof OperationView.Type => ({
   since: preciseStamp(record.since),
   deadline: stampOrNull(record.deadline),
   waits_for: waitsForOf(record),
-  error: record.failure?.error ?? null,
-  detail: record.failure?.detail ?? null
+  error: record.error,
+  detail: record.detail
 })
 
 /** The one action that a body names. */
