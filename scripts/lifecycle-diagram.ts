@@ -8,6 +8,7 @@ const build = operationId("build", "b")
 const restart = operationId("restart", "r")
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
+const by = "an operator"
 
 const states: ReadonlyArray<State> = [
   { _tag: "New" },
@@ -17,6 +18,9 @@ const states: ReadonlyArray<State> = [
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
+  { _tag: "Failed", fault, previous: null, again: "build" },
+  { _tag: "Failed", fault, previous: null, again: "delete" },
+  { _tag: "Failed", fault, previous: null, again: "service" },
   { _tag: "Deleted", at: 0 }
 ]
 
@@ -30,7 +34,13 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
-  ["deadline passed", { _tag: "DeadlinePassed" }]
+  ["deadline passed", { _tag: "DeadlinePassed" }],
+  ["cancel", { _tag: "Cancel", operation: build, by }],
+  ["cancel", { _tag: "Cancel", operation: restart, by }],
+  ["cancel", { _tag: "Cancel", operation: remove, by }],
+  ["compensate", { _tag: "TakeBack", by }],
+  ["retry", { _tag: "Retry", by }],
+  ["defect", { _tag: "Defect", fault, command: null }]
 ]
 
 const moment = { now: 1, fresh: "next", deadlines: defaultDeadlines }
@@ -63,6 +73,36 @@ ${[...arrows].join("\n")}
 | Deleting | SHUTDOWN |
 | Deleted | 404 |
 | Failed | ERROR, with its fault |
+
+## What an operator can do
+
+\`coffer operation cancel\`, \`retry\` and \`compensate\` are commands in the instance's mailbox, as a tenant's are: written in one
+transaction with a line in the history that says who asked, handled once, by the machine above. Where they would change
+nothing they are refused with 409, and why.
+
+| state | cancel | compensate | retry |
+|---|---|---|---|
+| Building | the build ends in ERROR, and what it made is taken back | the same | refused: a step that failed tries again by itself, 30 seconds later at the most |
+| Restarting | back in service | refused: a restart makes nothing | refused |
+| Deleting | ERROR, from which it can be asked for again | refused: that is what a delete does | refused |
+| Failed, while what was called off comes to its end | refused: it is called off | refused: it is being taken back | a delete is asked for again, and waits for that end; all others are refused until then |
+| Failed, a build | refused | what is left of it is taken back | what is left of it is taken back, and it is built anew, under its own id |
+| Failed, a delete | refused | what is left of it is taken back | it is asked for again |
+| Failed, by a defect while in service | refused | refused: there is a database | back in service |
+| New, Active, Deleted | refused | refused | refused |
+
+Nothing cuts off the attempt of a step that is in flight: it has a deadline of its own (at most three minutes, and a restart
+hears of it at once). After it there is no other one; a pause between two attempts ends within 5 seconds.
+
+## When a turn of an actor fails
+
+A store or a cluster that is away is nobody's fault: the sweep tries again until it is back. Any other failure, as a command or
+a state that cannot be read, or a bug, counts for this instance alone. It is tried again after 2, 4, 8, 16 and 32 seconds, each
+time with a line in the history. After the sixth in a row the event \`defect\` comes: the instance goes to ERROR with the fault,
+what was under way is called off, and the command at which it failed is set aside: kept in the mailbox with the reason, shown
+by \`coffer operation show\`, and given to no actor any more. What came after it is handled then; so it can be deleted. The
+count is in memory, and begins anew in a process that takes over: never more than six failures a minute, then at the most one
+in five minutes where even ERROR cannot be reached.
 `
 }
 

@@ -2,7 +2,7 @@
  * The build of an instance, top-down: a host and an address there, a server with its guest, the order handed over,
  * and then waiting for the guest to say that a client can log in. What a failed build made is taken back.
  */
-import { Duration, Effect, Option, Schedule } from "effect"
+import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { DurableDeferred, Workflow } from "effect/workflow"
 import { Catalog, findFlavor, findVersion } from "../services/Catalog.ts"
 import { Compute, type ComputeError, ServerSpec } from "../services/Compute.ts"
@@ -22,7 +22,7 @@ import { insist, noted, Operation, StepFailure, step, takeBack } from "./Operati
 import { teardown } from "./Teardown.ts"
 
 export const BuildInstance = Workflow.make("BuildInstance", {
-  payload: Operation,
+  payload: Schema.Struct({ ...Operation.fields, anew: Schema.optionalKey(Schema.Boolean) }),
   error: StepFailure,
   idempotencyKey: ({ operation }) => operation
 })
@@ -197,20 +197,28 @@ const awaitGuest = Effect.fnUntraced(function* (operation: Operation) {
   yield* closeWait(operation, "done", null)
 })
 
+/** What an earlier build may have left is nothing to build on. */
+const clear = Effect.fnUntraced(function* (operation: Operation) {
+  for (const part of teardown(operation, "keep the order")) {
+    yield* step(operation, { ...part, name: `${part.name} of the build before`, deadline: Duration.minutes(2) })
+  }
+})
+
 export const layer = BuildInstance.toLayer(
-  Effect.fnUntraced(function* (operation) {
+  Effect.fnUntraced(function* ({ anew, ...operation }) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
         // It may be called off, or lose its store, between its last word and its end.
         if (yield* insist(hasSucceeded(operation))) return
         yield* closeWait(operation, "interrupted", null)
-        for (const { execute, name } of teardown(operation)) {
+        for (const { execute, name } of teardown(operation, "keep the order")) {
           // What leads to a thing that is still there is kept with it, for the delete to find.
           if (!(yield* takeBack(operation, { name, execute }))) break
         }
         yield* insist(reportOutcome(operation, cause))
       })
     )
+    if (anew === true) yield* clear(operation)
     const spec = yield* allocateAddress(operation)
     yield* createServer(operation, spec)
     yield* handOver(operation, spec)

@@ -9,6 +9,7 @@ import { BuildInstance } from "./BuildInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { insist, Operation, StepFailure, step } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
+import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
 
 export const DeleteInstance = Workflow.make("DeleteInstance", {
@@ -32,6 +33,11 @@ const executionOf = (operation: Operation) => {
       return Effect.map(RestartInstance.executionId(operation), (id) => ({
         interrupt: RestartInstance.interrupt(id),
         ended: Effect.map(RestartInstance.poll(id), hasEnded)
+      }))
+    case "takeback":
+      return Effect.map(TakeBackInstance.executionId(operation), (id) => ({
+        interrupt: TakeBackInstance.interrupt(id),
+        ended: Effect.map(TakeBackInstance.poll(id), hasEnded)
       }))
     case "delete":
       return Effect.map(DeleteInstance.executionId({ ...operation, previous: null }), (id) => ({
@@ -64,7 +70,7 @@ export const layer = DeleteInstance.toLayer(
   Effect.fnUntraced(function* ({ previous, ...operation }) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) => insist(reportOutcome(operation, cause)))
     if (previous !== null) yield* callOff(operation, previous)
-    for (const part of teardown(operation)) {
+    for (const part of teardown(operation, "forget the order")) {
       yield* step(operation, { ...part, deadline: partDeadline, retries: 8 })
     }
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })

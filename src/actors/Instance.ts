@@ -4,7 +4,7 @@
  */
 import { Schema } from "effect"
 import { ServiceStatus } from "../services/ConductorApi.ts"
-import { Millis, OperationId } from "../services/Ids.ts"
+import { Millis, OperationId, Text } from "../services/Ids.ts"
 import { Fault } from "../services/Status.ts"
 
 /** An operation under way: it ends, one way or the other, by its deadline. */
@@ -12,14 +12,25 @@ const underWay = { operation: OperationId, deadline: Millis }
 
 /** Accepted, and nothing done yet. */
 export const New = Schema.TaggedStruct("New", {})
-export const Building = Schema.TaggedStruct("Building", underWay)
+/** `anew`: what an earlier build may have left is taken back first. */
+export const Building = Schema.TaggedStruct("Building", { ...underWay, anew: Schema.optionalKey(Schema.Boolean) })
 export const Active = Schema.TaggedStruct("Active", {})
 export const Restarting = Schema.TaggedStruct("Restarting", underWay)
 /** `previous` is the operation that the delete calls off. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, previous: Schema.NullOr(OperationId) })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
-/** `previous` is an operation that was called off and has not come to its end yet. */
-export const Failed = Schema.TaggedStruct("Failed", { fault: Fault, previous: Schema.NullOr(OperationId) })
+/** What a retry of an instance that has failed is: its build, its delete, or to be back in service. */
+export const Again = Schema.Literals(["build", "delete", "service"])
+export type Again = typeof Again.Type
+/**
+ * `previous` is an operation that was called off, or takes back, and has not come to its end yet. `again` is not there
+ * where a release of the past has written the state.
+ */
+export const Failed = Schema.TaggedStruct("Failed", {
+  fault: Fault,
+  previous: Schema.NullOr(OperationId),
+  again: Schema.optionalKey(Again)
+})
 
 export const State = Schema.Union([New, Building, Active, Restarting, Deleting, Deleted, Failed])
 export type State = typeof State.Type
@@ -34,15 +45,36 @@ export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", { operation: OperationId })
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
 
-export const Command = Schema.Union([Create, Restart, Delete, OperationSucceeded, OperationFailed])
+/** An operator's commands, with who asked. `Cancel` means one operation, and no other that comes after it. */
+const By = Text.check(Schema.isMaxLength(255))
+export const Cancel = Schema.TaggedStruct("Cancel", { operation: OperationId, by: By })
+export const Retry = Schema.TaggedStruct("Retry", { by: By })
+export const TakeBack = Schema.TaggedStruct("TakeBack", { by: By })
+
+export const Command = Schema.Union([
+  Create,
+  Restart,
+  Delete,
+  OperationSucceeded,
+  OperationFailed,
+  Cancel,
+  Retry,
+  TakeBack
+])
 export type Command = typeof Command.Type
 
 /** Signals are news that may be lost, because a row or a sweep tells the same a little later. */
 export const Observed = Schema.TaggedStruct("Observed", { status: ServiceStatus })
 export const HeartbeatLost = Schema.TaggedStruct("HeartbeatLost", {})
-export const DeadlinePassed = Schema.TaggedStruct("DeadlinePassed", {})
+/** `waitedFor`: in words, which step was in flight and why; `detail` is for the operator. */
+export const DeadlinePassed = Schema.TaggedStruct("DeadlinePassed", {
+  waitedFor: Schema.optionalKey(Schema.String),
+  detail: Schema.optionalKey(Schema.String)
+})
+/** The instance's own turn has failed too often; `command` is the kind of the one that it failed at; null: at its work. */
+export const Defect = Schema.TaggedStruct("Defect", { fault: Fault, command: Schema.NullOr(Schema.String) })
 
-export type Signal = typeof Observed.Type | typeof HeartbeatLost.Type | typeof DeadlinePassed.Type
+export type Signal = typeof Observed.Type | typeof HeartbeatLost.Type | typeof DeadlinePassed.Type | typeof Defect.Type
 
 export type Event = Command | Signal
 export type EventTag = Event["_tag"]

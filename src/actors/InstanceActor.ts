@@ -4,23 +4,26 @@
  *
  * What is true of the instance stands in its row; the actor keeps nothing in memory that it would miss.
  */
-import { Clock, Context, Duration, Effect, Exit, Option } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Metric, Option, Schema } from "effect"
 import { Entity } from "effect/cluster"
 import { SecureRandom } from "effect/crypto"
 import { DurableDeferred } from "effect/workflow"
 import type { ServiceStatus } from "../services/ConductorApi.ts"
 import { History } from "../services/History.ts"
-import { InstanceId } from "../services/Ids.ts"
+import { InstanceId, kindOf, type OperationId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { isReady } from "../services/Status.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
 import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
+import * as Failing from "./Failing.ts"
 import type { Event, Signal, State } from "./Instance.ts"
 import { InstanceEntity } from "./InstanceMailbox.ts"
 import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
+import { TakeBackInstance } from "./TakeBackInstance.ts"
+import { tellWaiting } from "./Waiting.ts"
 
 /** How long operations may take; tests and operators change it. */
 export const OperationDeadlines = Context.Reference<Deadlines>("coffer/actors/OperationDeadlines", {
@@ -72,7 +75,10 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
   const operation = { instance, project: desired.value.project, operation: work.operation }
   switch (work._tag) {
     case "Build":
-      yield* BuildInstance.execute(operation, { discard: true, detached: true })
+      yield* BuildInstance.execute(
+        { ...operation, ...(work.anew ? { anew: true } : {}) },
+        { discard: true, detached: true }
+      )
       return yield* settleBuild(operation)
     case "Restart":
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
@@ -80,13 +86,41 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, previous: work.previous }, { discard: true, detached: true })
       )
+    case "TakeBack":
+      return yield* Effect.asVoid(TakeBackInstance.execute(operation, { discard: true, detached: true }))
     case "Interrupt":
       return yield* interruptOperation(operation)
   }
 })
 
+/** Operations that were called off because their deadline had passed, by kind. */
+export const overdueOperations = Metric.counter("coffer_operations_overdue", {
+  description: "Operations that were called off because their deadline had passed, by kind",
+  incremental: true
+})
+
+/** A command in the mailbox is of no kind that this release knows. */
+class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", { key: Schema.String, reason: Schema.String }) {
+  override get message() {
+    return `the command ${this.key} cannot be read: ${this.reason}`
+  }
+}
+
+/** What an operation waited for when its deadline passed; a history that cannot be read keeps nothing from ending. */
+const waitedFor = Effect.fnUntraced(
+  function* (instance: InstanceId, operation: OperationId) {
+    return tellWaiting(operation, yield* (yield* History).list(instance))
+  },
+  Effect.catchCause((cause) => Effect.as(Effect.logWarning("the history could not be read", cause), {}))
+)
+
+/** Where a turn is: the command that it handles, until that is committed. */
+interface Progress {
+  at: Failing.AtCommand | null
+}
+
 /** One turn: everything that waits in the mailbox, in order, then the signal that brought it about. */
-const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal: Signal | null) {
+const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal: Signal | null, progress: Progress) {
   const lifecycles = yield* Lifecycles
   const deadlines = yield* OperationDeadlines
   const random = yield* SecureRandom.SecureRandom
@@ -106,6 +140,7 @@ const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal:
       transition: decision === null ? null : { from: state._tag, to: next._tag, because: decision.because },
       handled
     })
+    progress.at = null
     if (decision !== null) {
       yield* Effect.logInfo(`${state._tag} → ${next._tag}: ${decision.because}`)
     }
@@ -117,10 +152,22 @@ const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal:
   // The work of a state is asked for before the next event is heard: what a delete calls off has begun.
   yield* ensureWork(instance, state)
 
-  for (const { command, seq } of loaded.value.mail) yield* settle(command, [seq])
+  for (const { command, seq } of loaded.value.mail) {
+    progress.at = { seq, tag: command._tag }
+    yield* settle(command, [seq])
+  }
   const now = yield* Clock.currentTimeMillis
-  if ("deadline" in state && state.deadline < now) yield* settle({ _tag: "DeadlinePassed" }, [])
+  if ("deadline" in state && state.deadline < now) {
+    const { operation } = state
+    yield* settle({ _tag: "DeadlinePassed", ...(yield* waitedFor(instance, operation)) }, [])
+    yield* Metric.update(Metric.withAttributes(overdueOperations, { kind: kindOf(operation) }), 1)
+  }
   if (signal !== null) yield* settle(signal, [])
+  const { unreadable } = loaded.value
+  if (unreadable === null) return
+  const { key, reason, seq } = unreadable
+  progress.at = { seq, tag: key.startsWith("delete:") ? "Delete" : "unreadable" }
+  return yield* Effect.die(new Unreadable({ key, reason }))
 })
 
 /** Words for the history when the guest is seen to change, or tells how far it has come. */
@@ -131,13 +178,17 @@ export const layer = InstanceEntity.toLayer(
     const address = yield* Entity.CurrentAddress
     const instance = InstanceId.make(address.entityId)
     const history = yield* History
+    const failing = Failing.make(instance)
     // A refused commit means that another process has taken over: it will do what there is to do.
-    const take = (signal: Signal | null) =>
-      turn(instance, signal).pipe(
-        Effect.annotateLogs({ instance }),
+    const take = Effect.fnUntraced(function* (signal: Signal | null) {
+      if (yield* failing.isPaused) return
+      const progress: Progress = { at: null }
+      yield* turn(instance, signal, progress).pipe(
+        Effect.andThen(failing.succeeded),
         Effect.catchTag("StaleGeneration", () => Effect.logWarning("this actor has moved elsewhere")),
-        Effect.catchCause((cause) => Effect.logError("the actor's turn failed; a sweep will try again", cause))
+        Effect.catchCause((cause) => failing.failed(cause, progress.at))
       )
+    }, Effect.annotateLogs({ instance }))
     return InstanceEntity.of({
       Wake: () => take(null),
       Observed: ({ payload: { progress, status } }) =>

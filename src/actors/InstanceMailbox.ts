@@ -43,7 +43,7 @@ const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | un
 const maxFault = 4000
 
 /** Faults quote what servers printed, and the store keeps no NUL and no half of a character. */
-const storable = (text: string) => text.toWellFormed().replaceAll("\0", "").slice(0, maxFault)
+export const storable = (text: string) => text.slice(0, maxFault).toWellFormed().replaceAll("\0", "")
 
 const TenantFault = Schema.Struct({ message: Schema.String, detail: Schema.String })
 

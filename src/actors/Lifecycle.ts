@@ -5,9 +5,9 @@
  * What there is to do follows from the state alone (`workOf`), so after a crash the row says it.
  */
 import { Duration } from "effect"
-import { kindOf, type Millis, type OperationId, operationId } from "../services/Ids.ts"
+import { kindOf, type Millis, type OperationId, type OperationKind, operationId } from "../services/Ids.ts"
 import type { Fault, StateTag } from "../services/Status.ts"
-import type { Event, EventTag, State } from "./Instance.ts"
+import type { Again, DeadlinePassed, Event, EventTag, State } from "./Instance.ts"
 
 /** How long each operation may take before it is called off. */
 export interface Deadlines {
@@ -42,76 +42,105 @@ type Table = {
 
 const stay = (): Decision => null
 
-const fault = (moment: Moment, message: string): Fault => ({ message, details: null, at: moment.now })
-
-const startDelete = (previous: OperationId | null, moment: Moment): Decision => ({
-  state: {
-    _tag: "Deleting",
-    operation: operationId("delete", moment.fresh),
-    deadline: moment.now + Duration.toMillis(moment.deadlines.delete),
-    previous
-  },
-  because: "delete requested"
+const failed = (fault: Fault, previous: OperationId | null, again: Again, because = fault.message): Decision => ({
+  state: { _tag: "Failed", fault, previous, again },
+  because
 })
+
+/** An operation of its own id, with the time that it has. */
+const begun = <Kind extends keyof Deadlines & OperationKind>(kind: Kind, { deadlines, fresh, now }: Moment) => ({
+  operation: operationId(kind, fresh),
+  deadline: now + Duration.toMillis(deadlines[kind])
+})
+
+const startDelete = (previous: OperationId | null, moment: Moment, because = "delete requested"): Decision => ({
+  state: { _tag: "Deleting", ...begun("delete", moment), previous },
+  because
+})
+
+/** A build is called off: at its deadline, or by an operator. */
+const callOffBuild = ({ operation }: In<"Building">, fault: Fault, because: string) =>
+  failed(fault, operation, "build", because)
+
+const callOffDelete = ({ operation }: In<"Deleting">, fault: Fault, because: string) =>
+  failed(fault, operation, "delete", because)
+
+const cancelled = (by: string) => `called off by ${by}`
+
+const overdue = (what: string, { waitedFor }: typeof DeadlinePassed.Type) =>
+  `the ${what} passed its deadline${waitedFor === undefined ? "" : `: ${waitedFor}`}`
 
 /** At rest, news from the guest is the conductor's to keep; the lifecycle does not move. */
 const news = { Observed: stay, HeartbeatLost: stay }
 
+/** An operator's commands where they have no meaning. */
+const unasked = { Cancel: stay, Retry: stay, TakeBack: stay }
+
+/** What is in service, but for the defect, when it was struck by one. A delete that it struck at is asked for again. */
+const strike =
+  (again: Again) =>
+  (state: State, { command, fault }: On<"Defect">): Decision =>
+    failed(fault, "operation" in state ? state.operation : null, command === "Delete" ? "delete" : again)
+
 const table: Table = {
   New: {
     ...news,
+    ...unasked,
     Create: (_, __, moment) => ({
-      state: {
-        _tag: "Building",
-        operation: operationId("build", moment.fresh),
-        deadline: moment.now + Duration.toMillis(moment.deadlines.build)
-      },
+      state: { _tag: "Building", ...begun("build", moment) },
       because: "create requested"
     }),
     Restart: stay,
     Delete: (_, __, moment) => startDelete(null, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
-    DeadlinePassed: stay
+    DeadlinePassed: stay,
+    Defect: strike("build")
   },
   Building: {
     ...news,
+    ...unasked,
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state.operation, moment),
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
     OperationFailed: (state, event) =>
-      event.operation === state.operation
-        ? { state: { _tag: "Failed", fault: event.fault, previous: null }, because: event.fault.message }
-        : null,
-    DeadlinePassed: (state, _, moment) => {
+      event.operation === state.operation ? failed(event.fault, null, "build") : null,
+    DeadlinePassed: (state, event, { now }) => {
       const message = "The database was not ready in time. What had been made of it is taken back."
-      return {
-        state: { _tag: "Failed", fault: fault(moment, message), previous: state.operation },
-        because: "the build passed its deadline"
-      }
-    }
+      return callOffBuild(state, { message, details: event.detail ?? null, at: now }, overdue("build", event))
+    },
+    Cancel: (state, { by, operation }, { now }) => {
+      const message = "The build was called off by an operator. What had been made of it is taken back."
+      return operation === state.operation
+        ? callOffBuild(state, { message, details: null, at: now }, cancelled(by))
+        : null
+    },
+    TakeBack: (state, { by }, { now }) => {
+      const message = "An operator has taken back what had been made of it."
+      return callOffBuild(state, { message, details: null, at: now }, `taken back by ${by}`)
+    },
+    Defect: strike("build")
   },
   Active: {
     ...news,
+    ...unasked,
     Create: stay,
     Restart: (_, __, moment) => ({
-      state: {
-        _tag: "Restarting",
-        operation: operationId("restart", moment.fresh),
-        deadline: moment.now + Duration.toMillis(moment.deadlines.restart)
-      },
+      state: { _tag: "Restarting", ...begun("restart", moment) },
       because: "restart requested"
     }),
     Delete: (_, __, moment) => startDelete(null, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
-    DeadlinePassed: stay
+    DeadlinePassed: stay,
+    Defect: strike("service")
   },
   // The database is there whatever becomes of its restart, so a restart that failed is no ERROR.
   Restarting: {
     ...news,
+    ...unasked,
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state.operation, moment),
@@ -122,10 +151,14 @@ const table: Table = {
         ? { state: { _tag: "Active" }, because: `the restart failed: ${event.fault.message}` }
         : null,
     // What still runs of it finds that nobody waits for it any more, and ends.
-    DeadlinePassed: () => ({ state: { _tag: "Active" }, because: "the restart passed its deadline" })
+    DeadlinePassed: (_, event) => ({ state: { _tag: "Active" }, because: overdue("restart", event) }),
+    Cancel: (state, { by, operation }) =>
+      operation === state.operation ? { state: { _tag: "Active" }, because: `the restart was ${cancelled(by)}` } : null,
+    Defect: strike("service")
   },
   Deleting: {
     ...news,
+    ...unasked,
     Create: stay,
     Restart: stay,
     Delete: stay,
@@ -134,43 +167,81 @@ const table: Table = {
         ? { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
         : null,
     OperationFailed: (state, event) =>
-      event.operation === state.operation
-        ? { state: { _tag: "Failed", fault: event.fault, previous: null }, because: event.fault.message }
-        : null,
-    DeadlinePassed: (state, _, moment) => {
+      event.operation === state.operation ? failed(event.fault, null, "delete") : null,
+    DeadlinePassed: (state, event, { now }) => {
       const message = "The delete did not finish in time. Ask for it again; the operator sees what is left."
-      return {
-        state: { _tag: "Failed", fault: fault(moment, message), previous: state.operation },
-        because: "the delete passed its deadline"
-      }
-    }
+      return callOffDelete(state, { message, details: event.detail ?? null, at: now }, overdue("delete", event))
+    },
+    Cancel: (state, { by, operation }, { now }) => {
+      const message = "The delete was called off by an operator. Ask for it again."
+      return operation === state.operation
+        ? callOffDelete(state, { message, details: null, at: now }, cancelled(by))
+        : null
+    },
+    Defect: strike("delete")
   },
   Deleted: {
     ...news,
+    ...unasked,
     Create: stay,
     Restart: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
-    DeadlinePassed: stay
+    DeadlinePassed: stay,
+    Defect: stay
   },
   Failed: {
     ...news,
+    ...unasked,
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state.previous, moment),
-    // What was called off at its deadline may have come to its end after all.
+    // What was called off may have come to its end after all.
     OperationSucceeded: (state, event, moment) => {
       if (event.operation !== state.previous) return null
-      return kindOf(event.operation) === "delete"
-        ? { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
-        : { state: { _tag: "Active" }, because: "the database became ready after all" }
+      switch (kindOf(event.operation)) {
+        case "delete":
+          return { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
+        case "build":
+          return { state: { _tag: "Active" }, because: "the database became ready after all" }
+        case "restart":
+          return { state: { ...state, previous: null }, because: "what was called off has come to its end" }
+        case "takeback":
+          return { state: { ...state, previous: null }, because: "what was left of it is taken back" }
+      }
     },
-    OperationFailed: (state, event) =>
-      event.operation === state.previous
-        ? { state: { ...state, previous: null }, because: "what was called off has come to its end" }
+    OperationFailed: (state, event) => {
+      if (event.operation !== state.previous) return null
+      const because =
+        kindOf(event.operation) === "takeback"
+          ? `not all of it could be taken back: ${event.fault.message}`
+          : "what was called off has come to its end"
+      return { state: { ...state, previous: null }, because }
+    },
+    DeadlinePassed: stay,
+    // A build begins when the one before has come to its end; a delete sees to that itself.
+    Retry: ({ again, previous }, { by }, moment) => {
+      const because = `retry requested by ${by}`
+      if (again === "delete") return startDelete(previous, moment, because)
+      if (previous !== null || again === undefined) return null
+      return again === "service"
+        ? { state: { _tag: "Active" }, because }
+        : { state: { _tag: "Building", ...begun("build", moment), anew: true }, because }
+    },
+    // Of what is in service but for a defect nothing is taken.
+    TakeBack: (state, { by }, { fresh }) =>
+      state.previous === null && (state.again === "build" || state.again === "delete")
+        ? { state: { ...state, previous: operationId("takeback", fresh) }, because: `taken back by ${by}` }
         : null,
-    DeadlinePassed: stay
+    // It is in ERROR already. The delete that it was struck at is what to do again. What cannot even be called off is
+    // followed no more, so that there is rest, and commands are heard.
+    Defect: (state, { command, fault }) => {
+      if (command === "Delete") return failed(fault, state.previous, "delete")
+      return command === null && state.previous !== null
+        ? { state: { ...state, previous: null }, because: "what was called off cannot be followed to its end" }
+        : null
+    }
   }
 }
 
@@ -182,27 +253,36 @@ export const decide = (state: State, event: Event, moment: Moment): Decision => 
   return handle === undefined ? null : handle(state as never, event as never, moment)
 }
 
+/** The state of an instance whose state cannot be read, but for the operation that it names. */
+export const unreadable = (operation: OperationId | null, fault: Fault): State => {
+  const kind = operation === null ? null : kindOf(operation)
+  const again = kind === "build" || kind === "delete" ? kind : "service"
+  return { _tag: "Failed", fault, previous: operation, again }
+}
+
 /** When the state must be left by itself, or null where the instance is at rest. */
 export const deadlineOf = (state: State): Millis | null => ("deadline" in state ? state.deadline : null)
 
 /** The work that a state asks for. Each is ensured: asking twice does it once. */
 export type Work =
-  | { readonly _tag: "Build"; readonly operation: OperationId }
+  | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
   | { readonly _tag: "Restart"; readonly operation: OperationId }
   | { readonly _tag: "Delete"; readonly operation: OperationId; readonly previous: OperationId | null }
+  | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
   | { readonly _tag: "Rest" }
 
 export const workOf = (state: State): Work => {
   switch (state._tag) {
     case "Building":
-      return { _tag: "Build", operation: state.operation }
+      return { _tag: "Build", operation: state.operation, anew: state.anew ?? false }
     case "Restarting":
       return { _tag: "Restart", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, previous: state.previous }
     case "Failed":
-      return state.previous === null ? { _tag: "Rest" } : { _tag: "Interrupt", operation: state.previous }
+      if (state.previous === null) return { _tag: "Rest" }
+      return { _tag: kindOf(state.previous) === "takeback" ? "TakeBack" : "Interrupt", operation: state.previous }
     case "New":
     case "Active":
     case "Deleted":

@@ -3,7 +3,7 @@
  * only writer; a commit is refused when somebody else has written since it read.
  */
 import { Context, type Effect, type Option, Schema } from "effect"
-import type { InstanceId, Millis } from "../services/Ids.ts"
+import type { InstanceId, Millis, OperationId, ProjectId } from "../services/Ids.ts"
 import type { Desired } from "../services/Instances.ts"
 import type { Command, State } from "./Instance.ts"
 
@@ -17,8 +17,10 @@ export interface Loaded {
   readonly state: State
   /** Counts the commits; what was decided on an older one is refused. */
   readonly generation: number
-  /** Unhandled commands, oldest first. */
+  /** Unhandled commands, oldest first, up to the first that cannot be read. */
   readonly mail: ReadonlyArray<Mail>
+  /** The command behind them, where it cannot be read; those behind it are not told. */
+  readonly unreadable: { readonly seq: number; readonly key: string; readonly reason: string } | null
 }
 
 export interface Commit {
@@ -27,6 +29,35 @@ export interface Commit {
   /** For the history; null when only mail was handled. */
   readonly transition: { readonly from: string; readonly to: string; readonly because: string } | null
   readonly handled: ReadonlyArray<number>
+  /** Commands that cannot be handled: kept with the reason, and not given to the actor any more. */
+  readonly setAside?: ReadonlyArray<{ readonly seq: number; readonly reason: string }>
+}
+
+/** A command that was set aside, for the operator. */
+export interface SetAside {
+  readonly key: string
+  readonly posted: Millis
+  readonly setAside: Millis
+  readonly reason: string
+}
+
+/** An instance with an operation under way, or in ERROR. */
+export interface Unsettled {
+  readonly instance: InstanceId
+  readonly name: string
+  readonly project: ProjectId
+  /** Null where it cannot be read. */
+  readonly state: State | null
+  readonly since: Millis
+}
+
+/** What an operator asks of an instance, as it was seen in this generation. */
+export interface Request {
+  readonly generation: number
+  readonly key: string
+  readonly command: Command
+  /** For the history: who asked for what. */
+  readonly line: string
 }
 
 /** Another process has moved this instance on since it was read. */
@@ -38,11 +69,20 @@ export class StaleGeneration extends Schema.TaggedError<StaleGeneration>()("Stal
 export class Lifecycles extends Context.Service<
   Lifecycles,
   {
+    /** Dies where the state cannot be read. */
     readonly load: (id: InstanceId) => Effect.Effect<Option.Option<Loaded>>
+    /** What there is to know of an instance whose state cannot be read: `operation` is the one that it names. */
+    readonly salvage: (
+      id: InstanceId
+    ) => Effect.Effect<
+      Option.Option<{ readonly tag: string; readonly generation: number; readonly operation: OperationId | null }>
+    >
     /** State, handled mail, history entry and quota (held once ACTIVE, forgotten once DELETED) in one transaction. */
     readonly commit: (id: InstanceId, commit: Commit) => Effect.Effect<void, StaleGeneration>
     /** Puts a command into the mailbox; the same key twice is one command. */
     readonly post: (id: InstanceId, key: string, command: Command) => Effect.Effect<void>
+    /** Command and history line, or neither: refused when the instance has moved on. The same key twice is one. */
+    readonly request: (id: InstanceId, request: Request) => Effect.Effect<void, StaleGeneration>
     /** What the tenant wants, for the operations. */
     readonly desired: (id: InstanceId) => Effect.Effect<Option.Option<Desired>>
     /** Instances that have unhandled mail older than `mailBefore` or whose deadline passed before `now`. */
@@ -55,6 +95,10 @@ export class Lifecycles extends Context.Service<
     readonly underWay: (limit: number) => Effect.Effect<ReadonlyArray<InstanceId>>
     /** The command that was put into the mailbox under this key, handled or not. */
     readonly posted: (id: InstanceId, key: string) => Effect.Effect<Option.Option<Command>>
+    /** Instances with an operation under way, or in ERROR; those that are so for longest first. */
+    readonly unsettled: (limit: number) => Effect.Effect<ReadonlyArray<Unsettled>>
+    /** The commands of an instance that were set aside, oldest first. */
+    readonly setAside: (id: InstanceId) => Effect.Effect<ReadonlyArray<SetAside>>
     /** How many instances are in each state. */
     readonly count: Effect.Effect<ReadonlyMap<State["_tag"], number>>
     /** Removes every trace of instances that were deleted before `before`; how many went. */

@@ -4,10 +4,12 @@
  *
  * Steps *ensure*. The one that was in flight when a process died runs again; those before it do not.
  */
-import { Cause, Clock, Duration, Effect, Exit, Schedule, Schema } from "effect"
+import { Cause, Clock, Duration, Effect, Exit, Option, Schedule, Schema } from "effect"
 import { Activity } from "effect/workflow"
 import { History } from "../services/History.ts"
 import { InstanceId, kindOf, OperationId, ProjectId } from "../services/Ids.ts"
+import { workOf } from "./Lifecycle.ts"
+import { Lifecycles } from "./Lifecycles.ts"
 
 /** Which operation of which instance; the payload of every operation's workflow. */
 export const Operation = Schema.Struct({ instance: InstanceId, project: ProjectId, operation: OperationId })
@@ -34,6 +36,35 @@ interface Step {
 /** The pause before a step is tried again: 0.5 s, doubling, at most 30 s. */
 const pauseBefore = (attempt: number) =>
   attempt === 1 ? Duration.zero : Duration.min(Duration.millis(500 * 2 ** (attempt - 2)), Duration.seconds(30))
+
+/** Whether the instance waits for this operation still. */
+const isWanted = Effect.fnUntraced(
+  function* ({ instance, operation }: Operation) {
+    const loaded = yield* (yield* Lifecycles).load(instance)
+    if (Option.isNone(loaded)) return false
+    const work = workOf(loaded.value.state)
+    return work._tag !== "Rest" && work._tag !== "Interrupt" && work.operation === operation
+  },
+  Effect.withTracerEnabled(false),
+  // A store that is away for a moment calls nothing off.
+  Effect.catchCause(() => Effect.succeed(true))
+)
+
+/** How often a pause looks whether anybody waits for its end; a shorter one does not look. */
+const lookInterval = Duration.seconds(5)
+
+/** The pause before an attempt. It ends with a failure once the operation is called off: nobody wants the attempt. */
+const pausing = (operation: Operation, attempt: number): Effect.Effect<void, StepFailure, Lifecycles> => {
+  const pause = Effect.sleep(pauseBefore(attempt))
+  if (Duration.isLessThan(pauseBefore(attempt), lookInterval)) return pause
+  const calledOff = isWanted(operation).pipe(
+    Effect.repeat({ while: (isWanted) => isWanted, schedule: Schedule.spaced(lookInterval) }),
+    Effect.andThen(
+      Effect.fail(new StepFailure({ message: "The operation was called off.", detail: "", transient: false }))
+    )
+  )
+  return Effect.raceFirst(pause, calledOff)
+}
 
 /** A line that could not be written must not decide what becomes of the step that it is about. */
 export const noted = <A, E, R>(line: Effect.Effect<A, E, R>) => Effect.ignoreCause(line, { log: "Warn" })
@@ -139,7 +170,7 @@ export const step = <R, Success extends Schema.Constraint = typeof Schema.Void>(
     ...(options.success === undefined ? {} : { success: options.success }),
     error: StepFailure,
     execute: Effect.flatMap(Activity.CurrentAttempt, (attempt) =>
-      Effect.delay(recorded(operation, step, attempt, options.execute), pauseBefore(attempt))
+      Effect.andThen(pausing(operation, attempt), recorded(operation, step, attempt, options.execute))
     )
   }).pipe(Activity.retry({ times: step.retries, while: (failure) => failure.transient }))
 }

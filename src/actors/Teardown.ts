@@ -21,11 +21,13 @@ interface Part {
 }
 
 /**
+ * What was ordered is forgotten with the instance; a build that failed keeps it, to be done anew.
+ *
  * In the order in which they must go: whoever still uses a thing goes before it. But the guest's access goes first,
  * though the guest be running: its machine may be lost or in wrong hands, and the server's removal wait for it for
  * long. The machine is asked on its own topic, with its own login, and needs nothing of the guest's.
  */
-export const teardown = (operation: Operation): ReadonlyArray<Part> => [
+export const teardown = (operation: Operation, order: "keep the order" | "forget the order"): ReadonlyArray<Part> => [
   {
     name: "take back the guest's access",
     waitsFor: "the broker to close its connections and remove its queues, and the store to forget its key",
@@ -55,7 +57,7 @@ export const teardown = (operation: Operation): ReadonlyArray<Part> => [
     name: "forget what was known of the guest",
     waitsFor: "the store",
     execute: Effect.gen(function* () {
-      yield* (yield* ProvisioningStore).forget(operation.instance)
+      if (order === "forget the order") yield* (yield* ProvisioningStore).forget(operation.instance)
       yield* (yield* Observations).forget(operation.instance)
     })
   }

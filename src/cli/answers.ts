@@ -50,6 +50,43 @@ export type Entry = typeof Entry.Type
 
 export const History = Schema.Struct({ history: Schema.Struct({ entries: Schema.Array(Entry) }) })
 
+const Wait = Schema.Struct({
+  operation: Schema.NullOr(Schema.String),
+  what: Schema.String,
+  step: Schema.NullOr(Schema.String),
+  attempt: Schema.NullOr(Schema.Int),
+  since: Schema.String,
+  deadline: Schema.NullOr(Schema.String)
+})
+
+const OperationRow = Schema.Struct({
+  instance_id: Schema.String,
+  instance_name: Schema.String,
+  project_id: Schema.String,
+  status: Schema.NullOr(Schema.String),
+  standing: Schema.String,
+  operation: Schema.NullOr(Schema.String),
+  operation_id: Schema.NullOr(Schema.String),
+  since: Schema.String,
+  deadline: Schema.NullOr(Schema.String),
+  waits_for: Schema.NullOr(Wait),
+  error: Schema.NullOr(Schema.String),
+  detail: Schema.NullOr(Schema.String)
+})
+export type OperationRow = typeof OperationRow.Type
+
+const OperationStory = Schema.Struct({
+  ...OperationRow.fields,
+  steps: Schema.Array(Entry),
+  set_aside: Schema.Array(
+    Schema.Struct({ key: Schema.String, posted: Schema.String, set_aside: Schema.String, reason: Schema.String })
+  )
+})
+export type OperationStory = typeof OperationStory.Type
+
+export const Operations = Schema.Struct({ operations: Schema.Array(OperationRow) })
+export const ShownOperation = Schema.Struct({ operation: OperationStory })
+
 export const Flavors = Schema.Struct({
   flavors: Schema.Array(Schema.Struct({ name: Schema.String, str_id: Schema.String }))
 })

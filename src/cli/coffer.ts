@@ -5,10 +5,23 @@ import { db } from "./db.ts"
 import { deadLetters } from "./deadLetters.ts"
 import { host } from "./host.ts"
 import { instance } from "./instance.ts"
+import { operation } from "./operation.ts"
 import { api, conductor, guestagent, taskmanager } from "./roles.ts"
 import { up } from "./up.ts"
 
 export const coffer = Command.make("coffer").pipe(
   Command.withDescription("Databases as a service, with OpenStack Trove's API"),
-  Command.withSubcommands([up, instance, api, taskmanager, conductor, guestagent, host, db, deadLetters, config])
+  Command.withSubcommands([
+    up,
+    instance,
+    operation,
+    api,
+    taskmanager,
+    conductor,
+    guestagent,
+    host,
+    db,
+    deadLetters,
+    config
+  ])
 )

@@ -9,6 +9,7 @@ import { RootApi } from "./guest/RootApi.ts"
 import { UsersApi } from "./guest/UsersApi.ts"
 import { HistoryApi } from "./instances/HistoryApi.ts"
 import { InstancesApi } from "./instances/InstancesApi.ts"
+import { OperationsApi } from "./operations/OperationsApi.ts"
 import { ProjectApi } from "./project/ProjectApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
 
@@ -22,6 +23,7 @@ export class Api extends HttpApi.make("coffer")
   .add(DatastoresApi)
   .add(FlavorsApi)
   .add(ProjectApi)
+  .add(OperationsApi)
   // One answer names every rule that a body breaks.
   .annotate(HttpApi.PayloadParseOptions, { errors: "all" })
   .annotateMerge(

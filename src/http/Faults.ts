@@ -5,6 +5,7 @@
  */
 import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
+import type { OperationRefused } from "../actors/OperatorRequests.ts"
 import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
 import type { DatabaseNotFound, InstanceNotReady, RootNeverEnabled, UserNotFound } from "../services/GuestRequests.ts"
@@ -28,6 +29,7 @@ export class ItemNotFound extends Schema.Class<ItemNotFound>("ItemNotFound")(
   { itemNotFound: body(404) },
   { httpApiStatus: 404 }
 ) {}
+export class Conflict extends Schema.Class<Conflict>("Conflict")({ conflict: body(409) }, { httpApiStatus: 409 }) {}
 export class OverLimit extends Schema.Class<OverLimit>("OverLimit")({ overLimit: body(413) }, { httpApiStatus: 413 }) {}
 export class UnprocessableEntity extends Schema.Class<UnprocessableEntity>("UnprocessableEntity")(
   { unprocessableEntity: body(422) },
@@ -48,6 +50,7 @@ export const faults = [
   Unauthorized,
   Forbidden,
   ItemNotFound,
+  Conflict,
   OverLimit,
   UnprocessableEntity,
   InstanceFault,
@@ -59,6 +62,7 @@ export const badRequest = (message: string) => new BadRequest({ badRequest: { co
 export const unauthorized = (message: string) => new Unauthorized({ unauthorized: { code: 401, message } })
 export const forbidden = (message: string) => new Forbidden({ forbidden: { code: 403, message } })
 export const itemNotFound = (message: string) => new ItemNotFound({ itemNotFound: { code: 404, message } })
+const conflict = (message: string) => new Conflict({ conflict: { code: 409, message } })
 export const overLimit = (message: string) => new OverLimit({ overLimit: { code: 413, message } })
 const unprocessable = (message: string) => new UnprocessableEntity({ unprocessableEntity: { code: 422, message } })
 
@@ -71,6 +75,7 @@ type DomainError =
   | InstanceNotFound
   | InstanceNotReady
   | InstanceNotActionable
+  | OperationRefused
   | DatabaseNotFound
   | UserNotFound
   | RootNeverEnabled
@@ -103,6 +108,7 @@ const table: Table = {
     const why = `${hindrance[state]}${health}`
     return unprocessable(`Instance ${id} is not currently available for an action to be performed (${why}).`)
   },
+  OperationRefused: ({ action, id, why }) => conflict(`Instance ${id}: ${action} is refused. ${why}`),
   DatabaseNotFound: ({ name }) => itemNotFound(`Database ${name} cannot be found on the instance.`),
   UserNotFound: ({ name, host }) => itemNotFound(`User ${name}@${host} cannot be found on the instance.`),
   RootNeverEnabled: () => itemNotFound("Root user has never been enabled on the instance."),

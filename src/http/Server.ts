@@ -4,6 +4,7 @@
  */
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
+import { OperatorRequests } from "../actors/OperatorRequests.ts"
 import { GuestRequests } from "../services/GuestRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { Api } from "./Api.ts"
@@ -14,6 +15,7 @@ import { GuestRoutes } from "./guest/GuestRoutes.ts"
 import { HistoryRoutes } from "./instances/HistoryRoutes.ts"
 import { InstancesRoutes } from "./instances/InstancesRoutes.ts"
 import { NotYetRoutes } from "./NotYet.ts"
+import { OperationsRoutes } from "./operations/OperationsRoutes.ts"
 import { ProjectRoutes } from "./project/ProjectRoutes.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 import { ValidationLive } from "./Validation.ts"
@@ -34,10 +36,11 @@ const Handlers = Layer.mergeAll(
   HistoryRoutes,
   GuestRoutes,
   CatalogRoutes,
-  ProjectRoutes
+  ProjectRoutes,
+  OperationsRoutes
 )
 
-const Requests = Layer.mergeAll(InstanceRequests.layer, GuestRequests.layer)
+const Requests = Layer.mergeAll(InstanceRequests.layer, GuestRequests.layer, OperatorRequests.layer)
 
 const Operations = Layer.mergeAll(HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }), NotYetRoutes).pipe(
   Layer.provide(Handlers),

@@ -2,8 +2,10 @@
  * Gauges of the control plane for `/metrics`: instances by state, operations under way and how long the oldest
  * has run. Read from the store at an interval, so that a scrape costs nothing.
  */
-import { Clock, Duration, Effect, Layer, Metric, Schedule } from "effect"
+import { Clock, Duration, Effect, Layer, Metric, Schedule, Struct } from "effect"
 import { SqlClient } from "effect/sql"
+import { failedTurns, givenUp } from "../actors/Failing.ts"
+import { overdueOperations } from "../actors/InstanceActor.ts"
 import { OperationKind } from "../services/Ids.ts"
 import { StateTag } from "../services/Status.ts"
 
@@ -14,14 +16,32 @@ const operations = Metric.gauge("coffer_operations_running", { description: "Ope
 const oldest = Metric.gauge("coffer_operation_oldest_seconds", {
   description: "How long the oldest operation under way has run, by kind, in seconds"
 })
+const calledOff = Metric.gauge("coffer_operations_called_off", {
+  description: "Operations that were called off and have not come to their end yet, by kind"
+})
+const oldestCalledOff = Metric.gauge("coffer_operation_called_off_oldest_seconds", {
+  description: "How long ago the oldest of them was called off, by kind, in seconds"
+})
+const setAside = Metric.gauge("coffer_mailbox_set_aside", {
+  description: "Commands that were set aside because no actor could handle them"
+})
 const mail = Metric.gauge("coffer_mailbox_waiting", { description: "Commands that no actor has handled yet" })
 const silent = Metric.gauge("coffer_guests_silent", { description: "Guests whose heartbeats have stopped" })
 
 /** The state that an instance is in while the operation is under way. */
-const stateDuring: Record<OperationKind, StateTag> = { build: "Building", restart: "Restarting", delete: "Deleting" }
+const stateDuring = { build: "Building", restart: "Restarting", delete: "Deleting" } as const satisfies Record<
+  string,
+  StateTag
+>
 
 interface StateRow {
   readonly tag: string
+  readonly n: bigint
+  readonly since: Date
+}
+
+interface KindRow {
+  readonly kind: string
   readonly n: bigint
   readonly since: Date
 }
@@ -34,12 +54,24 @@ const collect = Effect.gen(function* () {
     const row = rows.find(({ tag }) => tag === state)
     yield* Metric.update(Metric.withAttributes(instances, { state }), Number(row?.n ?? 0n))
   }
-  for (const kind of OperationKind.literals) {
+  for (const kind of Struct.keys(stateDuring)) {
     const row = rows.find(({ tag }) => tag === stateDuring[kind])
     yield* Metric.update(Metric.withAttributes(operations, { kind }), Number(row?.n ?? 0n))
     const age = row === undefined ? 0 : Math.max(0, now - row.since.getTime()) / 1000
     yield* Metric.update(Metric.withAttributes(oldest, { kind }), age)
   }
+  // Also a takeback, which an operator has asked for and nothing calls off.
+  const ending = yield* sql<KindRow>`
+    SELECT split_part(state ->> 'previous', '-', 1) AS kind, count(*) AS n, min(since) AS since
+    FROM lifecycles WHERE tag = 'Failed' AND state ->> 'previous' IS NOT NULL GROUP BY 1`
+  for (const kind of OperationKind.literals) {
+    const row = ending.find((row) => row.kind === kind)
+    yield* Metric.update(Metric.withAttributes(calledOff, { kind }), Number(row?.n ?? 0n))
+    const age = row === undefined ? 0 : Math.max(0, now - row.since.getTime()) / 1000
+    yield* Metric.update(Metric.withAttributes(oldestCalledOff, { kind }), age)
+  }
+  const aside = yield* sql<{ readonly n: bigint }>`SELECT count(*) AS n FROM mailbox WHERE set_aside IS NOT NULL`
+  yield* Metric.update(setAside, Number(aside[0]?.n ?? 0n))
   const waiting = yield* sql<{ readonly n: bigint }>`SELECT count(*) AS n FROM mailbox WHERE handled IS NULL`
   yield* Metric.update(mail, Number(waiting[0]?.n ?? 0n))
   const lost = yield* sql<{ readonly n: bigint }>`SELECT count(*) AS n FROM observations WHERE silent`
@@ -49,4 +81,16 @@ const collect = Effect.gen(function* () {
   Effect.catchCause((cause) => Effect.logWarning("metrics could not be read", cause))
 )
 
-export const layer = Layer.effectDiscard(Effect.forkScoped(Effect.repeat(collect, Schedule.spaced(interval))))
+/** An alarm on what grows needs something to grow from. */
+const begin = Effect.all(
+  [
+    Metric.update(failedTurns, 0),
+    Metric.update(givenUp, 0),
+    ...Struct.keys(stateDuring).map((kind) => Metric.update(Metric.withAttributes(overdueOperations, { kind }), 0))
+  ],
+  { discard: true }
+)
+
+export const layer = Layer.effectDiscard(
+  Effect.andThen(begin, Effect.forkScoped(Effect.repeat(collect, Schedule.spaced(interval))))
+)

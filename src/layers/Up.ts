@@ -16,6 +16,7 @@ import * as BuildInstance from "../actors/BuildInstance.ts"
 import * as DeleteInstance from "../actors/DeleteInstance.ts"
 import * as InstanceActor from "../actors/InstanceActor.ts"
 import * as RestartInstance from "../actors/RestartInstance.ts"
+import * as TakeBackInstance from "../actors/TakeBackInstance.ts"
 import * as Taskmanager from "../actors/Taskmanager.ts"
 import { HttpRoutes, serveOptions } from "../http/Server.ts"
 import * as Conductor from "../services/Conductor.ts"
@@ -105,7 +106,7 @@ const compute = Layer.unwrap(
 
 const taskmanager = Taskmanager.layer.pipe(
   Layer.provideMerge(InstanceActor.layer),
-  Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer])
+  Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer])
 )
 
 const api = (port: number) =>

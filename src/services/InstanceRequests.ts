@@ -12,7 +12,6 @@ import {
   findDatastore,
   findFlavor
 } from "./Catalog.ts"
-import { Fabric } from "./Fabric.ts"
 import { InstanceId, type Millis, type ProjectId } from "./Ids.ts"
 import {
   type Access,
@@ -27,7 +26,7 @@ import { refuseDatabases, refuseUsers } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
 import { isActionable, operatingStatusOf, StateTag } from "./Status.ts"
-import { TaskmanagerApi, taskmanagerTopic } from "./TaskmanagerApi.ts"
+import { makeWake } from "./Waking.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
@@ -118,16 +117,7 @@ export class InstanceRequests extends Context.Service<
       const instances = yield* Instances
       const catalog = yield* Catalog
       const newId = yield* NewId
-      const taskmanager = (yield* Fabric).client(taskmanagerTopic, TaskmanagerApi)
-
-      // The command is a row already: a lost wake-up costs the time to the next sweep, never the request, which
-      // does not wait for a broker that is away.
-      const wake = (id: InstanceId) =>
-        Effect.catchTag(taskmanager.wake({ instance_id: id }), "FabricError", (error) =>
-          Effect.logWarning("the taskmanager was not woken; a sweep will find the command", error.message).pipe(
-            Effect.annotateLogs({ instance: id })
-          )
-        ).pipe(Effect.forkDetach, Effect.asVoid)
+      const wake = yield* makeWake
 
       const get = Effect.fnUntraced(function* (scope: Scope, id: string) {
         // What is no id names nothing, and the store may not even take it for a text.

@@ -1,6 +1,7 @@
 /**
  * What a guest must make inside a new database: databases and users, with their passwords. Kept sealed
- * beside the instance from the request until the build has ended, and nowhere else.
+ * beside the instance from the request until a build has succeeded or the instance is deleted, and nowhere else: a build
+ * that failed may be done anew.
  */
 import { Context, type Effect, Schema } from "effect"
 import { Database, NewUser } from "./GuestApi.ts"

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import fc from "fast-check"
 import type { Event, EventTag, State } from "../../src/actors/Instance.ts"
-import { deadlineOf, decide, defaultDeadlines, type Moment, workOf } from "../../src/actors/Lifecycle.ts"
+import { deadlineOf, decide, defaultDeadlines, type Moment, unreadable, workOf } from "../../src/actors/Lifecycle.ts"
 import { operationId } from "../../src/services/Ids.ts"
 import type { StateTag } from "../../src/services/Status.ts"
 
@@ -18,13 +18,21 @@ const states: Record<StateTag, State> = {
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
-  Failed: { _tag: "Failed", fault, previous: null }
+  Failed: { _tag: "Failed", fault, previous: null, again: "build" }
 }
 
 const moment: Moment = { now: 10, fresh: "2", deadlines: defaultDeadlines }
 
+const by = "ann"
+const takeback = operationId("takeback", "1")
+const cancel = (operation: typeof build): Event => ({ _tag: "Cancel", operation, by })
+const defect = (command: string | null = null): Event => ({ _tag: "Defect", fault, command })
+const retry: Event = { _tag: "Retry", by }
+const takeBack: Event = { _tag: "TakeBack", by }
+
 const succeeded = (operation: typeof build): Event => ({ _tag: "OperationSucceeded", operation })
 const failed = (operation: typeof build): Event => ({ _tag: "OperationFailed", operation, fault })
+const failedOperation = failed
 
 /** What each event does in each state; a pair that is not listed does nothing. */
 const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
@@ -43,7 +51,18 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", { _tag: "DeadlinePassed" }, "Failed"],
-  ["Failed", { _tag: "Delete" }, "Deleting"]
+  ["Failed", { _tag: "Delete" }, "Deleting"],
+  ["Building", cancel(build), "Failed"],
+  ["Restarting", cancel(restart), "Active"],
+  ["Deleting", cancel(remove), "Failed"],
+  ["Building", takeBack, "Failed"],
+  ["Failed", retry, "Building"],
+  ["Failed", takeBack, "Failed"],
+  ["New", defect(), "Failed"],
+  ["Building", defect(), "Failed"],
+  ["Active", defect(), "Failed"],
+  ["Restarting", defect(), "Failed"],
+  ["Deleting", defect(), "Failed"]
 ]
 
 const events: ReadonlyArray<Event> = [
@@ -58,7 +77,13 @@ const events: ReadonlyArray<Event> = [
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
-  { _tag: "DeadlinePassed" }
+  { _tag: "DeadlinePassed" },
+  cancel(build),
+  cancel(restart),
+  cancel(remove),
+  retry,
+  takeBack,
+  defect()
 ]
 
 describe("the machine", () => {
@@ -97,6 +122,74 @@ describe("the machine", () => {
   })
 })
 
+describe("an operator", () => {
+  const failed = (again: "build" | "delete" | "service", previous: typeof build | null = null): State => ({
+    _tag: "Failed",
+    fault,
+    previous,
+    again
+  })
+
+  it("calls off the operation that was meant, and none that came after it", () => {
+    expect(decide(states.Building, cancel(operationId("build", "0")), moment)).toBeNull()
+    expect(decide(states.Building, cancel(build), moment)).toMatchObject({
+      state: { _tag: "Failed", previous: build, again: "build" },
+      because: "called off by ann"
+    })
+    expect(decide(states.Deleting, cancel(remove), moment)?.state).toMatchObject({ previous: remove, again: "delete" })
+  })
+
+  it("retries what has failed, once what was called off has come to its end", () => {
+    expect(decide(failed("build", build), retry, moment)).toBeNull()
+    expect(workOf(decide(failed("build"), retry, moment)?.state ?? states.New)).toEqual({
+      _tag: "Build",
+      operation: operationId("build", "2"),
+      anew: true
+    })
+    expect(decide(failed("delete", remove), retry, moment)?.state).toMatchObject({ _tag: "Deleting", previous: remove })
+    expect(decide(failed("service"), retry, moment)?.state).toEqual({ _tag: "Active" })
+    expect(decide(failed("service", restart), retry, moment)).toBeNull()
+    expect(decide({ _tag: "Failed", fault, previous: null }, retry, moment)).toBeNull()
+  })
+
+  it("takes back what a failed operation left, and nothing of what is in service", () => {
+    const state = decide(failed("delete"), takeBack, moment)?.state ?? states.New
+    const work = { _tag: "TakeBack", operation: operationId("takeback", "2") }
+    expect(workOf(state)).toEqual(work)
+    for (const end of [succeeded, failedOperation]) {
+      const after = decide(state, end(operationId("takeback", "2")), moment)?.state
+      expect(after).toEqual(failed("delete"))
+      expect(decide(state, end(takeback), moment)).toBeNull()
+    }
+    expect(decide(failed("service"), takeBack, moment)).toBeNull()
+    expect(decide(failed("build", build), takeBack, moment)).toBeNull()
+  })
+})
+
+describe("a defect", () => {
+  it("keeps what was under way to be called off, and what is to be done again", () => {
+    expect(decide(states.Building, defect(), moment)?.state).toMatchObject({ previous: build, again: "build" })
+    expect(decide(states.Restarting, defect(), moment)?.state).toMatchObject({ previous: restart, again: "service" })
+    expect(decide(states.Active, defect(), moment)?.state).toMatchObject({ previous: null, again: "service" })
+  })
+
+  it("that keeps a delete from being taken leaves a delete to be asked for again", () => {
+    expect(decide(states.Active, defect("Delete"), moment)?.state).toMatchObject({ again: "delete" })
+    expect(decide(states.Failed, defect("Delete"), moment)?.state).toMatchObject({ again: "delete" })
+  })
+
+  it("in what was called off lets go of it; one in a command does not", () => {
+    const state: State = { _tag: "Failed", fault, previous: build, again: "build" }
+    expect(decide(state, defect(), moment)?.state).toEqual({ ...state, previous: null })
+    expect(decide(state, defect("unreadable"), moment)).toBeNull()
+  })
+
+  it("leaves a state that cannot be read in ERROR, with what it names called off", () => {
+    expect(unreadable(remove, fault)).toEqual({ _tag: "Failed", fault, previous: remove, again: "delete" })
+    expect(unreadable(null, fault)).toEqual({ _tag: "Failed", fault, previous: null, again: "service" })
+  })
+})
+
 const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
@@ -105,7 +198,11 @@ const tags: ReadonlyArray<EventTag> = [
   "OperationFailed",
   "Observed",
   "HeartbeatLost",
-  "DeadlinePassed"
+  "DeadlinePassed",
+  "Cancel",
+  "Retry",
+  "TakeBack",
+  "Defect"
 ]
 
 /** A random event; outcomes are of the operation under way, the one before, or one that never was. */
@@ -123,6 +220,13 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
       return { _tag: tag, operation, fault }
     case "Observed":
       return { _tag: tag, status: "healthy" }
+    case "Cancel":
+      return cancel(operation)
+    case "Retry":
+    case "TakeBack":
+      return { _tag: tag, by }
+    case "Defect":
+      return defect()
     default:
       return { _tag: tag }
   }
@@ -139,7 +243,7 @@ describe("whatever order messages come in", () => {
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           const before = state
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const busy = workOf(state)._tag !== "Rest" && workOf(state)._tag !== "Interrupt"
+          const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
           const out = state._tag === "Restarting" ? "Active" : "Failed"
           if (busy) expect(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag).toBe(out)

@@ -227,7 +227,9 @@ describe("a restart that fails", () => {
         expect([yield* World.status(id), asked]).toEqual(["REBOOT", 1])
         yield* World.passes("10 seconds")
         yield* isBack(id)
-        expect(yield* becauses(id)).toEqual(["the restart passed its deadline"])
+        expect(yield* becauses(id)).toEqual([
+          'the restart passed its deadline: in the step "restart the database" it waited for the guest agent to stop the database and start it again, until a client can log in'
+        ])
         expect(yield* attempts(id)).toEqual(["restart the database 1 failed"])
         yield* World.passes("5 minutes", "1 second")
         expect([yield* World.status(id), asked]).toEqual(["ACTIVE", 1])

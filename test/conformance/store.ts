@@ -82,7 +82,15 @@ const used = Effect.fnUntraced(function* (project: ProjectId) {
   return Object.fromEntries(usage.map(({ inUse, reserved, resource }) => [resource, { inUse, reserved }]))
 })
 
-export const storeConformance = (name: string, store: Layer.Layer<Store, unknown>) =>
+/** Writes what nobody can read, past everything that sees to it that nobody does. */
+export interface Poison<R> {
+  /** A command of no known kind. */
+  readonly command: (id: InstanceId, key: string) => Effect.Effect<void, unknown, R>
+  /** The state that it is in, with a deadline that is no time. */
+  readonly state: (id: InstanceId) => Effect.Effect<void, unknown, R>
+}
+
+export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, unknown>, poison: Poison<Store | R>) =>
   layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
     it.effect("keeps what was ordered, for its own project only", () =>
       Effect.gen(function* () {
@@ -166,6 +174,82 @@ export const storeConformance = (name: string, store: Layer.Layer<Store, unknown
         expect((yield* load(id)).mail).toEqual([])
         expect(Option.getOrNull(yield* lifecycles.posted(id, "a"))).toEqual({ _tag: "OperationSucceeded", operation })
         expect(Option.isNone(yield* lifecycles.posted(id, "b"))).toBe(true)
+      })
+    )
+
+    it.effect("tells the commands up to one that cannot be read, and goes on behind it once that is set aside", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const [id, other] = [yield* create(aProject()), yield* create(aProject())]
+        yield* poison.command(id, "poison")
+        yield* (yield* Instances).requestDelete(id)
+        const { generation, mail, state, unreadable } = yield* load(id)
+        expect(mail.map(({ command }) => command._tag)).toEqual(["Create"])
+        expect(unreadable).toMatchObject({ key: "poison", reason: expect.stringContaining("Expected") })
+        expect(yield* load(other)).toMatchObject({ unreadable: null })
+        const setAside = [{ seq: unreadable?.seq ?? 0, reason: "nobody can read it" }]
+        yield* lifecycles.commit(id, { generation, state, transition: null, handled: [], setAside })
+        const after = yield* load(id)
+        expect(after.unreadable).toBeNull()
+        expect(after.mail.map(({ command }) => command._tag)).toEqual(["Create", "Delete"])
+        expect(yield* lifecycles.setAside(id)).toMatchObject([{ key: "poison", reason: "nobody can read it" }])
+        expect(yield* lifecycles.setAside(other)).toEqual([])
+        yield* move(id, "Active")
+        const now = yield* Clock.currentTimeMillis
+        expect(yield* lifecycles.overdue({ mailBefore: now + 1, now, limit: 1000 })).not.toContain(id)
+      })
+    )
+
+    it.effect("tells what is left of a state that cannot be read, and of all others as ever", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const project = aProject()
+        const [id, other] = [yield* create(project), yield* create(project)]
+        yield* move(id, "Active")
+        yield* move(id, "Restarting")
+        const { generation, state } = yield* load(id)
+        const operation = "operation" in state ? state.operation : null
+        yield* poison.state(id)
+        expect(Exit.isFailure(yield* Effect.exit(lifecycles.load(id)))).toBe(true)
+        const salvaged = Option.getOrThrow(yield* lifecycles.salvage(id))
+        expect(salvaged).toMatchObject({ tag: "Restarting", operation })
+        expect(salvaged.generation).toBeGreaterThanOrEqual(generation)
+        expect(Option.isNone(yield* lifecycles.salvage(InstanceId.make(uuid())))).toBe(true)
+        const listed = yield* (yield* Instances).list(project, { limit: 10, marker: null })
+        expect(listed.items.map(({ desired }) => desired.id).toSorted()).toEqual([id, other].toSorted())
+        const mine = (yield* lifecycles.unsettled(1000)).find(({ instance }) => instance === id)
+        expect(mine).toMatchObject({ name: "db", project, state: null })
+        const fault = { message: "it cannot be read", details: null, at: 1 }
+        const failed: State = { _tag: "Failed", fault, previous: operation, again: "service" }
+        const commit = { generation: salvaged.generation, state: failed, transition: null, handled: [] }
+        yield* lifecycles.commit(id, commit)
+        expect((yield* load(id)).state).toEqual(failed)
+      })
+    )
+
+    it.effect("takes an operator's command with its line in the history, once, and only where it was seen", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const id = yield* create(aProject())
+        yield* move(id, "Active")
+        yield* move(id, "Restarting")
+        const { generation, state } = yield* load(id)
+        const operation = "operation" in state ? state.operation : operationId("restart", "none")
+        const command = { _tag: "Cancel" as const, operation, by: "ann" }
+        const request = { generation, key: `cancel:${operation}`, command, line: "ann asked to cancel" }
+        const lines = Effect.flatMap(History, (history) =>
+          Effect.map(history.list(id), (entries) => entries.filter(({ kind }) => kind === "report"))
+        )
+        const early = yield* Effect.flip(lifecycles.request(id, { ...request, generation: generation - 1 }))
+        expect(early._tag).toBe("StaleGeneration")
+        expect(yield* lines).toEqual([])
+        yield* lifecycles.request(id, request)
+        yield* lifecycles.request(id, request)
+        expect((yield* load(id)).mail.map(({ command }) => command)).toEqual([command])
+        expect(yield* lines).toMatchObject([{ text: "ann asked to cancel" }])
+        expect((yield* lifecycles.unsettled(1000)).map(({ instance }) => instance)).toContain(id)
+        yield* move(id, "Active")
+        expect((yield* lifecycles.unsettled(1000)).map(({ instance }) => instance)).not.toContain(id)
       })
     )
 

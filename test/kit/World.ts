@@ -27,6 +27,7 @@ import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
+import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import * as GuestLinks from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
@@ -108,7 +109,9 @@ export const probe = Layer.effect(
 export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E, R>) =>
   Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
     Layer.provideMerge(InstanceActor.layer),
-    Layer.provideMerge(Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer)),
+    Layer.provideMerge(
+      Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer)
+    ),
     Layer.provideMerge(compute),
     Layer.provideMerge(InProcessFabric.layer),
     Layer.provideMerge(cluster),

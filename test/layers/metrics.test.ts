@@ -41,6 +41,13 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) =>
       yield* insert("b", { _tag: "Restarting", operation: operationId("restart", "b"), deadline }, 100)
       yield* insert("c", { _tag: "Restarting", operation: operationId("restart", "c"), deadline }, 10)
       yield* insert("d", { _tag: "Building", operation: operationId("build", "d"), deadline }, 50)
+      const fault = { message: "late", details: null, at: 0 }
+      yield* insert("e", { _tag: "Failed", fault, previous: operationId("build", "e"), again: "build" }, 70)
+      yield* insert("f", { _tag: "Failed", fault, previous: null, again: "build" }, 700)
+      const sql = yield* SqlClient.SqlClient
+      yield* sql`
+        INSERT INTO mailbox (instance, key, command, posted, handled, set_aside)
+        VALUES ('f', 'poison', '{"_tag":"Explode"}', now(), now(), 'nobody can read it')`
       yield* Layer.build(Metrics.layer)
       // The last that is read of a look at the store.
       const oldest = yield* gauges("coffer_operation_oldest_seconds").pipe(
@@ -51,7 +58,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) =>
       expect([...instances.keys()].toSorted()).toEqual(StateTag.literals.map((tag) => `state=${tag}`).toSorted())
       expect(instances.get("state=Active")).toBe(1)
       expect(instances.get("state=Restarting")).toBe(2)
-      expect(instances.get("state=Failed")).toBe(0)
+      expect(instances.get("state=Failed")).toBe(2)
       const running = yield* gauges("coffer_operations_running")
       expect([...running]).toEqual(
         expect.arrayContaining([
@@ -63,6 +70,17 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) =>
       expect(oldest.get("kind=restart")).toBeGreaterThanOrEqual(100)
       expect(oldest.get("kind=restart")).toBeLessThan(200)
       expect(oldest.get("kind=delete")).toBe(0)
+      const aside = Metric.snapshot.pipe(
+        Effect.map((metrics) => metrics.find(({ id }) => id === "coffer_mailbox_set_aside")?.state),
+        Effect.repeat({ until: (state) => state !== undefined, schedule: Schedule.spaced("20 millis") }),
+        Effect.timeout("10 seconds")
+      )
+      expect(yield* aside).toMatchObject({ value: 1 })
+      const calledOff = yield* gauges("coffer_operations_called_off")
+      expect([calledOff.get("kind=build"), calledOff.get("kind=delete")]).toEqual([1, 0])
+      const since = yield* gauges("coffer_operation_called_off_oldest_seconds")
+      expect(since.get("kind=build")).toBeGreaterThanOrEqual(70)
+      expect(since.get("kind=build")).toBeLessThan(170)
     }).pipe(Effect.scoped)
   )
 })

@@ -11,9 +11,9 @@ import { CurrentCaller, scopeOf } from "../Gate.ts"
 import { preciseStamp } from "../Wire.ts"
 import type { HistoryEntry, WaitsFor } from "./HistoryApi.ts"
 
-const stampOrNull = (at: number | null) => (at === null ? null : preciseStamp(at))
+export const stampOrNull = (at: number | null) => (at === null ? null : preciseStamp(at))
 
-const entryView = (entry: Entry, isAdmin: boolean): typeof HistoryEntry.Type => {
+export const entryView = (entry: Entry, isAdmin: boolean): typeof HistoryEntry.Type => {
   switch (entry.kind) {
     case "transition":
       return { kind: entry.kind, at: preciseStamp(entry.at), from: entry.from, to: entry.to, because: entry.because }

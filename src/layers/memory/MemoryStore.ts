@@ -2,14 +2,14 @@
  * The whole store in memory, for tests on virtual time: the twin of `layers/postgres`, held to it by the
  * conformance suite in `test/conformance/store.ts`.
  */
-import { Clock, Context, Effect, Layer, Option } from "effect"
-import type { Command, State } from "../../actors/Instance.ts"
+import { Cause, Clock, Context, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
-import { Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
+import { Lifecycles, type Mail, StaleGeneration } from "../../actors/Lifecycles.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { type Entry, History, maxEntries, maxReports, stepKey } from "../../services/History.ts"
-import type { InstanceId, ProjectId } from "../../services/Ids.ts"
+import { type InstanceId, OperationId, type ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
 import { maxBackupReports, Observations, type Written } from "../../services/Observations.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
@@ -25,6 +25,24 @@ interface Letter {
   readonly command: Command
   readonly posted: number
   handled: boolean
+  setAside: { readonly at: number; readonly reason: string } | null
+}
+
+/** What was written may be of no known kind, as in a table: it is read when it is loaded. */
+const decodeCommand = Schema.decodeUnknownExit(Command)
+const decodeState = Schema.decodeUnknownEffect(State)
+const isState = Schema.is(State)
+const isOperation = Schema.is(OperationId)
+
+/** Up to the first command that cannot be read. */
+const readable = (letters: ReadonlyArray<Letter>) => {
+  const mail: Array<Mail> = []
+  for (const { command, key, seq } of letters) {
+    const read = decodeCommand(command)
+    if (Exit.isFailure(read)) return { mail, unreadable: { seq, key, reason: Cause.pretty(read.cause) } }
+    mail.push({ seq, command: read.value })
+  }
+  return { mail, unreadable: null }
 }
 
 interface Seen {
@@ -73,7 +91,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       })
     const letter = (row: Rows, key: string, command: Command, posted: number) => {
       if (row.mailbox.some((letter) => letter.key === key)) return
-      row.mailbox.push({ seq: ++sequence, key, command, posted, handled: false })
+      row.mailbox.push({ seq: ++sequence, key, command, posted, handled: false, setAside: null })
     }
 
     const toRecord = (row: Rows): InstanceRecord => ({
@@ -173,12 +191,19 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
 
     const lifecycles = Lifecycles.of({
       load: (id) =>
+        Effect.gen(function* () {
+          const row = rows.get(id)
+          if (row === undefined) return Option.none()
+          const letters = row.mailbox.filter((letter) => !letter.handled)
+          const state = yield* Effect.orDie(decodeState(row.state))
+          return Option.some({ state, generation: row.generation, ...readable(letters) })
+        }),
+      salvage: (id) =>
         Effect.sync(() =>
-          Option.map(Option.fromNullishOr(rows.get(id)), (row) => ({
-            state: row.state,
-            generation: row.generation,
-            mail: row.mailbox.filter((letter) => !letter.handled).map(({ command, seq }) => ({ seq, command }))
-          }))
+          Option.map(Option.fromNullishOr(rows.get(id)), ({ generation, state }) => {
+            const named = "operation" in state ? state.operation : "previous" in state ? state.previous : null
+            return { tag: state._tag, generation, operation: isOperation(named) ? named : null }
+          })
         ),
       commit: Effect.fnUntraced(function* (id, commit) {
         const now = yield* Clock.currentTimeMillis
@@ -190,6 +215,11 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         row.state = commit.state
         row.generation++
         for (const letter of row.mailbox) if (commit.handled.includes(letter.seq)) letter.handled = true
+        for (const { reason, seq } of commit.setAside ?? []) {
+          for (const letter of row.mailbox) {
+            if (letter.seq === seq) Object.assign(letter, { handled: true, setAside: { at: now, reason } })
+          }
+        }
         if (commit.transition !== null) {
           row.history.push({ key: null, entry: { kind: "transition", at: now, ...commit.transition } })
           row.desired = { ...row.desired, updated: now }
@@ -200,6 +230,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       post: Effect.fnUntraced(function* (id, key, command) {
         const now = yield* Clock.currentTimeMillis
         yield* change(id, (row) => letter(row, key, command, now))
+      }),
+      request: Effect.fnUntraced(function* (id, { command, generation, key, line }) {
+        const now = yield* Clock.currentTimeMillis
+        const row = rows.get(id)
+        if (row?.generation !== generation) return yield* new StaleGeneration({ id, generation })
+        if (row.mailbox.some((letter) => letter.key === key)) return
+        letter(row, key, command, now)
+        row.history.push({ key: null, entry: { kind: "report", at: now, text: line } })
       }),
       desired: (id) => Effect.sync(() => Option.map(Option.fromNullishOr(rows.get(id)), (row) => row.desired)),
       overdue: ({ limit, mailBefore, now }) =>
@@ -224,6 +262,26 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         ),
       posted: (id, key) =>
         Effect.sync(() => Option.fromNullishOr(rows.get(id)?.mailbox.find((letter) => letter.key === key)?.command)),
+      unsettled: (limit) =>
+        Effect.sync(() =>
+          [...rows.values()]
+            .filter(({ state }) => deadlineOf(state) !== null || state._tag === "Failed")
+            .toSorted((a, b) => a.since - b.since || (a.desired.id < b.desired.id ? -1 : 1))
+            .slice(0, limit)
+            .map(({ desired: { id, name, project }, since, state }) => ({
+              instance: id,
+              name,
+              project,
+              state: isState(state) ? state : null,
+              since
+            }))
+        ),
+      setAside: (id) =>
+        Effect.sync(() =>
+          (rows.get(id)?.mailbox ?? []).flatMap(({ key, posted, setAside }) =>
+            setAside === null ? [] : [{ key, posted, setAside: setAside.at, reason: setAside.reason }]
+          )
+        ),
       count: Effect.sync(() => {
         const counts = new Map<State["_tag"], number>()
         for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)

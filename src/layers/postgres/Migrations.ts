@@ -152,7 +152,14 @@ const manyHosts = Effect.gen(function* () {
     )`
 })
 
-const migrations = { "0001_control_plane": controlPlane, "0002_many_hosts": manyHosts }
+/** Commands that no actor could handle are kept, with the reason. */
+const setAside = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE mailbox ADD COLUMN set_aside text`
+  yield* sql`CREATE INDEX mailbox_set_aside ON mailbox (instance) WHERE set_aside IS NOT NULL`
+})
+
+const migrations = { "0001_control_plane": controlPlane, "0002_many_hosts": manyHosts, "0003_set_aside": setAside }
 
 /** The version of the tables that this release needs. */
 export const newest = Object.keys(migrations).length

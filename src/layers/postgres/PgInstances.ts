@@ -55,12 +55,15 @@ const Row = Schema.Struct({
   delete_requested: Schema.NullOr(Schema.Date),
   restart_requested: Schema.NullOr(Schema.Date),
   tag: StateTag,
-  fault: Schema.NullOr(Fault),
+  fault: Schema.Unknown,
   since: Schema.Date,
   status: Schema.NullOr(ServiceStatus),
   heartbeat_at: Schema.NullOr(Schema.Date),
   address: Schema.NullOr(Schema.String)
 })
+
+/** One that cannot be read must not hide the instance, nor the others of its page. */
+const decodeFault = Schema.decodeUnknownOption(Fault)
 
 const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
 
@@ -70,7 +73,7 @@ const toRecord = (row: typeof Row.Type): InstanceRecord => ({
     delete: row.delete_requested !== null,
     restart: row.restart_requested !== null
   }),
-  fault: row.fault,
+  fault: Option.getOrNull(decodeFault(row.fault)),
   stateSince: row.since.getTime(),
   observed:
     row.status === null || row.heartbeat_at === null

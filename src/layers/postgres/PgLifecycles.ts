@@ -1,21 +1,66 @@
 /** Lifecycles and mailboxes in PostgreSQL: the actors' tables. */
-import { Clock, Effect, Layer, Option, Schema } from "effect"
+import { Cause, Clock, Effect, Exit, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
-import { type Commit, Lifecycles, StaleGeneration } from "../../actors/Lifecycles.ts"
-import type { TransitionEntry } from "../../services/History.ts"
-import type { InstanceId } from "../../services/Ids.ts"
+import {
+  type Commit,
+  Lifecycles,
+  type Mail,
+  type Request,
+  type SetAside,
+  StaleGeneration,
+  type Unsettled
+} from "../../actors/Lifecycles.ts"
+import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
+import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
 import { StateTag } from "../../services/Status.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
 
 const died = Effect.orDie
 
+/** How many commands that were set aside are told of one instance. */
+const maxSetAside = 50
+
 const LoadedRow = Schema.Struct({
   state: State,
   generation: Schema.Int,
-  mail: Schema.Array(Schema.Struct({ seq: Schema.Int, command: Command }))
+  mail: Schema.Array(Schema.Struct({ seq: Schema.Int, key: Schema.String, command: Schema.Unknown }))
 })
+const decodeCommand = Schema.decodeUnknownExit(Command)
+const decodeState = Schema.decodeUnknownOption(State)
+const decodeOperation = Schema.decodeUnknownOption(OperationId)
+
+/** Up to the first command that cannot be read; that one must not keep the others from being told. */
+const readable = (letters: (typeof LoadedRow.Type)["mail"]) => {
+  const mail: Array<Mail> = []
+  for (const { command, key, seq } of letters) {
+    const read = decodeCommand(command)
+    if (Exit.isFailure(read)) return { mail, unreadable: { seq, key, reason: Cause.pretty(read.cause) } }
+    mail.push({ seq, command: read.value })
+  }
+  return { mail, unreadable: null }
+}
+
+const decodeSalvaged = Schema.decodeUnknownEffect(
+  Schema.Array(Schema.Struct({ tag: Schema.String, generation: Schema.Int, operation: Schema.NullOr(Schema.String) }))
+)
+const decodeUnsettled = Schema.decodeUnknownEffect(
+  Schema.Array(
+    Schema.Struct({
+      instance: InstanceId,
+      name: Schema.String,
+      project: ProjectId,
+      state: Schema.Unknown,
+      since: Schema.Date
+    })
+  )
+)
+const decodeSetAside = Schema.decodeUnknownEffect(
+  Schema.Array(
+    Schema.Struct({ key: Schema.String, posted: Schema.Date, handled: Schema.Date, set_aside: Schema.String })
+  )
+)
 const decodeLoaded = Schema.decodeUnknownEffect(Schema.Array(LoadedRow))
 const decodeDesired = Schema.decodeUnknownEffect(Schema.Array(DesiredRow))
 const decodeIds = Schema.decodeUnknownEffect(
@@ -41,11 +86,25 @@ const make = Effect.gen(function* () {
       SELECT l.state, l.generation, coalesce(m.mail, '[]') AS mail
       FROM lifecycles l
       LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('seq', seq, 'command', command) ORDER BY seq) AS mail
+        SELECT jsonb_agg(jsonb_build_object('seq', seq, 'key', key, 'command', command) ORDER BY seq) AS mail
         FROM mailbox WHERE instance = l.instance AND handled IS NULL
       ) m ON true
       WHERE l.instance = ${id}`.pipe(Effect.flatMap(decodeLoaded), died)
-    return Option.fromNullishOr(rows[0])
+    return Option.map(Option.fromNullishOr(rows[0]), ({ generation, mail, state }) => ({
+      state,
+      generation,
+      ...readable(mail)
+    }))
+  })
+
+  const salvage = Effect.fnUntraced(function* (id: InstanceId) {
+    const rows = yield* sql`
+      SELECT tag, generation, coalesce(state ->> 'operation', state ->> 'previous') AS operation
+      FROM lifecycles WHERE instance = ${id}`.pipe(Effect.flatMap(decodeSalvaged), died)
+    return Option.map(Option.fromNullishOr(rows[0]), (row) => ({
+      ...row,
+      operation: Option.getOrNull(decodeOperation(row.operation))
+    }))
   })
 
   const commit = Effect.fn("Lifecycles.commit")(function* (id: InstanceId, commit: Commit) {
@@ -64,6 +123,9 @@ const make = Effect.gen(function* () {
       if (written.length === 0) return yield* new StaleGeneration({ id, generation: commit.generation })
       if (commit.handled.length > 0) {
         yield* died(sql`UPDATE mailbox SET handled = ${at} WHERE ${sql.in("seq", commit.handled)}`)
+      }
+      for (const { reason, seq } of commit.setAside ?? []) {
+        yield* died(sql`UPDATE mailbox SET handled = ${at}, set_aside = ${reason} WHERE seq = ${seq}`)
       }
       if (commit.transition !== null) {
         const entry: TransitionEntry = { kind: "transition", at: now, ...commit.transition }
@@ -84,6 +146,23 @@ const make = Effect.gen(function* () {
       INSERT INTO mailbox (instance, key, command, posted)
       VALUES (${id}, ${key}, ${encodeCommand(command)}::jsonb, ${posted})
       ON CONFLICT DO NOTHING`)
+  })
+
+  const request = Effect.fn("Lifecycles.request")(function* (id: InstanceId, request: Request) {
+    const now = yield* Clock.currentTimeMillis
+    const entry: ReportEntry = { kind: "report", at: now, text: request.line }
+    yield* Effect.gen(function* () {
+      const seen = yield* died(sql`
+        SELECT instance FROM lifecycles WHERE instance = ${id} AND generation = ${request.generation} FOR UPDATE`)
+      if (seen.length === 0) return yield* new StaleGeneration({ id, generation: request.generation })
+      yield* died(sql`
+        WITH posted AS (
+          INSERT INTO mailbox (instance, key, command, posted)
+          VALUES (${id}, ${request.key}, ${encodeCommand(request.command)}::jsonb, ${new Date(now)})
+          ON CONFLICT DO NOTHING RETURNING instance
+        )
+        INSERT INTO history (instance, entry) SELECT instance, ${JSON.stringify(entry)}::jsonb FROM posted`)
+    }).pipe(sql.withTransaction, Effect.catchTag("SqlError", Effect.die))
   })
 
   const desired = Effect.fnUntraced(function* (id: InstanceId) {
@@ -121,6 +200,33 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => Option.fromNullishOr(rows[0]?.command))
     )
 
+  const unsettled = (limit: number): Effect.Effect<ReadonlyArray<Unsettled>> =>
+    sql`
+      SELECT l.instance, i.name, i.project, l.state, l.since FROM lifecycles l JOIN instances i ON i.id = l.instance
+      WHERE l.deadline IS NOT NULL OR l.tag = 'Failed' ORDER BY l.since, l.instance LIMIT ${limit}`.pipe(
+      Effect.flatMap(decodeUnsettled),
+      died,
+      Effect.map((rows) =>
+        rows.map((row) => ({ ...row, state: Option.getOrNull(decodeState(row.state)), since: row.since.getTime() }))
+      )
+    )
+
+  const setAside = (id: InstanceId): Effect.Effect<ReadonlyArray<SetAside>> =>
+    sql`
+      SELECT key, posted, handled, set_aside FROM mailbox
+      WHERE instance = ${id} AND set_aside IS NOT NULL ORDER BY seq LIMIT ${maxSetAside}`.pipe(
+      Effect.flatMap(decodeSetAside),
+      died,
+      Effect.map((rows) =>
+        rows.map(({ handled, key, posted, set_aside }) => ({
+          key,
+          posted: posted.getTime(),
+          setAside: handled.getTime(),
+          reason: set_aside
+        }))
+      )
+    )
+
   const count = sql`SELECT tag, count(*) AS count FROM lifecycles GROUP BY tag`.pipe(
     Effect.flatMap(decodeCounts),
     died,
@@ -136,7 +242,21 @@ const make = Effect.gen(function* () {
       Effect.map((rows) => rows.length)
     )
 
-  return Lifecycles.of({ load, commit, post, desired, overdue, underWay, posted, count, prune })
+  return Lifecycles.of({
+    load,
+    salvage,
+    commit,
+    post,
+    request,
+    desired,
+    overdue,
+    underWay,
+    posted,
+    unsettled,
+    setAside,
+    count,
+    prune
+  })
 })
 
 export const layer = Layer.effect(Lifecycles, make)

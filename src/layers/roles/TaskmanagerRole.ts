@@ -6,6 +6,7 @@ import * as BuildInstance from "../../actors/BuildInstance.ts"
 import * as DeleteInstance from "../../actors/DeleteInstance.ts"
 import * as InstanceActor from "../../actors/InstanceActor.ts"
 import * as RestartInstance from "../../actors/RestartInstance.ts"
+import * as TakeBackInstance from "../../actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../actors/Taskmanager.ts"
 import { commandHost } from "../../services/Placing.ts"
 import * as HostsCompute from "../compute/HostsCompute.ts"
@@ -51,7 +52,7 @@ export const layer = (config: Config) => {
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
   return Taskmanager.layer.pipe(
     Layer.provideMerge(InstanceActor.layer),
-    Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer]),
+    Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer]),
     Layer.provide([Metrics.layer, ClusterPruning.layer]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),

@@ -1,0 +1,140 @@
+/**
+ * A turn that fails again and again stays with its instance: it is tried again after longer and longer pauses, and
+ * then the instance is given up: the command that it failed at is set aside with the reason, and the instance goes to
+ * ERROR. A store or a cluster that is away is no fault of the instance, and counts for nothing.
+ *
+ * The count is in memory: a process that takes over begins at nought. What it comes to is in the store.
+ */
+import { Cause, Clock, Duration, Effect, Exit, Metric, Option, Predicate } from "effect"
+import { SecureRandom } from "effect/crypto"
+import { History } from "../services/History.ts"
+import type { InstanceId } from "../services/Ids.ts"
+import type { Fault } from "../services/Status.ts"
+import { storable } from "./InstanceMailbox.ts"
+import { decide, defaultDeadlines, unreadable } from "./Lifecycle.ts"
+import { type Commit, Lifecycles, type Loaded } from "./Lifecycles.ts"
+
+/** How often a turn may fail in a row. With the pauses between them that is a minute. */
+export const maxFailures = 6
+
+/** The pause after a failure: 2 s, doubling, at most 5 minutes. */
+const pauseAfter = (failures: number) => Duration.min(Duration.seconds(2 ** failures), Duration.minutes(5))
+
+export const failedTurns = Metric.counter("coffer_turns_failed", {
+  description: "Turns of actors that failed for a fault of their own instance",
+  incremental: true
+})
+export const givenUp = Metric.counter("coffer_instances_given_up", {
+  description: "Instances that went to ERROR because their actor's turn failed again and again",
+  incremental: true
+})
+
+/** The command that a turn was at: which row, and what it asks for. */
+export interface AtCommand {
+  readonly seq: number
+  readonly tag: string
+}
+
+/** What says nothing of the instance: its actor moved, or a process of the cluster has no time or is gone. */
+const clusters = new Set(["EntityNotAssignedToRunner", "RunnerNotRegistered", "RunnerUnavailable", "MailboxFull"])
+
+/** How deep the cause of an error is looked for in the causes of others. */
+const maxDepth = 8
+
+const isAway = (error: unknown, depth = 0): boolean => {
+  if (!Predicate.isObject(error) || depth > maxDepth) return false
+  const { _tag: tag, cause, isRetryable } = error
+  return isRetryable === true || (typeof tag === "string" && clusters.has(tag)) || isAway(cause, depth + 1)
+}
+
+/** Whether the store or the cluster is away, or only busy. */
+export const isOutage = (cause: Cause.Cause<unknown>): boolean =>
+  Cause.hasInterrupts(cause) ||
+  cause.reasons.some(
+    (reason) => (reason._tag === "Die" && isAway(reason.defect)) || (reason._tag === "Fail" && isAway(reason.error))
+  )
+
+/** What there is to commit so that the instance is in ERROR; null where there is nothing to do. */
+const endOf = Effect.fnUntraced(function* (loaded: Loaded, fault: Fault, at: AtCommand | null) {
+  const fresh = yield* (yield* SecureRandom.SecureRandom).uuidV4()
+  const moment = { now: fault.at, fresh, deadlines: defaultDeadlines }
+  const { generation, state } = loaded
+  const decision = decide(state, { _tag: "Defect", fault, command: at?.tag ?? null }, moment)
+  const setAside = at === null ? [] : [{ seq: at.seq, reason: fault.details ?? fault.message }]
+  if (decision === null && setAside.length === 0) return null
+  const next = decision?.state ?? state
+  const transition = decision === null ? null : { from: state._tag, to: next._tag, because: decision.because }
+  const commit: Commit = { generation, state: next, transition, handled: [], setAside }
+  return commit
+})
+
+const giveUp = Effect.fn("Instance.giveUp")(function* (
+  instance: InstanceId,
+  cause: Cause.Cause<unknown>,
+  at: AtCommand | null
+) {
+  const lifecycles = yield* Lifecycles
+  const fault: Fault = {
+    message: "An internal error stopped the work on this instance again and again. An operator has to look at it.",
+    details: storable(Cause.pretty(cause)),
+    at: yield* Clock.currentTimeMillis
+  }
+  const loaded = yield* Effect.exit(lifecycles.load(instance))
+  if (Exit.isSuccess(loaded)) {
+    if (Option.isNone(loaded.value)) return false
+    const commit = yield* endOf(loaded.value.value, fault, at)
+    if (commit !== null) yield* lifecycles.commit(instance, commit)
+    return commit !== null
+  }
+  if (isOutage(loaded.cause)) return false
+  const salvaged = yield* lifecycles.salvage(instance)
+  if (Option.isNone(salvaged)) return false
+  const { generation, operation, tag } = salvaged.value
+  const state = unreadable(operation, fault)
+  const transition = { from: tag, to: state._tag, because: fault.message }
+  yield* lifecycles.commit(instance, { generation, state, transition, handled: [] })
+  return true
+})
+
+/** How it goes with the turns of one actor. */
+export const make = (instance: InstanceId) => {
+  let failures = 0
+  let notBefore = 0
+
+  const failed = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>, at: AtCommand | null) {
+    const history = yield* History
+    const pause = pauseAfter(failures + 1)
+    // A store that does not take this line is away for everybody.
+    if (failures < maxFailures) {
+      const times = `${failures + 1} of ${maxFailures}`
+      yield* history.report(instance, `an internal error stopped the work on this instance (${times})`)
+    }
+    failures++
+    notBefore = (yield* Clock.currentTimeMillis) + Duration.toMillis(pause)
+    yield* Metric.update(failedTurns, 1)
+    const next = `failed ${failures} times in a row; it is tried again after ${Duration.format(pause)}`
+    yield* Effect.logError(`the actor's turn ${next}`, cause)
+    if (failures < maxFailures || !(yield* giveUp(instance, cause, at))) return
+    yield* Effect.logError(`the instance is in ERROR: its turn failed ${failures} times in a row`)
+    yield* Metric.update(givenUp, 1)
+    failures = 0
+    notBefore = 0
+  })
+
+  return {
+    /** Whether it is to wait for its next turn. */
+    isPaused: Effect.map(Clock.currentTimeMillis, (now) => now < notBefore),
+    succeeded: Effect.sync(() => {
+      failures = 0
+    }),
+    /** Counts it, where it is the instance's. */
+    failed: (cause: Cause.Cause<unknown>, at: AtCommand | null) =>
+      isOutage(cause)
+        ? Effect.logError("the actor's turn failed; a sweep will try again", cause)
+        : failed(cause, at).pipe(
+            Effect.catchCause((other) =>
+              Effect.logError("the actor's turn failed; a sweep will try again", cause, other)
+            )
+          )
+  }
+}

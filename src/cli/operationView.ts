@@ -1,0 +1,46 @@
+/** Operations as text for a terminal. */
+import { plain, table } from "../layers/config/terminalText.ts"
+import type { OperationRow, OperationStory } from "./answers.ts"
+import { renderEntry } from "./historyView.ts"
+
+const header = ["INSTANCE", "OPERATION", "STANDING", "STEP", "SINCE", "DEADLINE", "WAITS FOR", "LAST ERROR", "ID"]
+
+/** To the second: "2026-11-22T09:11:15". */
+const moment = (stamp: string | null) => (stamp ?? "").slice(0, 19)
+
+const stepOf = ({ waits_for }: OperationRow) => {
+  if (waits_for === null || waits_for.step === null) return ""
+  const attempt = waits_for.attempt ?? 1
+  return attempt > 1 ? `${waits_for.step}, attempt ${attempt}` : waits_for.step
+}
+
+const cells = (row: OperationRow) =>
+  [
+    row.instance_name,
+    row.operation ?? "",
+    row.standing,
+    stepOf(row),
+    moment(row.since),
+    moment(row.deadline),
+    row.waits_for?.what ?? "",
+    row.error ?? "",
+    row.instance_id
+  ].map((cell) => plain(cell).trim())
+
+export const renderOperations = (rows: ReadonlyArray<OperationRow>): string =>
+  rows.length === 0 ? "Nothing is under way, and nothing is stuck." : table([header, ...rows.map(cells)])
+
+export const renderOperation = (story: OperationStory): string => {
+  const names = [...header, "PROJECT"]
+  const values = [...cells(story), plain(story.project_id)]
+  const width = Math.max(...names.map((name) => name.length)) + 1
+  const fields = names.flatMap((name, n) =>
+    values[n] === "" ? [] : [`${`${name.toLowerCase()}:`.padEnd(width)} ${values[n]}`]
+  )
+  const detail =
+    story.detail === null || story.detail === "" ? [] : [`${"detail:".padEnd(width)} ${plain(story.detail)}`]
+  const aside = story.set_aside.map(({ key, reason, set_aside }) =>
+    plain(`set aside at ${moment(set_aside)}: the command ${key}: ${reason}`)
+  )
+  return [...fields, ...detail, ...story.steps.map(renderEntry), ...aside].join("\n")
+}
