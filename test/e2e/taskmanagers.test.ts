@@ -56,6 +56,10 @@ type Steps = ReturnType<typeof Steps>
 const Moves = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ instance: Schema.String, to: Schema.String })))
 const Names = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ name: Schema.String })))
 
+const Status = Schema.decodeUnknownSync(
+  Schema.Struct({ taskmanagers: Schema.Array(Schema.Struct({ address: Schema.String, alive: Schema.Boolean })) })
+)
+
 const taskmanagers = ["taskmanager", "taskmanager-2", "taskmanager-3"] as const
 type Taskmanager = (typeof taskmanagers)[number]
 
@@ -116,6 +120,13 @@ describe.skipIf(missingBroker !== null)(
         await sql(`SELECT 1 FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory'
           AND l.objsubid = 2 AND l.granted AND application_name = 'coffer taskmanager ${coffer.addressOf(member)}'`)
       ).length
+
+    /** As `coffer cluster status` tells it: which of the three are alive. */
+    const alive = async () => {
+      const { taskmanagers: told } = Status(JSON.parse(await coffer.run("cluster", "status", "--json")))
+      const living = told.filter(({ alive }) => alive).map(({ address }) => address)
+      return taskmanagers.filter((member) => living.includes(coffer.addressOf(member)))
+    }
 
     /** All lines about steps, in the order in which they were opened. */
     const steps = async () =>
@@ -222,6 +233,7 @@ describe.skipIf(missingBroker !== null)(
       await restart(old)
       await coffer.tells(fresh[0] ?? "", "create the server")
       const before = await steps()
+      expect(await alive()).toEqual([...taskmanagers])
       await coffer.kill("taskmanager-2")
       // What it was about is taken up by others, who begin it again; theirs goes on.
       await eventually("its share is taken up", async () => {
@@ -230,6 +242,7 @@ describe.skipIf(missingBroker !== null)(
         )
         return making.some(({ begun }) => begun > 1) ? true : null
       })
+      expect(await alive()).toEqual(["taskmanager", "taskmanager-3"])
       await allWell([...old, ...fresh])
       await ranOnce(before)
       await nothingTwice(old, 1)

@@ -8,6 +8,7 @@ import * as Taskmanager from "../../actors/Taskmanager.ts"
 import { commandHost } from "../../services/Placing.ts"
 import * as Cluster from "../cluster/Cluster.ts"
 import { sessionName } from "../cluster/Lease.ts"
+import * as Report from "../cluster/Report.ts"
 import * as Tenure from "../cluster/Tenure.ts"
 import * as HostsCompute from "../compute/HostsCompute.ts"
 import { type ConfigurationOf, healthAddress } from "../config/Configuration.ts"
@@ -33,11 +34,12 @@ const settings = ({ build_deadline, restart_deadline, delete_deadline, deleted_r
   )
 
 export const layer = (config: Config) => {
+  const address = Cluster.addressOf(config.taskmanager)
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
   return Taskmanager.layer.pipe(
     Layer.provideMerge(InstanceActor.layer),
     Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer]),
-    Layer.provide([Metrics.layer, ClusterPruning.layer]),
+    Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("taskmanager")),
@@ -50,7 +52,7 @@ export const layer = (config: Config) => {
     Layer.provide(ControlPlane.catalog(config)),
     Layer.provide(Cluster.layer(config.taskmanager)),
     Layer.provide(ControlPlane.fabric(config, "taskmanager")),
-    Layer.provide(ControlPlane.store(config, "taskmanager", sessionName(Cluster.addressOf(config.taskmanager)))),
+    Layer.provide(ControlPlane.store(config, "taskmanager", sessionName(address))),
     Layer.provide(Tenure.layer),
     Layer.provide(settings(config.taskmanager)),
     Layer.provide(
