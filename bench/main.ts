@@ -17,6 +17,7 @@ import { heartbeats } from "./rows/heartbeats.ts"
 import { list } from "./rows/list.ts"
 import { memory } from "./rows/memory.ts"
 import { start } from "./rows/start.ts"
+import { takeover } from "./rows/takeover.ts"
 
 const rows: ReadonlyArray<Row> = [
   list,
@@ -29,7 +30,8 @@ const rows: ReadonlyArray<Row> = [
   call,
   fabricHeartbeats,
   command,
-  guests
+  guests,
+  takeover
 ]
 
 const machine = () => {

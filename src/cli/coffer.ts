@@ -1,5 +1,6 @@
 /** The commands of coffer, and where each is. */
 import { Command } from "effect/cli"
+import { cluster } from "./cluster.ts"
 import { config } from "./config.ts"
 import { db } from "./db.ts"
 import { deadLetters } from "./deadLetters.ts"
@@ -20,6 +21,7 @@ export const coffer = Command.make("coffer").pipe(
     conductor,
     guestagent,
     host,
+    cluster,
     db,
     deadLetters,
     config

@@ -2,18 +2,11 @@
 import { Duration } from "effect"
 import { table } from "../layers/config/terminalText.ts"
 import { hostExpiry, type KnownHost } from "../services/GuestHostDirectory.ts"
+import { lengthOf } from "./lengths.ts"
 
 const isAlive = ({ reportedAt }: KnownHost, now: number) => now - reportedAt <= Duration.toMillis(hostExpiry)
 
 const moment = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`
-
-/** In the unit that reads best. */
-const lengthOf = (millis: number): string => {
-  const seconds = Math.round(millis / 1000)
-  if (seconds < 120) return `${seconds} s`
-  if (seconds < 120 * 60) return `${Math.round(seconds / 60)} min`
-  return seconds < 48 * 3600 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86_400)} days`
-}
 
 const header = ["NAME", "ADDRESSES", "MEMORY", "USED", "INSTANCES", "LAST REPORT", "STATUS"]
 

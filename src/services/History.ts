@@ -20,6 +20,8 @@ export interface StepEntry {
   readonly operationName: string
   readonly step: string
   readonly attempt: number
+  /** How often this attempt was begun: more than once where a taskmanager left in the middle, and another took it up. */
+  readonly begun: number
   readonly startedAt: Millis
   readonly endedAt: Millis | null
   readonly outcome: "running" | "done" | "failed" | "interrupted"
@@ -56,7 +58,10 @@ export class History extends Context.Service<
   History,
   {
     readonly report: (id: InstanceId, text: string) => Effect.Effect<void>
-    /** Opens a step's entry; its key closes it. The same step and attempt opened twice is one entry. */
+    /**
+     * Opens a step's entry; its key closes it. The same step and attempt begun again is one entry, which counts that; it
+     * is open again, with its new deadline, unless it was done or had failed.
+     */
     readonly stepStarted: (
       id: InstanceId,
       step: Pick<StepEntry, "operation" | "operationName" | "step" | "attempt" | "waitsFor" | "deadline">

@@ -592,6 +592,26 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
       })
     )
 
+    it.effect("counts how often a step was begun, and opens its line again if it had not ended by itself", () =>
+      Effect.gen(function* () {
+        const history = yield* History
+        const id = yield* create(aProject())
+        const key = { operation: operationId("build", uuid()), step: "s", attempt: 1 }
+        const started = { ...key, operationName: "build", waitsFor: "rain", deadline: 5 }
+        yield* history.stepStarted(id, started)
+        yield* history.stepEnded(id, { ...key, outcome: "interrupted", error: null, detail: null })
+        const [cutOff] = yield* history.list(id)
+        yield* history.stepStarted(id, { ...started, deadline: 9 })
+        expect(yield* history.list(id)).toEqual([
+          { ...cutOff, outcome: "running", waitsFor: "rain", endedAt: null, deadline: 9, begun: 2 }
+        ])
+        yield* history.stepEnded(id, { ...key, outcome: "done", error: null, detail: null })
+        const [done] = yield* history.list(id)
+        yield* history.stepStarted(id, started)
+        expect(yield* history.list(id)).toEqual([{ ...done, outcome: "done", begun: 3 }])
+      })
+    )
+
     it.effect("keeps an order's secrets until they are forgotten", () =>
       Effect.gen(function* () {
         const provisioning = yield* ProvisioningStore

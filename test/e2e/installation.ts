@@ -32,6 +32,14 @@ export interface Surroundings {
   readonly env?: Readonly<Record<string, string>>
 }
 
+/** Of a role there may be more than one; those of a number are further taskmanagers, with ports of their own. */
+export type Member = Role | "taskmanager-2" | "taskmanager-3"
+
+const roleOf = (member: Member): Role =>
+  member === "taskmanager-2" || member === "taskmanager-3" ? "taskmanager" : member
+
+type Ports = Readonly<Record<Member | "rest" | "cluster" | "cluster-2" | "cluster-3", number>>
+
 interface Process {
   readonly child: ChildProcess
   output: string
@@ -42,12 +50,12 @@ export class Installation extends Api {
   readonly file = join(this.folder, "coffer.toml")
   readonly #token = randomBytes(24).toString("base64url")
   override readonly headers = { "X-Auth-Token": this.#token }
-  readonly #processes = new Map<Role, Process>()
-  readonly #ports: Readonly<Record<Role | "rest" | "cluster", number>>
+  readonly #processes = new Map<Member, Process>()
+  readonly #ports: Ports
   readonly #env: Readonly<Record<string, string>>
   readonly #runtime: Surroundings["runtime"]
 
-  private constructor(ports: Readonly<Record<Role | "rest" | "cluster", number>>, surroundings: Surroundings) {
+  private constructor(ports: Ports, surroundings: Surroundings) {
     super()
     fs.chmodSync(this.folder, 0o755)
     this.#ports = ports
@@ -73,20 +81,44 @@ export class Installation extends Api {
   }
 
   static async make(surroundings: Surroundings): Promise<Installation> {
-    const [api, taskmanager, conductor, guestagent, rest, cluster] = await Promise.all(
-      Array.from({ length: 6 }, () => freePort())
-    )
-    const ports = { api, taskmanager, conductor, guestagent, rest, cluster }
-    const made = Object.entries(ports).map(([name, port]) => [name, port ?? 0])
-    return new Installation(Object.fromEntries(made), surroundings)
+    const port = freePort
+    const ports: Ports = {
+      api: await port(),
+      taskmanager: await port(),
+      "taskmanager-2": await port(),
+      "taskmanager-3": await port(),
+      conductor: await port(),
+      guestagent: await port(),
+      rest: await port(),
+      cluster: await port(),
+      "cluster-2": await port(),
+      "cluster-3": await port()
+    }
+    return new Installation(ports, surroundings)
   }
 
   get url() {
     return `http://127.0.0.1:${this.#ports.rest}`
   }
 
-  outputOf(role: Role) {
-    return this.#processes.get(role)?.output ?? ""
+  outputOf(member: Member) {
+    return this.#processes.get(member)?.output ?? ""
+  }
+
+  /** Where the taskmanagers reach this one, as the database knows it. */
+  addressOf(member: "taskmanager" | "taskmanager-2" | "taskmanager-3") {
+    const port = { taskmanager: "cluster", "taskmanager-2": "cluster-2", "taskmanager-3": "cluster-3" } as const
+    return `127.0.0.1:${this.#ports[port[member]]}`
+  }
+
+  /** What a further taskmanager has of its own; all else it shares. */
+  #variables(member: Member): Readonly<Record<string, string>> {
+    if (member !== "taskmanager-2" && member !== "taskmanager-3") return {}
+    const port = { "taskmanager-2": "cluster-2", "taskmanager-3": "cluster-3" } as const
+    return {
+      COFFER_TASKMANAGER_PORT: String(this.#ports[port[member]]),
+      COFFER_HEALTH_TASKMANAGER_PORT: String(this.#ports[member])
+    }
   }
 
   /** Runs a command with this installation's configuration; fails when it does. */
@@ -107,20 +139,20 @@ export class Installation extends Api {
   }
 
   /** Starts it, and returns when it is healthy. */
-  async start(role: Role) {
-    const child = spawn(node, [...coffer, role, "--config", this.file], {
+  async start(member: Member) {
+    const child = spawn(node, [...coffer, roleOf(member), "--config", this.file], {
       detached: true,
-      env: { ...process.env, ...this.#env },
+      env: { ...process.env, ...this.#env, ...this.#variables(member) },
       stdio: ["ignore", "pipe", "pipe"]
     })
     const started: Process = { child, output: "" }
-    this.#processes.set(role, started)
+    this.#processes.set(member, started)
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (chunk: Buffer) => {
         started.output += chunk.toString()
       })
     }
-    await this.isHealthy(role)
+    await this.isHealthy(member)
   }
 
   async startAll() {
@@ -128,41 +160,51 @@ export class Installation extends Api {
   }
 
   /** What `/health` answers; null when nobody does. */
-  async health(role: Role): Promise<number | null> {
-    return fetch(`http://127.0.0.1:${this.#ports[role]}/health`).then(
+  async health(member: Member): Promise<number | null> {
+    return fetch(`http://127.0.0.1:${this.#ports[member]}/health`).then(
       ({ status }) => status,
       () => null
     )
   }
 
   /** Waits until it says that it can do its work. */
-  isHealthy(role: Role) {
+  isHealthy(member: Member) {
     return eventually(
-      `${role} is healthy`,
+      `${member} is healthy`,
       async () => {
-        const found = this.#processes.get(role)
+        const found = this.#processes.get(member)
         if (found !== undefined && found.child.exitCode !== null)
-          throw new Error(`${role} ended with ${found.child.exitCode}:\n${found.output}`)
-        return (await this.health(role)) === 200 ? true : null
+          throw new Error(`${member} ended with ${found.child.exitCode}:\n${found.output}`)
+        return (await this.health(member)) === 200 ? true : null
       },
       startWithin
     )
   }
 
-  async #end(role: Role, signal: NodeJS.Signals) {
-    const found = this.#processes.get(role)
+  async #end(member: Member, signal: NodeJS.Signals) {
+    const found = this.#processes.get(member)
     if (found === undefined || found.child.exitCode !== null || found.child.signalCode !== null) return null
     const ended = new Promise<number | null>((resolve) => found.child.once("exit", resolve))
     found.child.kill(signal)
     return ended
   }
 
-  stop(role: Role) {
-    return this.#end(role, "SIGTERM")
+  /** It stands still: its sockets stay open, and nobody answers there. */
+  freeze(member: Member) {
+    this.#processes.get(member)?.child.kill("SIGSTOP")
   }
 
-  kill(role: Role) {
-    return this.#end(role, "SIGKILL")
+  /** It goes on where it stood. Gives what it ends with, once it does. */
+  async thawed(member: Member) {
+    return this.#end(member, "SIGCONT")
+  }
+
+  stop(member: Member) {
+    return this.#end(member, "SIGTERM")
+  }
+
+  kill(member: Member) {
+    return this.#end(member, "SIGKILL")
   }
 
   readonly #clear = () => {
@@ -173,7 +215,7 @@ export class Installation extends Api {
   }
 
   async dispose() {
-    for (const role of roles) await this.kill(role)
+    for (const member of this.#processes.keys()) await this.kill(member)
     this.#clear()
     process.off("exit", this.#clear)
   }

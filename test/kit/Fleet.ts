@@ -10,6 +10,7 @@ import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
 import * as GuestHost from "../../src/layers/guesthost/GuestHost.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
+import * as MemoryOrders from "../../src/layers/memory/MemoryOrders.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { GuestAccess } from "../../src/services/GuestAccess.ts"
@@ -48,7 +49,7 @@ const access = Layer.effect(
   )
 )
 
-const compute = HostsCompute.layer({ command: null, queues: "durable" })
+const compute = HostsCompute.layer({ command: null, queues: "durable" }).pipe(Layer.provide(MemoryOrders.layer))
 
 const layer = World.controlPlane(Layer.merge(compute, access)).pipe(
   Layer.provideMerge(

@@ -7,6 +7,7 @@ import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
 import { Fabric, type FabricError } from "../../services/Fabric.ts"
 import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
+import { Orders } from "../../services/Orders.ts"
 import { isCommandHost } from "../../services/Placing.ts"
 import * as CommandCompute from "./CommandCompute.ts"
 
@@ -24,6 +25,7 @@ const unreachable = (error: FabricError) =>
 const make = Effect.gen(function* () {
   const fabric = yield* Fabric
   const command = yield* CommandCompute.CommandCompute
+  const orders = yield* Orders
   const askHost = (name: string) => fabric.client(guestHostTopic(name), GuestHostApi)
 
   return Compute.of({
@@ -34,12 +36,15 @@ const make = Effect.gen(function* () {
       return yield* Effect.mapError(askHost(host).is_free({ address, port }), unreachable)
     }),
     ensure: Effect.fn("HostsCompute.ensure")(function* (spec, link) {
+      // Also for the program: who draws a number has not been replaced.
+      const order = yield* orders.next
       if (spec.agent === "trove") return yield* command.ensure(spec, link)
-      yield* Effect.catchTag(askHost(spec.host).ensure({ spec, link }), "FabricError", unreachable)
+      yield* Effect.catchTag(askHost(spec.host).ensure({ spec, link, order }), "FabricError", unreachable)
     }),
     destroy: Effect.fn("HostsCompute.destroy")(function* (id, host) {
+      const order = yield* orders.next
       if (isCommandHost(host)) return yield* command.destroy(id)
-      yield* Effect.catchTag(askHost(host).destroy({ instance_id: id }), "FabricError", unreachable)
+      yield* Effect.catchTag(askHost(host).destroy({ instance_id: id, order }), "FabricError", unreachable)
     })
   })
 })
@@ -50,7 +55,7 @@ export interface Settings {
   readonly queues: CommandCompute.Settings["queues"]
 }
 
-export const layer = ({ command, queues }: Settings): Layer.Layer<Compute, never, Fabric> =>
+export const layer = ({ command, queues }: Settings): Layer.Layer<Compute, never, Fabric | Orders> =>
   Layer.effect(Compute, make).pipe(
     Layer.provide(command === null ? CommandCompute.none : CommandCompute.layer({ command, queues }))
   )

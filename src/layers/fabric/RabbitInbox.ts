@@ -39,6 +39,7 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
   const repeats = new Repeats()
   let current: Settlements | null = null
   let lastTaken = clock.currentTimeMillisUnsafe()
+  let count = 0
   let inHand = 0
   let stopping = false
   const isStopping = () => stopping
@@ -72,6 +73,7 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
     lastTaken = clock.currentTimeMillisUnsafe()
     if (stopping) return giveBack(delivery)
     if (message.properties.headers?.[pingHeader] !== undefined) return ack(delivery)
+    count++
     const request = Envelope.readRequest(message.content)
     if (request instanceof Envelope.Unreadable) {
       Queue.offerUnsafe(jobs, { delivery, id: randomUUID(), run: buryUnproven(wire, topic, delivery, request.reason) })
@@ -118,6 +120,7 @@ export const makeInbox = Effect.fnUntraced(function* <R extends Rpc.Any>(
     onChannel,
     giveBackWaiting,
     lastTaken: () => lastTaken,
+    count: () => count,
     isIdle: () => inHand === 0,
     isStopping,
     stop: () => {

@@ -35,6 +35,8 @@ export interface Liveness {
   readonly topic: string
   /** By the clock, in milliseconds. */
   readonly lastTaken: () => number
+  /** How many it has taken, but for those that it sent to itself. */
+  readonly count: () => number
 }
 
 interface Consuming {
@@ -137,10 +139,10 @@ export const makeServer = (
     if (wire.restricted) {
       // It may not write to itself: that the broker counts it among the consumers must do.
       const lastConsuming = () => (isConsuming ? clock.currentTimeMillisUnsafe() : stoppedConsuming)
-      yield* onServe({ topic, lastTaken: lastConsuming })
+      yield* onServe({ topic, lastTaken: lastConsuming, count: inbox.count })
     } else {
       yield* Effect.forkScoped(pingItself(wire, topic))
-      yield* onServe({ topic, lastTaken: inbox.lastTaken })
+      yield* onServe({ topic, lastTaken: inbox.lastTaken, count: inbox.count })
     }
 
     // Runs before the fibers above are interrupted: nothing new is taken, and what is in hand is finished.

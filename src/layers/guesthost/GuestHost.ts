@@ -12,6 +12,7 @@ import { hostReportInterval } from "../../services/GuestHostDirectory.ts"
 import { InstanceId } from "../../services/Ids.ts"
 import { hostProblem } from "../../services/Placing.ts"
 import { HostFitness } from "../embedded/HostFitness.ts"
+import * as NewestOrders from "./NewestOrders.ts"
 
 export interface Options {
   /** What this host is called; no other may be called so. */
@@ -33,6 +34,13 @@ export class GuestHostInvalid extends Schema.TaggedError<GuestHostInvalid>()("Gu
 
 const refuse = (detail: string) =>
   new ComputeError({ message: "The machine of the database refused what it was asked.", detail, transient: false })
+
+/** Whoever gave it was replaced, or has asked again: nobody waits for this one. */
+const tooLate = new ComputeError({
+  message: "The machine of the database was asked something newer meanwhile.",
+  detail: "a newer order for the same server has come since",
+  transient: true
+})
 
 const isHostName = Schema.is(HostName)
 const isInstanceId = Schema.is(InstanceId)
@@ -62,18 +70,24 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
   const compute = yield* Compute
   // A removal waits for what makes the same server, also if nobody waits for that any more: nothing comes back.
   const locks = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) })
-  const inTurn = (id: string, work: Effect.Effect<void, ComputeError>) =>
-    Effect.scoped(Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(work)))
+  const newest = NewestOrders.make()
+  const inTurn = (id: string, order: number | undefined, work: Effect.Effect<void, ComputeError>) =>
+    Effect.suspend(() => {
+      if (order === undefined) return Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(work))
+      newest.hear(id, order)
+      const ifNewest = Effect.suspend(() => (newest.isLate(id, order) ? Effect.fail(tooLate) : work))
+      return Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(ifNewest))
+    }).pipe(Effect.scoped)
 
   yield* fabric.serve(guestHostTopic(name), GuestHostApi, {
-    ensure: Effect.fnUntraced(function* ({ link, spec }) {
+    ensure: Effect.fnUntraced(function* ({ link, order, spec }) {
       if (spec.host !== name) return yield* refuse(`${name} was asked for a server of ${spec.host}`)
       if (!isInstanceId(spec.instanceId)) return yield* refuse("no instance id")
-      yield* inTurn(spec.instanceId, compute.ensure(spec, link))
+      yield* inTurn(spec.instanceId, order, compute.ensure(spec, link))
     }),
-    destroy: Effect.fnUntraced(function* ({ instance_id: id }) {
+    destroy: Effect.fnUntraced(function* ({ instance_id: id, order }) {
       if (!isInstanceId(id)) return yield* refuse("no instance id")
-      yield* inTurn(id, compute.destroy(id, name))
+      yield* inTurn(id, order, compute.destroy(id, name))
     }),
     is_free: ({ address, port }) => Effect.orDie(compute.isFree(name, address, port))
   })

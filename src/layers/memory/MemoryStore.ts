@@ -402,10 +402,16 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         const startedAt = yield* Clock.currentTimeMillis
         const key = stepKey(step)
         yield* change(id, (row) => {
-          if (row.history.some((line) => line.key === key)) return
-          row.history.push({
-            key,
-            entry: { kind: "step", ...step, startedAt, endedAt: null, outcome: "running", error: null, detail: null }
+          const opened = { ...step, endedAt: null, outcome: "running", error: null, detail: null } as const
+          if (!row.history.some((line) => line.key === key)) {
+            row.history.push({ key, entry: { kind: "step", ...opened, begun: 1, startedAt } })
+            return
+          }
+          row.history = row.history.map((line) => {
+            if (line.key !== key || line.entry.kind !== "step") return line
+            const { begun, outcome } = line.entry
+            const isOpen = outcome === "running" || outcome === "interrupted"
+            return { ...line, entry: { ...line.entry, ...(isOpen ? opened : {}), begun: begun + 1 } }
           })
         })
       }),

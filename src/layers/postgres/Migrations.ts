@@ -2,7 +2,7 @@
  * The control plane's tables. One writer for each: `instances`, `quota*`, `roots` the api; `lifecycles`,
  * `history`, `addresses`, `guest_keys` the actors; `observations`, `*_reports`, `reports_seen`, `guest_hosts` the
  * conductor, but for how far the addresses of a host have gone round, which is the actors'. `mailbox` is how the api
- * and the operations speak to an actor.
+ * and the operations speak to an actor; in `taskmanagers` each taskmanager tells of itself.
  */
 import { PgMigrator } from "@effect/sql-pg"
 import { Effect } from "effect"
@@ -159,7 +159,27 @@ const setAside = Effect.gen(function* () {
   yield* sql`CREATE INDEX mailbox_set_aside ON mailbox (instance) WHERE set_aside IS NOT NULL`
 })
 
-const migrations = { "0001_control_plane": controlPlane, "0002_many_hosts": manyHosts, "0003_set_aside": setAside }
+/** Many taskmanagers: the numbers of their orders, and what each tells of itself. */
+const manyTaskmanagers = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE SEQUENCE orders`
+  yield* sql`
+    CREATE TABLE taskmanagers (
+      address text PRIMARY KEY,
+      reported timestamptz NOT NULL,
+      started timestamptz NOT NULL,
+      actors int NOT NULL,
+      consumed int NOT NULL,
+      taken timestamptz NOT NULL
+    )`
+})
+
+const migrations = {
+  "0001_control_plane": controlPlane,
+  "0002_many_hosts": manyHosts,
+  "0003_set_aside": setAside,
+  "0004_many_taskmanagers": manyTaskmanagers
+}
 
 /** The version of the tables that this release needs. */
 export const newest = Object.keys(migrations).length

@@ -20,6 +20,7 @@ const EntryColumn = Schema.Union([
     operationName: Schema.String,
     step: Schema.String,
     attempt: Schema.Int,
+    begun: Schema.Int.pipe(Schema.withDecodingDefaultKey(Effect.succeed(1))),
     startedAt: Schema.Number,
     endedAt: Schema.NullOr(Schema.Number),
     outcome: Schema.Literals(["running", "done", "failed", "interrupted"]),
@@ -65,6 +66,7 @@ const make = Effect.gen(function* () {
       const entry: StepEntry = {
         kind: "step",
         ...step,
+        begun: 1,
         startedAt,
         endedAt: null,
         outcome: "running",
@@ -74,7 +76,10 @@ const make = Effect.gen(function* () {
       yield* died(sql`
         INSERT INTO history (instance, key, entry)
         VALUES (${id}, ${stepKey(step)}, ${toJson(entry)}::jsonb)
-        ON CONFLICT (instance, key) DO NOTHING`)
+        ON CONFLICT (instance, key) DO UPDATE SET entry = history.entry
+          || CASE WHEN history.entry ->> 'outcome' IN ('running', 'interrupted')
+            THEN excluded.entry - 'startedAt' ELSE '{}' END
+          || jsonb_build_object('begun', coalesce((history.entry ->> 'begun')::int, 1) + 1)`)
     }),
     stepEnded: Effect.fnUntraced(function* (id, step) {
       const ended = {

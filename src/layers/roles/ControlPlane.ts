@@ -24,8 +24,8 @@ export type ControlRole = Exclude<Role, "guestagent">
 /** What all three require. */
 type Config = ConfigurationOf<"taskmanager"> & ConfigurationOf<"conductor">
 
-/** The store, whose tables are of this release, and the keys of all guests. */
-export const store = (config: Config, role: ControlRole) =>
+/** The store, whose tables are of this release, and the keys of all guests; its sessions have this name. */
+export const store = (config: Config, role: ControlRole, session = `coffer ${role}`) =>
   Layer.mergeAll(
     PgInstances.layer,
     PgLifecycles.layer,
@@ -36,7 +36,7 @@ export const store = (config: Config, role: ControlRole) =>
   ).pipe(
     Layer.provide(AesSecretBox.layer(config.secrets.key)),
     Layer.provide(Layer.effectDiscard(SchemaVersion.check)),
-    Layer.provideMerge(PgPool.layer(config.database.url, `coffer ${role}`)),
+    Layer.provideMerge(PgPool.layer(config.database.url, session)),
     Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
   )
 

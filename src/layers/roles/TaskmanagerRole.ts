@@ -1,7 +1,5 @@
 /** `coffer taskmanager`: the actors. Any number of them share the instances, by way of the database. */
-import { NodeClusterSocket } from "@effect/platform-node"
-import { Duration, Layer, Option } from "effect"
-import { ClusterWorkflowEngine, RunnerAddress } from "effect/cluster"
+import { Duration, Layer } from "effect"
 import * as BuildInstance from "../../actors/BuildInstance.ts"
 import * as DeleteInstance from "../../actors/DeleteInstance.ts"
 import * as InstanceActor from "../../actors/InstanceActor.ts"
@@ -9,34 +7,22 @@ import * as RestartInstance from "../../actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../actors/Taskmanager.ts"
 import { commandHost } from "../../services/Placing.ts"
+import * as Cluster from "../cluster/Cluster.ts"
+import { sessionName } from "../cluster/Lease.ts"
+import * as Report from "../cluster/Report.ts"
+import * as Tenure from "../cluster/Tenure.ts"
 import * as HostsCompute from "../compute/HostsCompute.ts"
 import { type ConfigurationOf, healthAddress } from "../config/Configuration.ts"
 import * as Health from "../Health.ts"
 import * as Metrics from "../Metrics.ts"
 import * as ClusterPruning from "../postgres/ClusterPruning.ts"
+import * as PgOrders from "../postgres/PgOrders.ts"
 import * as PgPlacements from "../postgres/PgPlacements.ts"
 import * as Checks from "./Checks.ts"
 import * as ControlPlane from "./ControlPlane.ts"
 import * as GuestAccess from "./GuestAccess.ts"
 
 type Config = ConfigurationOf<"taskmanager">
-
-/** How long a stop waits for the step in flight; what it cuts off is run again by another, or at the next start. */
-const terminationTimeout = Duration.seconds(5)
-
-/** Taskmanagers find each other in the database, and speak to each other at these addresses. */
-const cluster = ({ taskmanager: { host, port } }: Config) =>
-  ClusterWorkflowEngine.layer.pipe(
-    Layer.provideMerge(
-      NodeClusterSocket.layer({
-        shardingConfig: {
-          runnerAddress: Option.some(RunnerAddress.make(host, port)),
-          maxResidentEntities: "unbounded",
-          entityTerminationTimeout: terminationTimeout
-        }
-      })
-    )
-  )
 
 const settings = ({ build_deadline, restart_deadline, delete_deadline, deleted_retention }: Config["taskmanager"]) =>
   Layer.mergeAll(
@@ -49,23 +35,26 @@ const settings = ({ build_deadline, restart_deadline, delete_deadline, deleted_r
   )
 
 export const layer = (config: Config) => {
+  const address = Cluster.addressOf(config.taskmanager)
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
   return Taskmanager.layer.pipe(
     Layer.provideMerge(InstanceActor.layer),
     Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer]),
-    Layer.provide([Metrics.layer, ClusterPruning.layer]),
+    Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("taskmanager")),
     Layer.provide(HostsCompute.layer({ command: compute_command ?? null, queues: config.broker.queues })),
+    Layer.provide(PgOrders.layer),
     Layer.provide(
       PgPlacements.layer(compute_command_addresses === undefined ? [] : [commandHost(compute_command_addresses)])
     ),
     Layer.provide(GuestAccess.layer(config)),
     Layer.provide(ControlPlane.catalog(config)),
-    Layer.provide(cluster(config)),
+    Layer.provide(Cluster.layer(config.taskmanager)),
     Layer.provide(ControlPlane.fabric(config, "taskmanager")),
-    Layer.provide(ControlPlane.store(config, "taskmanager")),
+    Layer.provide(ControlPlane.store(config, "taskmanager", sessionName(address))),
+    Layer.provide(Tenure.layer),
     Layer.provide(settings(config.taskmanager)),
     Layer.provide(
       ControlPlane.variables({ COFFER_WORKFLOW_RETENTION: `${Duration.toMillis(workflow_retention)} millis` })

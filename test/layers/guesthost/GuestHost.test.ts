@@ -8,6 +8,7 @@ import * as HostsCompute from "../../../src/layers/compute/HostsCompute.ts"
 import { HostFitness } from "../../../src/layers/embedded/HostFitness.ts"
 import * as InProcessFabric from "../../../src/layers/fabric/InProcessFabric.ts"
 import * as GuestHost from "../../../src/layers/guesthost/GuestHost.ts"
+import * as MemoryOrders from "../../../src/layers/memory/MemoryOrders.ts"
 import { Compute, ComputeError } from "../../../src/services/Compute.ts"
 import { ConductorApi, conductorTopic } from "../../../src/services/ConductorApi.ts"
 import { Fabric } from "../../../src/services/Fabric.ts"
@@ -62,7 +63,7 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
         host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric), fitness]))
       )
       const asking = HostsCompute.layer({ command: null, queues: "durable" })
-      const built = yield* Layer.build(asking.pipe(Layer.provide(Layer.succeed(Fabric, fabric))))
+      const built = yield* Layer.build(asking.pipe(Layer.provide([Layer.succeed(Fabric, fabric), MemoryOrders.layer])))
       yield* body({ log, faults, told, compute: Context.get(built, Compute), fabric })
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
   })
@@ -194,4 +195,40 @@ test("knows the ports that the agents' managers listen on", ({ compute }) =>
     for (const { datastores, port } of [PostgresManager, MariadbManager]) {
       for (const datastore of datastores) assert.strictEqual(compute.portOf(datastore), port)
     }
+  }))
+
+test("carries out no order that comes after a newer one for the same server", ({ fabric, log }) =>
+  Effect.gen(function* () {
+    const host = fabric.client(guestHostTopic("alpha"), GuestHostApi)
+    yield* host.ensure({ spec: specOf(one), link: null, order: 5 })
+    yield* host.destroy({ instance_id: one, order: 7 })
+    const error = yield* Effect.flip(host.ensure({ spec: specOf(one), link: null, order: 6 }))
+    assert.strictEqual(error.message, "The machine of the database was asked something newer meanwhile.")
+    // Again the newest, as the broker may bring it; another server; and a taskmanager that knows of no numbers.
+    yield* host.destroy({ instance_id: one, order: 7 })
+    yield* host.ensure({ spec: specOf(other), link: null, order: 6 })
+    yield* host.ensure({ spec: specOf(other), link: null })
+    assert.deepEqual(
+      log.filter((line) => line.endsWith("ends")),
+      ["ensure 1 ends", "destroy 1 alpha ends", "destroy 1 alpha ends", "ensure 2 ends", "ensure 2 ends"]
+    )
+  }))
+
+test("carries out no order that a newer one has overtaken while it waited", ({ compute, fabric, faults, log }) =>
+  Effect.gen(function* () {
+    const gate = yield* Deferred.make<void>()
+    faults.before = Deferred.await(gate)
+    const host = fabric.client(guestHostTopic("alpha"), GuestHostApi)
+    const first = yield* Effect.forkChild(compute.ensure(specOf(one), null), { startImmediately: true })
+    yield* Effect.repeat(Effect.yieldNow, { until: () => log.length === 1 })
+    const second = yield* Effect.forkChild(Effect.flip(host.ensure({ spec: specOf(one), link: null, order: 2 })), {
+      startImmediately: true
+    })
+    const third = yield* Effect.forkChild(host.destroy({ instance_id: one, order: 3 }), { startImmediately: true })
+    yield* TestClock.adjust("1 second")
+    yield* Deferred.succeed(gate, undefined)
+    yield* Fiber.join(first)
+    yield* Fiber.join(third)
+    assert.include((yield* Fiber.join(second)).message, "newer")
+    assert.deepEqual(log, ["ensure 1 begins", "ensure 1 ends", "destroy 1 alpha begins", "destroy 1 alpha ends"])
   }))
