@@ -18,7 +18,7 @@ import { troveOrder } from "../services/TroveOrders.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { insist, noted, Operation, StepFailure, step, takeBack } from "./Operation.ts"
+import { insist, noted, notedEnd, Operation, StepFailure, step, takeBack } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
 
 export const BuildInstance = Workflow.make("BuildInstance", {
@@ -167,7 +167,7 @@ const closeWait = (
   outcome: "done" | "failed" | "interrupted",
   failure: StepFailure | null
 ) =>
-  noted(
+  notedEnd(
     Effect.flatMap(History, (history) =>
       history.stepEnded(instance, {
         ...waitKey(operation),
