@@ -45,6 +45,10 @@ const endTries = 15
 export const notedEnd = <A, E, R>(line: Effect.Effect<A, E, R>) =>
   noted(Effect.retry(Effect.sandbox(line), { times: endTries, schedule: Schedule.spaced("2 seconds") }))
 
+/** Whatever of the operation a process that died has left open in the history is closed. */
+export const operationEnded = ({ instance, operation }: Operation) =>
+  notedEnd(Effect.flatMap(History, (history) => history.operationEnded(instance, operation)))
+
 /** A bug, or a store that is away for a moment: what the step was about is not lost, it is tried again. */
 const dyingIsTransient = <A, R>(effect: Effect.Effect<A, StepFailure, R>) =>
   Effect.catchCause(effect, (cause) =>

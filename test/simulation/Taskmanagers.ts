@@ -108,7 +108,15 @@ export const make = (universe: Universe, name: string, port: number) => {
     const troubled = FaultyServices.troubled({ faults, outage, now: () => time.now, who: name })
     const world = FaultyServices.world(
       yield* Effect.context<Shared>(),
-      (_, isStore) => (call, effect) => mortal(call, isStore ? troubled(call, effect) : effect)
+      (_, isStore) => (call, effect) =>
+        mortal(
+          call,
+          call === "Lifecycles.load" && faults.strikes("turn dies", name)
+            ? Effect.die("the turn met a bug")
+            : isStore
+              ? troubled(call, effect)
+              : effect
+        )
     )
     member.sharding = yield* start(universe, party, address).pipe(
       Effect.provideContext(Context.merge(world, references))

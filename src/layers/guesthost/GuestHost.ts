@@ -34,6 +34,9 @@ export class GuestHostInvalid extends Schema.TaggedError<GuestHostInvalid>()("Gu
 const refuse = (detail: string) =>
   new ComputeError({ message: "The machine of the database refused what it was asked.", detail, transient: false })
 
+/** How many servers that were removed are remembered. */
+const maxGone = 10_000
+
 const isHostName = Schema.is(HostName)
 const isInstanceId = Schema.is(InstanceId)
 
@@ -65,14 +68,28 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
   const inTurn = (id: string, work: Effect.Effect<void, ComputeError>) =>
     Effect.scoped(Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(work)))
 
+  /**
+   * Servers that were removed. Ids are used once: one of these is asked for again only by a message or a process that
+   * was held up, and nobody would remove what it made.
+   */
+  const gone = new Set<string>()
+  const remember = (id: string) => {
+    gone.add(id)
+    for (const oldest of gone) if (gone.size > maxGone) gone.delete(oldest)
+  }
+
   yield* fabric.serve(guestHostTopic(name), GuestHostApi, {
     ensure: Effect.fnUntraced(function* ({ link, spec }) {
       if (spec.host !== name) return yield* refuse(`${name} was asked for a server of ${spec.host}`)
       if (!isInstanceId(spec.instanceId)) return yield* refuse("no instance id")
-      yield* inTurn(spec.instanceId, compute.ensure(spec, link))
+      const wanted = Effect.suspend(() =>
+        gone.has(spec.instanceId) ? refuse(`${spec.instanceId} was removed`) : compute.ensure(spec, link)
+      )
+      yield* inTurn(spec.instanceId, wanted)
     }),
     destroy: Effect.fnUntraced(function* ({ instance_id: id }) {
       if (!isInstanceId(id)) return yield* refuse("no instance id")
+      remember(id)
       yield* inTurn(id, compute.destroy(id, name))
     }),
     is_free: ({ address, port }) => Effect.orDie(compute.isFree(name, address, port))
