@@ -22,12 +22,15 @@ const limits = { instances: 2, volumes: 4 }
 
 export const tenants = ["one", "two"].map((name) => ProjectId.make(name))
 
+/** The database that is to be in each instance. */
+export const ordered = "shop"
+
 const order = (name: string) => ({
   name,
   flavor: "1",
   volume: { size: 1, type: null },
   datastore: { type: null, version: null, versionNumber: null },
-  provisioning: { databases: [{ name: "shop" }], users: [] },
+  provisioning: { databases: [{ name: ordered }], users: [] },
   access: null,
   region: null
 })

@@ -45,8 +45,8 @@ export const catalog = {
   "answer is lost": { chance: 0.08, most: 6 },
   "broker is away": { chance: 0.1, most: 2 },
   "turn dies": { chance: 0.01, most: 3 },
-  "taskmanager is killed": { chance: 0.0015, most: 3 },
-  "taskmanager freezes": { chance: 0.001, most: 2 }
+  "taskmanager is killed": { chance: 0.0006, most: 3 },
+  "taskmanager freezes": { chance: 0.0006, most: 3 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog
@@ -86,11 +86,11 @@ export class Faults {
     return this.#stopped
   }
 
-  /** Whether this goes wrong here and now; it is counted, and told. */
-  strikes(kind: FaultKind, where: string): boolean {
+  /** Whether this goes wrong here and now, so many times as likely as usual; it is counted, and told. */
+  strikes(kind: FaultKind, where: string, times = 1): boolean {
     if (this.#stopped || !this.#known.has(kind)) return false
     const { chance, most } = catalog[kind]
-    if (!this.#dice(kind).chance(chance)) return false
+    if (!this.#dice(kind).chance(chance * times)) return false
     const count = (this.counts.get(kind) ?? 0) + 1
     if (count > most) return false
     this.counts.set(kind, count)

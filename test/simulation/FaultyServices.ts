@@ -81,7 +81,10 @@ export const troubled =
       if (strikes("store fails before")) return died(call, "did nothing")
       if (strikes("store refuses to serialize")) return died(call, "could not serialize access")
       if (strikes("store fails after")) return Effect.andThen(effect, died(call, "was not heard"))
-      if (strikes("store is slow")) return Effect.delay(effect, faults.lasts("store is slow", 50, 8_000))
+      if (strikes("store is slow")) {
+        const pause = Effect.sleep(faults.lasts("store is slow", 50, 8_000))
+        return faults.lasts("store is slow", 0, 1) === 0 ? Effect.andThen(pause, effect) : Effect.tap(effect, pause)
+      }
       return effect
     })
 

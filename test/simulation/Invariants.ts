@@ -12,7 +12,7 @@ import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { amountOf, Quotas, resources } from "../../src/services/Quotas.ts"
 import { heartbeatExpiry, operatingStatusOf } from "../../src/services/Status.ts"
-import { tenants } from "./Clients.ts"
+import { ordered, tenants } from "./Clients.ts"
 import type { Machine } from "./Machines.ts"
 import { longestFreeze } from "./Taskmanagers.ts"
 import type { Universe } from "./Universe.ts"
@@ -85,6 +85,12 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (made > 1) witness.wrong(`${shortOf(desired.id)} was initialised ${made} times`)
     }
   })
+
+  // What was ordered is there when it is said to be, though its server may have stopped since.
+  witness.onActive = (id) => {
+    const isMade = serverOf(id)?.databases.has(ordered) === true
+    if (!isMade) witness.wrong(`${shortOf(id)} is said to be ready, and what was ordered is not there`)
+  }
 
   /** At every moment. */
   const always = Effect.all([quotas, health, wakeUps, single], { discard: true })

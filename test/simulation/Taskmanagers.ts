@@ -21,6 +21,14 @@ export const deadlines = {
 /** Milliseconds that a taskmanager stands still at the most: longer than its lease. */
 export const longestFreeze = 90_000
 
+/** Calls that are made all the time and change nothing, and those of which it matters most who makes them, and when. */
+const idle =
+  /^(Lifecycles\.(overdue|underWay|load|prune)|Observations\.(silentSince|get)|MemoryDriver\.(unprocessed|replies|reset))/
+const decisive = /^(Lifecycles\.commit|Placements\.|GuestAccess\.)/
+
+/** How many times as likely it is that a call is the last, or the one before a long sleep. */
+const weightOf = (call: string) => (idle.test(call) ? 1 : decisive.test(call) ? 80 : 15)
+
 const start = Effect.fnUntraced(function* (universe: Universe, party: Party, address: RunnerAddress.RunnerAddress) {
   const { broker, leases, number, secureRandom } = universe
   const generator = Layer.effect(
@@ -76,13 +84,14 @@ export const make = (universe: Universe, name: string, port: number) => {
   const reviveAfter = (millis: number) => time.after(millis, () => universe.run(boot))
 
   const strike = (call: string) => {
-    if (faults.strikes("taskmanager is killed", `${name} ${call}`)) {
+    const times = weightOf(call)
+    if (faults.strikes("taskmanager is killed", `${name} ${call}`, times)) {
       kill(call)
       reviveAfter(faults.lasts("taskmanager is killed", 500, 60_000))
-    } else if (life.held === null && faults.strikes("taskmanager freezes", `${name} ${call}`)) {
+    } else if (life.held === null && faults.strikes("taskmanager freezes", `${name} ${call}`, times)) {
       const frozen = life
       frozen.held = []
-      time.after(faults.lasts("taskmanager freezes", 2_000, longestFreeze), () => {
+      time.after(faults.lasts("taskmanager freezes", 10_000, longestFreeze), () => {
         if (frozen.over) return
         story.tell("fault", `${name} goes on`)
         thaw(frozen)

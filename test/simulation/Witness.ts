@@ -32,6 +32,8 @@ export class Witness {
   /** Who may enter the fabric. */
   readonly admitted = new Set<string>()
   readonly violations: Array<string> = []
+  /** What is looked at when an instance is said to be ready. Machines are made later. */
+  onActive: (id: InstanceId) => void = () => {}
   readonly #story: Story
 
   constructor(story: Story) {
@@ -64,6 +66,7 @@ export class Witness {
       }
       this.#story.tell("life", `${short} ${from} → ${to}: ${because}`)
     }
+    if (known.state._tag === "Building" && commit.state._tag === "Active") this.onActive(id)
     known.state = commit.state
   }
 

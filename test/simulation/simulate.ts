@@ -59,7 +59,7 @@ export const simulate = async (seed: number): Promise<Verdict> => {
       Machines.make(universe, name, `10.${n + 1}.0.0/28`)
     )
   )
-  const taskmanagers = Array.from({ length: dice.between(1, 2) }, (_, n) =>
+  const taskmanagers = Array.from({ length: dice.pick([1, 2, 2]) }, (_, n) =>
     Taskmanagers.make(universe, `taskmanager-${n + 1}`, n + 1)
   )
   const clients = await inWorld(Clients.make(universe))
