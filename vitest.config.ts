@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/{actors,cli,config,http,kit,services}/**/*.test.ts"],
+          include: ["test/{actors,cli,config,http,kit,services,simulation}/**/*.test.ts"],
           testTimeout: 30_000
         }
       },

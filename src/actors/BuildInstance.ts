@@ -18,7 +18,7 @@ import { troveOrder } from "../services/TroveOrders.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { insist, noted, Operation, StepFailure, step, takeBack } from "./Operation.ts"
+import { insist, noted, notedEnd, Operation, operationEnded, StepFailure, step, takeBack } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
 
 export const BuildInstance = Workflow.make("BuildInstance", {
@@ -31,6 +31,8 @@ export const BuildInstance = Workflow.make("BuildInstance", {
 export const GuestVerdict = DurableDeferred.make("GuestVerdict", { error: StepFailure })
 
 const refuse = (message: string, detail = "") => new StepFailure({ message, detail, transient: false })
+
+const calledOff = refuse("The build was called off.")
 
 /** What to build, from the order and the catalog. */
 const planServer = Effect.fnUntraced(function* ({ instance }: Operation) {
@@ -88,7 +90,10 @@ const allocateAddress = (operation: Operation) =>
           times: Duration.toMillis(hostWait) / Duration.toMillis(hostPoll),
           schedule: Schedule.spaced(hostPoll)
         }),
-        Effect.mapError((error) => (error._tag === "ComputeError" ? asFailure(error) : noPlace(error)))
+        Effect.mapError((error) => {
+          if (error._tag === "PlaceUnwanted") return calledOff
+          return error._tag === "ComputeError" ? asFailure(error) : noPlace(error)
+        })
       )
       return { ...plan, ...placement }
     })
@@ -103,6 +108,8 @@ const createServer = (operation: Operation, spec: ServerSpec) =>
     deadline: Duration.minutes(2),
     // It gives nothing back: what the guest was granted is a secret, and the journal keeps what steps give.
     execute: Effect.gen(function* () {
+      // Another process may have taken it back since, where this one was held up.
+      if (yield* wasCalledOff(operation)) return yield* calledOff
       const link = yield* (yield* GuestAccess)
         .grant(operation.instance, spec.agent)
         .pipe(
@@ -149,7 +156,7 @@ const handOver = (operation: Operation, spec: ServerSpec) =>
         )
       yield* Effect.gen(function* () {
         // A delete need not wait for a guest that nobody wants any more.
-        if (yield* wasCalledOff(operation)) return yield* refuse("The build was called off.")
+        if (yield* wasCalledOff(operation)) return yield* calledOff
         return Option.exists(yield* observations.get(operation.instance), ({ status }) => status !== "new")
       }).pipe(Effect.repeat({ until: (begun) => begun, schedule: Schedule.spaced("20 millis") }))
     })
@@ -162,12 +169,8 @@ const wasCalledOff = Effect.fnUntraced(function* ({ instance, operation }: Opera
 
 const waitKey = (operation: OperationId) => ({ operation, step: "wait for the database", attempt: 1 })
 
-const closeWait = (
-  { instance, operation }: Operation,
-  outcome: "done" | "failed" | "interrupted",
-  failure: StepFailure | null
-) =>
-  noted(
+const closeWait = ({ instance, operation }: Operation, outcome: "done" | "failed", failure: StepFailure | null) =>
+  notedEnd(
     Effect.flatMap(History, (history) =>
       history.stepEnded(instance, {
         ...waitKey(operation),
@@ -210,7 +213,7 @@ export const layer = BuildInstance.toLayer(
       Effect.gen(function* () {
         // It may be called off, or lose its store, between its last word and its end.
         if (yield* insist(hasSucceeded(operation))) return
-        yield* closeWait(operation, "interrupted", null)
+        yield* operationEnded(operation)
         for (const { execute, name } of teardown(operation, "keep the order")) {
           // What leads to a thing that is still there is kept with it, for the delete to find.
           if (!(yield* takeBack(operation, { name, execute }))) break

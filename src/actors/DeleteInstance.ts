@@ -7,7 +7,7 @@ import { Workflow, type WorkflowEngine } from "effect/workflow"
 import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
-import { insist, Operation, StepFailure, step } from "./Operation.ts"
+import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
@@ -68,7 +68,9 @@ const callOff = (operation: Operation, previous: OperationId) =>
 
 export const layer = DeleteInstance.toLayer(
   Effect.fnUntraced(function* ({ previous, ...operation }) {
-    yield* Workflow.withCompensation(Effect.void, (_, cause) => insist(reportOutcome(operation, cause)))
+    yield* Workflow.withCompensation(Effect.void, (_, cause) =>
+      Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
+    )
     if (previous !== null) yield* callOff(operation, previous)
     for (const part of teardown(operation, "forget the order")) {
       yield* step(operation, { ...part, deadline: partDeadline, retries: 8 })

@@ -69,6 +69,17 @@ const pausing = (operation: Operation, attempt: number): Effect.Effect<void, Ste
 /** A line that could not be written must not decide what becomes of the step that it is about. */
 export const noted = <A, E, R>(line: Effect.Effect<A, E, R>) => Effect.ignoreCause(line, { log: "Warn" })
 
+/** How often the end of a line is tried to be written: for half a minute. What follows it needs the store as well. */
+const endTries = 15
+
+/** The end of a line: a step that was once told to run must not be told so for ever, for the store was away for a moment. */
+export const notedEnd = <A, E, R>(line: Effect.Effect<A, E, R>) =>
+  noted(Effect.retry(Effect.sandbox(line), { times: endTries, schedule: Schedule.spaced("2 seconds") }))
+
+/** Whatever of the operation a process that died has left open in the history is closed. */
+export const operationEnded = ({ instance, operation }: Operation) =>
+  notedEnd(Effect.flatMap(History, (history) => history.operationEnded(instance, operation)))
+
 /** A bug, or a store that is away for a moment: what the step was about is not lost, it is tried again. */
 const dyingIsTransient = <A, R>(effect: Effect.Effect<A, StepFailure, R>) =>
   Effect.catchCause(effect, (cause) =>
@@ -114,7 +125,7 @@ const recorded = <A, R>(
       })
     )
     const ended = (outcome: "done" | "failed" | "interrupted", failure: StepFailure | null) =>
-      noted(
+      notedEnd(
         history.stepEnded(operation.instance, {
           ...key,
           outcome,

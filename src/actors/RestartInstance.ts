@@ -10,7 +10,7 @@ import { Fabric, type FabricError } from "../services/Fabric.ts"
 import { GuestApi, type GuestRefusal, guestTopic } from "../services/GuestApi.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { insist, Operation, StepFailure, step } from "./Operation.ts"
+import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 
 export const RestartInstance = Workflow.make("RestartInstance", {
   payload: Operation,
@@ -81,7 +81,9 @@ const restartDatabase = (operation: Operation) =>
 
 export const layer = RestartInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
-    yield* Workflow.withCompensation(Effect.void, (_, cause) => insist(reportOutcome(operation, cause)))
+    yield* Workflow.withCompensation(Effect.void, (_, cause) =>
+      Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
+    )
     yield* restartDatabase(operation)
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
   })

@@ -5,7 +5,7 @@
 import { Duration, Effect } from "effect"
 import { Workflow } from "effect/workflow"
 import { reportOutcome } from "./InstanceMailbox.ts"
-import { insist, Operation, StepFailure, step } from "./Operation.ts"
+import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
 
 export const TakeBackInstance = Workflow.make("TakeBackInstance", {
@@ -16,7 +16,9 @@ export const TakeBackInstance = Workflow.make("TakeBackInstance", {
 
 export const layer = TakeBackInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
-    yield* Workflow.withCompensation(Effect.void, (_, cause) => insist(reportOutcome(operation, cause)))
+    yield* Workflow.withCompensation(Effect.void, (_, cause) =>
+      Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
+    )
     for (const part of teardown(operation, "keep the order")) {
       yield* step(operation, { ...part, deadline: Duration.minutes(2), retries: 4 })
     }

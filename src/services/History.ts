@@ -71,6 +71,8 @@ export class History extends Context.Service<
       id: InstanceId,
       step: Pick<StepEntry, "operation" | "step" | "attempt" | "outcome" | "error" | "detail">
     ) => Effect.Effect<void>
+    /** Closes, as interrupted, what is open still of an operation that ends: a process may have died in the middle. */
+    readonly operationEnded: (id: InstanceId, operation: OperationId) => Effect.Effect<void>
     /** Oldest first. */
     readonly list: (id: InstanceId) => Effect.Effect<ReadonlyArray<Entry>>
   }

@@ -39,6 +39,9 @@ export class NoHost extends Schema.TaggedError<NoHost>()("NoHost", {
   }
 }
 
+/** The instance is to have no place any more: its build was given up, or it is deleted. */
+export class PlaceUnwanted extends Schema.TaggedError<PlaceUnwanted>()("PlaceUnwanted", { id: Schema.String }) {}
+
 export class Placements extends Context.Service<
   Placements,
   {
@@ -49,7 +52,7 @@ export class Placements extends Context.Service<
     readonly ensure: (
       id: InstanceId,
       wanted: Wanted
-    ) => Effect.Effect<Placement, NoAddressLeft | NoHost | ComputeError, Compute>
+    ) => Effect.Effect<Placement, NoAddressLeft | NoHost | PlaceUnwanted | ComputeError, Compute>
     readonly find: (id: InstanceId) => Effect.Effect<Option.Option<Placement>>
     readonly release: (id: InstanceId) => Effect.Effect<void>
   }

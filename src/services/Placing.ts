@@ -8,7 +8,7 @@ import { Compute, type ComputeError } from "./Compute.ts"
 import type { AgentKind } from "./GuestAccess.ts"
 import { type HostReport, hostExpiry, type LiveHost } from "./GuestHostDirectory.ts"
 import type { InstanceId, Millis } from "./Ids.ts"
-import { NoAddressLeft, NoHost, type Placement, type Placements, type Wanted } from "./Placements.ts"
+import { NoAddressLeft, NoHost, type Placement, type Placements, PlaceUnwanted, type Wanted } from "./Placements.ts"
 
 /** How many addresses of a host are tried before it is given up: foreign listeners are few, or they take the range. */
 const maxTries = 64
@@ -59,6 +59,8 @@ export interface PlacementRows {
   readonly hosts: (since: Millis) => Effect.Effect<ReadonlyArray<HostRow>>
   /** Those of `addresses` that somebody owns on this host. */
   readonly owned: (host: string, addresses: ReadonlyArray<string>) => Effect.Effect<ReadonlyArray<string>>
+  /** Whether the instance is ordered or being built, which lasts until this turn is over. */
+  readonly isAwaited: (id: InstanceId) => Effect.Effect<boolean>
   /** The instance owns the place, yet to be confirmed, and the next search goes on at `nextAddress`. */
   readonly claim: (id: InstanceId, placement: Placement, nextAddress: number) => Effect.Effect<void>
   /** Nobody else listens there: the place is the instance's for good. False when it is its own no more. */
@@ -136,7 +138,11 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
   /** The place that it has, which may be yet to be confirmed, or the next one that may do. */
   const claimOrFind = Effect.fnUntraced(function* (id: InstanceId, wanted: Wanted, passedOver: PassedOver) {
     const mine = yield* rows.find(id)
-    if (Option.isNone(mine)) return yield* claimNext(id, wanted, passedOver)
+    if (Option.isNone(mine)) {
+      // Whoever was held up since its delete must not take what nobody would give back.
+      if (!(yield* rows.isAwaited(id))) return yield* new PlaceUnwanted({ id })
+      return yield* claimNext(id, wanted, passedOver)
+    }
     return { ...mine.value, range: mine.value.address, count: 1 }
   })
 

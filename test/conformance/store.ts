@@ -588,6 +588,16 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         yield* history.stepStarted(id, { ...started, ...odd })
         yield* history.stepEnded(id, { ...odd, outcome: "failed", error: "it printed \0 and \ud800", detail: null })
         expect((yield* history.list(id)).at(-1)).toMatchObject({ outcome: "failed", attempt: 2 })
+        const other = operationId("delete", uuid())
+        const open = { ...key, attempt: maxEntries + 1 }
+        yield* history.stepStarted(id, { ...started, ...open })
+        yield* history.stepStarted(id, { ...started, ...open, operation: other })
+        yield* history.operationEnded(id, key.operation)
+        expect((yield* history.list(id)).slice(-3)).toMatchObject([
+          { outcome: "failed", attempt: 2 },
+          { outcome: "interrupted", attempt: maxEntries + 1, waitsFor: null },
+          { outcome: "running", operation: other }
+        ])
         yield* history.report(InstanceId.make(uuid()), "of nobody")
       })
     )

@@ -9,36 +9,17 @@
  *     })))
  */
 
-import { NodeCrypto } from "@effect/platform-node"
 import { expect } from "@effect/vitest"
 import { Clock, Context, Duration, Effect, Layer, Option, Scope } from "effect"
-import {
-  ClusterWorkflowEngine,
-  MessageStorage,
-  RunnerHealth,
-  RunnerStorage,
-  Runners,
-  Sharding,
-  ShardingConfig,
-  Snowflake
-} from "effect/cluster"
+import { MessageStorage } from "effect/cluster"
 import { TestClock } from "effect/testing"
-import * as BuildInstance from "../../src/actors/BuildInstance.ts"
-import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
-import * as InstanceActor from "../../src/actors/InstanceActor.ts"
-import * as RestartInstance from "../../src/actors/RestartInstance.ts"
-import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
-import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import * as GuestLinks from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
 import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
-import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
 import type { Compute } from "../../src/services/Compute.ts"
-import * as Conductor from "../../src/services/Conductor.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import type { GuestAccess } from "../../src/services/GuestAccess.ts"
 import { type Entry, History } from "../../src/services/History.ts"
@@ -46,24 +27,12 @@ import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
+import * as ControlPlane from "./ControlPlane.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
 import * as InstantCrypto from "./InstantCrypto.ts"
 import * as Mortal from "./Mortal.ts"
 
 export const project = ProjectId.make("demo")
-
-const catalog = Catalog.of({
-  flavors: [{ id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 }],
-  datastores: [
-    {
-      id: "ds-1",
-      name: "postgresql",
-      defaultVersion: "v-1",
-      versions: [{ id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true }]
-    }
-  ],
-  defaultDatastore: "postgresql"
-})
 
 /** What outlives a process: the store, the cluster's messages, the guests' homes and their databases. */
 export const surviving = Layer.mergeAll(
@@ -74,48 +43,14 @@ export const surviving = Layer.mergeAll(
   InstantCrypto.layer
 )
 
-const cluster = ClusterWorkflowEngine.layer.pipe(
-  Layer.provideMerge(Sharding.layer),
-  Layer.provide(Runners.layerNoop),
-  Layer.provideMerge(
-    Layer.effect(
-      MessageStorage.MessageStorage,
-      Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) => MessageStorage.makeEncoded(encoded))
-    ).pipe(Layer.provide(Snowflake.layerGenerator))
-  ),
-  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-  Layer.provide(
-    ShardingConfig.layer({
-      entityTerminationTimeout: 0,
-      entityMessagePollInterval: Duration.millis(50),
-      shardsPerGroup: 4
-    })
-  ),
-  Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
-)
-
-/** Databases that are fake listen on no real address. */
-export const probe = Layer.effect(
-  PortProbe,
-  Effect.map(
-    FakeDatabases.FakeDatabases,
-    ({ occupied }) =>
-      (address: string) =>
-        Effect.sync(() => !occupied.has(address))
-  )
-)
+export const probe = ControlPlane.probe
 
 /** Taskmanager and conductor as one process, over some compute. */
 export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E, R>) =>
-  Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
-    Layer.provideMerge(InstanceActor.layer),
-    Layer.provideMerge(
-      Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer)
-    ),
+  ControlPlane.roles.pipe(
     Layer.provideMerge(compute),
     Layer.provideMerge(InProcessFabric.layer),
-    Layer.provideMerge(cluster),
-    Layer.provide(Layer.succeed(Catalog, catalog))
+    Layer.provideMerge(ControlPlane.cluster)
   )
 
 /** What a process is: it can die, and be built again over what survived. */

@@ -15,9 +15,14 @@ interface Host {
 export interface Places {
   readonly byInstance: Map<string, Placement>
   readonly ramOf: (id: string) => number
+  /** Whether it is ordered or being built. */
+  readonly isAwaited: (id: string) => boolean
 }
 
-export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: ReadonlyArray<StandingHost>) => {
+export const makeMemoryPlacements = (
+  { byInstance, isAwaited, ramOf }: Places,
+  standing: ReadonlyArray<StandingHost>
+) => {
   const hosts = new Map<string, Host>()
   for (const { addresses, name } of standing) {
     hosts.set(name, { addresses, memoryMb: 0, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
@@ -112,6 +117,7 @@ export const makeMemoryPlacements = ({ byInstance, ramOf }: Places, standing: Re
           Effect.sync(() => void (owns(id, place) && !confirmed.has(id) && byInstance.delete(id))),
         confirmed: (id) =>
           Effect.sync(() => (confirmed.has(id) ? Option.fromNullishOr(byInstance.get(id)) : Option.none())),
+        isAwaited: (id) => Effect.sync(() => isAwaited(id)),
         claim: (id, place, nextAddress) =>
           Effect.sync(() => {
             if (byInstance.has(id)) throw new Error(`${id} has a place already`)

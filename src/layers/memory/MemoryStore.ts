@@ -8,7 +8,7 @@ import { deadlineOf } from "../../actors/Lifecycle.ts"
 import { Lifecycles, type Mail, StaleGeneration } from "../../actors/Lifecycles.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
-import { type Entry, History, maxEntries, maxReports, stepKey } from "../../services/History.ts"
+import { type Entry, History, maxEntries, maxReports, type StepEntry, stepKey } from "../../services/History.ts"
 import { type InstanceId, OperationId, type ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
 import { maxBackupReports, Observations, type Written } from "../../services/Observations.ts"
@@ -75,6 +75,16 @@ interface Rows {
   provisioning: Provisioning | null
   root: "enabled" | "disabled" | "never"
 }
+
+/** Closes the steps that are meant and open still. */
+const closeSteps =
+  (isMeant: (entry: StepEntry, key: string | null) => boolean, end: Partial<StepEntry>) => (row: Rows) => {
+    row.history = row.history.map((line) =>
+      line.entry.kind === "step" && line.entry.outcome === "running" && isMeant(line.entry, line.key)
+        ? { ...line, entry: { ...line.entry, ...end } }
+        : line
+    )
+  }
 
 const make = (standing: ReadonlyArray<StandingHost>) =>
   Effect.sync(() => {
@@ -415,31 +425,25 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           })
         })
       }),
-      stepEnded: Effect.fnUntraced(function* (id, step) {
+      stepEnded: Effect.fnUntraced(function* (id, { detail, error, outcome, ...step }) {
         const endedAt = yield* Clock.currentTimeMillis
-        yield* change(id, (row) => {
-          row.history = row.history.map((line) =>
-            line.key === stepKey(step) && line.entry.kind === "step" && line.entry.outcome === "running"
-              ? {
-                  ...line,
-                  entry: {
-                    ...line.entry,
-                    endedAt,
-                    outcome: step.outcome,
-                    error: step.error,
-                    detail: step.detail,
-                    waitsFor: null
-                  }
-                }
-              : line
-          )
-        })
+        const isMeant = (_: StepEntry, key: string | null) => key === stepKey(step)
+        yield* change(id, closeSteps(isMeant, { endedAt, outcome, error, detail, waitsFor: null }))
+      }),
+      operationEnded: Effect.fnUntraced(function* (id, operation) {
+        const endedAt = yield* Clock.currentTimeMillis
+        const isMeant = (entry: StepEntry) => entry.operation === operation
+        yield* change(id, closeSteps(isMeant, { endedAt, outcome: "interrupted", waitsFor: null }))
       }),
       list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
     })
 
     const { directory, placements } = makeMemoryPlacements(
-      { byInstance: places, ramOf: (id) => rows.get(id)?.desired.ram ?? 0 },
+      {
+        byInstance: places,
+        ramOf: (id) => rows.get(id)?.desired.ram ?? 0,
+        isAwaited: (id) => ["New", "Building"].includes(rows.get(id)?.state._tag ?? "")
+      },
       standing
     )
 

@@ -93,6 +93,12 @@ const make = Effect.gen(function* () {
         UPDATE history SET entry = entry || ${toJson(ended)}::jsonb
         WHERE instance = ${id} AND key = ${stepKey(step)} AND entry ->> 'outcome' = 'running'`)
     }),
+    operationEnded: Effect.fnUntraced(function* (id, operation) {
+      const ended = { endedAt: yield* Clock.currentTimeMillis, outcome: "interrupted", waitsFor: null }
+      yield* died(sql`
+        UPDATE history SET entry = entry || ${toJson(ended)}::jsonb
+        WHERE instance = ${id} AND entry ->> 'operation' = ${operation} AND entry ->> 'outcome' = 'running'`)
+    }),
     list: (id) =>
       sql`
         SELECT entry FROM (

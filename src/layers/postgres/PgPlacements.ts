@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import type { InstanceId } from "../../services/Ids.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { makePlacements, type StandingHost } from "../../services/Placing.ts"
+import type { StateTag } from "../../services/Status.ts"
 import { placementLock, selectHosts } from "./PgGuestHosts.ts"
 
 const died = Effect.orDie
@@ -12,6 +13,9 @@ const decodePlacements = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ host: Schema.String, address: Schema.String }))
 )
 const decodeAddresses = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ address: Schema.String })))
+
+/** Where in its life an instance can be given a place. */
+const awaited = ["New", "Building"] satisfies ReadonlyArray<StateTag>
 
 const make = (standing: ReadonlyArray<StandingHost>) =>
   Effect.gen(function* () {
@@ -53,6 +57,11 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         Effect.map((rows) => rows.map(({ address }) => address))
       )
 
+    const isAwaited = (id: InstanceId) =>
+      died(sql`SELECT 1 FROM lifecycles WHERE instance = ${id} AND ${sql.in("tag", awaited)} FOR SHARE`).pipe(
+        Effect.map((rows) => rows.length === 1)
+      )
+
     const claim = (id: InstanceId, { address, host }: Placement, nextAddress: number) =>
       died(sql`INSERT INTO addresses ${sql.insert({ address, host, instance: id, confirmed: false })}`).pipe(
         Effect.andThen(died(sql`UPDATE guest_hosts SET next_address = ${nextAddress} WHERE name = ${host}`)),
@@ -75,6 +84,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
               sql
             ),
           owned,
+          isAwaited,
           claim,
           confirm: (id, { address, host }) =>
             died(sql`

@@ -1,0 +1,78 @@
+/** How taskmanager and conductor are put together for virtual time, over whatever cluster and compute a test has. */
+import { NodeCrypto } from "@effect/platform-node"
+import { Duration, Effect, Layer } from "effect"
+import {
+  ClusterWorkflowEngine,
+  MessageStorage,
+  RunnerHealth,
+  RunnerStorage,
+  Runners,
+  Sharding,
+  ShardingConfig,
+  Snowflake
+} from "effect/cluster"
+import * as BuildInstance from "../../src/actors/BuildInstance.ts"
+import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
+import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as RestartInstance from "../../src/actors/RestartInstance.ts"
+import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
+import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
+import { Catalog } from "../../src/services/Catalog.ts"
+import * as Conductor from "../../src/services/Conductor.ts"
+import * as FakeDatabases from "./FakeDatabases.ts"
+
+export const catalog = Catalog.of({
+  flavors: [{ id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 }],
+  datastores: [
+    {
+      id: "ds-1",
+      name: "postgresql",
+      defaultVersion: "v-1",
+      versions: [{ id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true }]
+    }
+  ],
+  defaultDatastore: "postgresql"
+})
+
+/** The cluster's messages, in the driver that survives a process. */
+export const messageStorage = Layer.effect(
+  MessageStorage.MessageStorage,
+  Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) => MessageStorage.makeEncoded(encoded))
+)
+
+/** A cluster of one. */
+export const cluster = ClusterWorkflowEngine.layer.pipe(
+  Layer.provideMerge(Sharding.layer),
+  Layer.provide(Runners.layerNoop),
+  Layer.provideMerge(messageStorage.pipe(Layer.provide(Snowflake.layerGenerator))),
+  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+  Layer.provide(
+    ShardingConfig.layer({
+      entityTerminationTimeout: 0,
+      entityMessagePollInterval: Duration.millis(50),
+      shardsPerGroup: 4
+    })
+  ),
+  Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
+)
+
+/** Databases that are fake listen on no real address. */
+export const probe = Layer.effect(
+  PortProbe,
+  Effect.map(
+    FakeDatabases.FakeDatabases,
+    ({ occupied }) =>
+      (address: string) =>
+        Effect.sync(() => !occupied.has(address))
+  )
+)
+
+/** Taskmanager and conductor as one process; it requires a cluster, a fabric, a store, compute and guests' access. */
+export const roles = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
+  Layer.provideMerge(InstanceActor.layer),
+  Layer.provideMerge(
+    Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer)
+  ),
+  Layer.provide(Layer.succeed(Catalog, catalog))
+)

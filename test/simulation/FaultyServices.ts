@@ -1,0 +1,102 @@
+/**
+ * The services of the world as a process has them that can be killed, frozen, and left alone by them: a call that fails
+ * before its effect or after it, takes long, or is the last thing that the process ever does.
+ */
+import { Cause, Context, Effect } from "effect"
+import { MessageStorage } from "effect/cluster"
+import type { FaultKind, Faults } from "./Faults.ts"
+import { type Life, whileAlive } from "./VirtualTime.ts"
+
+/** What a call of a service meets. */
+export type Meet = <A, E, R>(call: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+
+/** Objects inside a service through which it is used as well. */
+const insides = new Set(["encoded", "runtime"])
+
+/** `service` with each of its effects met by `meet`. */
+export const met = <A extends object>(name: string, service: A, meet: Meet): A =>
+  new Proxy(service, {
+    get(target, key, receiver) {
+      const value: unknown = Reflect.get(target, key, receiver)
+      const call = `${name}.${String(key)}`
+      const through = (result: unknown) => (Effect.isEffect(result) ? meet(call, result) : result)
+      if (typeof value === "object" && value !== null && insides.has(String(key))) return met(name, value, meet)
+      if (typeof value !== "function") return through(value)
+      return (...args: ReadonlyArray<unknown>) => through(Reflect.apply(value, target, args))
+    }
+  })
+
+const isTheStore = (key: string) => /^coffer\/(services|actors)\//.test(key) && !/\/(Fabric|GuestAccess)$/.test(key)
+const isTheWorld = (key: string) => key.startsWith("coffer/") || key === MessageStorage.MemoryDriver.key
+const shortName = (key: string) => key.slice(key.lastIndexOf("/") + 1)
+
+/** Every service of the world in `context`, met by `meet`; what is of no world stays. */
+export const world = <R>(
+  context: Context.Context<R>,
+  meet: (key: string, isStore: boolean) => Meet
+): Context.Context<R> => {
+  const services = new Map<string, unknown>()
+  for (const [key, service] of context.mapUnsafe) {
+    const wrapped =
+      isTheWorld(key) && typeof service === "object" && service !== null
+        ? met(shortName(key), service, meet(key, isTheStore(key)))
+        : service
+    services.set(key, wrapped)
+  }
+  return Context.makeUnsafe<R>(services)
+}
+
+class StoreAway extends Error {
+  constructor(call: string, how: string) {
+    super(`the store ${how} (${call})`)
+    this.name = "StoreAway"
+  }
+}
+
+const died = (call: string, how: string) => Effect.die(new StoreAway(call, how))
+
+/** Whether a failure is one that the simulation made. */
+export const isMade = (cause: Cause.Cause<unknown>) => Cause.pretty(cause).includes("StoreAway")
+
+/** Until when the store is away for everybody. */
+export interface Outage {
+  until: number
+}
+
+interface Trouble {
+  readonly faults: Faults
+  readonly outage: Outage
+  readonly now: () => number
+  readonly who: string
+}
+
+/** A store that fails now and then. Each call is a transaction: it is done as a whole or not at all. */
+export const troubled =
+  ({ faults, now, outage, who }: Trouble): Meet =>
+  (call, effect) =>
+    Effect.suspend(() => {
+      const strikes = (kind: FaultKind) => faults.strikes(kind, `${who} ${call}`)
+      if (strikes("store is away")) outage.until = now() + faults.lasts("store is away", 1_000, 20_000)
+      if (!faults.stopped && now() < outage.until) return died(call, "is away")
+      if (strikes("store fails before")) return died(call, "did nothing")
+      if (strikes("store refuses to serialize")) return died(call, "could not serialize access")
+      if (strikes("store fails after")) return Effect.andThen(effect, died(call, "was not heard"))
+      if (strikes("store is slow")) {
+        const pause = Effect.sleep(faults.lasts("store is slow", 50, 8_000))
+        return faults.lasts("store is slow", 0, 1) === 0 ? Effect.andThen(pause, effect) : Effect.tap(effect, pause)
+      }
+      return effect
+    })
+
+/** A process that lives while it is let: `strike` may end it, or hold it up, at any call. */
+export const mortal =
+  (life: Life, strike: (call: string) => void): Meet =>
+  (call, effect) =>
+    whileAlive(
+      life,
+      Effect.suspend(() => {
+        strike(call)
+        // The process that is ended here is ended before the call, and the one that is ended after it hears nothing.
+        return Effect.flatMap(whileAlive(life, effect), (answer) => whileAlive(life, Effect.succeed(answer)))
+      })
+    )

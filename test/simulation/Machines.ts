@@ -1,0 +1,173 @@
+/**
+ * A machine of databases: its disk and its databases outlive the process of its agents, which is killed, frozen, and
+ * has a wrong clock now and then.
+ */
+import { Clock, Context, Effect, Exit, Layer, Scope } from "effect"
+import { type DatabaseRuntimeShape, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+import { DatabasesOutliveAgents } from "../../src/guest/GuestAgent.ts"
+import { GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
+import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
+import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as GuestHost from "../../src/layers/guesthost/GuestHost.ts"
+import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
+import { Fabric } from "../../src/services/Fabric.ts"
+import * as ControlPlane from "../kit/ControlPlane.ts"
+import * as FakeDatabases from "../kit/FakeDatabases.ts"
+import type { Party } from "./Broker.ts"
+import type { Universe } from "./Universe.ts"
+import { alive, type Life, thaw, whileAlive } from "./VirtualTime.ts"
+
+/** How far a clock can be wrong, in milliseconds. */
+const wrong = 45_000
+
+/** How long the agents stand still at the most, in milliseconds. */
+const longestFreeze = 60_000
+
+/** Servers that do not do as they are told. */
+const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: DatabaseRuntimeShape) => {
+  const broken = (detail: string, transient: boolean) =>
+    new RuntimeError({ message: transient ? "The engine is away." : "There is no such image.", detail, transient })
+  const change = <A>(call: string, effect: Effect.Effect<A, RuntimeError>) =>
+    whileAlive(
+      life,
+      Effect.suspend(() => {
+        const where = `${name} ${call}`
+        if (faults.strikes("runtime fails before", where)) return Effect.fail(broken("nothing was done", true))
+        if (faults.strikes("runtime fails after", where)) return Effect.andThen(effect, broken("no answer", true))
+        if (faults.strikes("runtime is slow", where))
+          return Effect.delay(effect, faults.lasts("runtime is slow", 1_000, 100_000))
+        return effect
+      })
+    )
+  const runtime: DatabaseRuntimeShape = {
+    kind: raw.kind,
+    start: (spec, progress) =>
+      Effect.suspend(() =>
+        faults.strikes("runtime fails for good", `${name} start`)
+          ? Effect.fail(broken("404", false))
+          : change("start", raw.start(spec, progress))
+      ),
+    stop: (spec) => change("stop", raw.stop(spec)),
+    remove: (id, volume) => change("remove", raw.remove(id, volume)),
+    status: (spec) => whileAlive(life, raw.status(spec)),
+    logs: (spec, lines) => whileAlive(life, raw.logs(spec, lines))
+  }
+  return runtime
+}
+
+/** A disk on which homes cannot be made or removed. */
+const troubledHomes = ({ faults }: Universe, name: string, life: Life, raw: GuestHosts["Service"]) => {
+  const broken = (detail: string) => Effect.fail(new GuestHostsError({ detail }))
+  return GuestHosts.of({
+    list: raw.list,
+    find: (id) => whileAlive(life, raw.find(id)),
+    ensure: (spec, link, runtime) =>
+      whileAlive(
+        life,
+        Effect.suspend(() =>
+          faults.strikes("volume does not appear", name) ? broken("no volume") : raw.ensure(spec, link, runtime)
+        )
+      ),
+    remove: (id) =>
+      whileAlive(
+        life,
+        Effect.suspend(() => (faults.strikes("volume does not go", name) ? broken("it is busy") : raw.remove(id)))
+      )
+  })
+}
+
+export interface Machine {
+  readonly name: string
+  readonly databases: FakeDatabases.FakeDatabases["Service"]
+  readonly homes: GuestHosts["Service"]
+  readonly boot: Effect.Effect<void>
+  /** Something goes wrong with it, perhaps. */
+  readonly trouble: () => void
+  /** Nothing is wrong with it any more. */
+  readonly heal: Effect.Effect<void>
+}
+
+/** A machine that has never been started. */
+export const make = Effect.fnUntraced(function* (universe: Universe, name: string, addresses: string) {
+  const { broker, faults, story, time } = universe
+  const disk = yield* Layer.build(Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)))
+  const databases = Context.get(disk, FakeDatabases.FakeDatabases)
+  const homes = Context.get(disk, GuestHosts)
+  let life: Life = alive()
+  let running: { readonly party: Party; readonly scope: Scope.Closeable } | null = null
+
+  const boot = Effect.gen(function* () {
+    if (running !== null) return
+    life = alive()
+    const references = universe.references.pipe(
+      Context.add(Clock.Clock, time.clockOf(life)),
+      Context.add(DatabasesOutliveAgents, true)
+    )
+    const party = { name, life, references }
+    const scope = yield* Scope.make()
+    running = { party, scope }
+    story.tell("fault", `${name} starts`)
+    const fabric = broker.fabricOf(party)
+    const world = Context.make(GuestHosts, troubledHomes(universe, name, life, homes)).pipe(
+      Context.add(FakeDatabases.FakeDatabases, {
+        ...databases,
+        runtime: troubledRuntime(universe, name, life, databases.runtime)
+      })
+    )
+    const layer = GuestHost.layer({ name, addresses, memoryMb: 4096 }).pipe(
+      Layer.provide(LocalCompute.layer),
+      Layer.provide([
+        FakeDatabases.runtimesLayer,
+        ControlPlane.probe,
+        Layer.succeed(GuestLinks, GuestLinks.of({ open: () => Effect.succeed(fabric) }))
+      ]),
+      Layer.provide(Layer.succeedContext(world)),
+      Layer.provide(Layer.succeed(Fabric, fabric))
+    )
+    yield* Layer.buildWithMemoMap(layer, Layer.makeMemoMapUnsafe(), scope).pipe(
+      Effect.provideContext(references),
+      Effect.orDie
+    )
+  })
+
+  const kill = () => {
+    if (running === null) return
+    const { party, scope } = running
+    running = null
+    life.over = true
+    broker.drop(party)
+    universe.run(Scope.close(scope, Exit.void))
+  }
+  const reviveAfter = (millis: number) => time.after(millis, () => universe.run(boot))
+
+  const trouble = () => {
+    const [crashed] = [...databases.servers].filter(([, { running }]) => running)
+    if (crashed !== undefined && faults.strikes("database crashes", `${crashed[0]} on ${name}`)) {
+      databases.crash(crashed[0])
+    }
+    if (running === null) return
+    if (faults.strikes("guest host is killed", name)) {
+      kill()
+      reviveAfter(faults.lasts("guest host is killed", 500, 90_000))
+    } else if (faults.strikes("guest host loses its power", name)) {
+      kill()
+      for (const id of databases.servers.keys()) databases.crash(id)
+      reviveAfter(faults.lasts("guest host loses its power", 5_000, 90_000))
+    } else if (life.held === null && faults.strikes("guest host freezes", name)) {
+      const frozen = life
+      frozen.held = []
+      time.after(faults.lasts("guest host freezes", 1_000, longestFreeze), () => thaw(frozen))
+    }
+    if (faults.strikes("guest host has a wrong clock", name)) {
+      life.skew = faults.lasts("guest host has a wrong clock", -wrong, wrong)
+    }
+  }
+
+  const heal = Effect.suspend(() => {
+    life.skew = 0
+    if (life.held !== null) thaw(life)
+    return boot
+  })
+
+  return { name, databases, homes, boot, trouble, heal } satisfies Machine as Machine
+})

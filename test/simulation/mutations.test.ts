@@ -1,0 +1,58 @@
+/** The simulation notices what is wrong: each mutation of a copy of the code fails within a bounded number of seeds. */
+import { spawn } from "node:child_process"
+import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
+import { tmpdir } from "node:os"
+import { join } from "node:path"
+import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { mutations } from "./mutations.ts"
+
+/** Of the same seeds that are run on the code as it is. */
+const maxSeeds = 120
+
+const root = join(import.meta.dirname, "../..")
+let copy = ""
+
+beforeAll(async () => {
+  copy = await mkdtemp(join(tmpdir(), "coffer-mutations-"))
+  for (const part of ["src", "package.json", "test/kit", "test/simulation"])
+    await cp(join(root, part), join(copy, part), { recursive: true })
+  await symlink(join(root, "node_modules"), join(copy, "node_modules"))
+})
+
+afterAll(() => rm(copy, { recursive: true, force: true }))
+
+/** Runs the copy until a seed fails; its exit code, and what it printed last. */
+const run = () =>
+  new Promise<{ readonly code: number | null; readonly told: string }>((resolve, reject) => {
+    const flags = ["--disable-warning=ExperimentalWarning", "test/simulation/main.ts"]
+    const child = spawn(process.execPath, [...flags, "--first", "--seeds", String(maxSeeds)], { cwd: copy })
+    let told = ""
+    const keep = (text: Buffer) => {
+      told = `${told}${text.toString()}`.slice(-4000)
+    }
+    child.stdout.on("data", keep)
+    child.stderr.on("data", keep)
+    child.on("error", reject)
+    child.on("close", (code) => resolve({ code, told }))
+  })
+
+describe("the simulation notices", () => {
+  it.each(mutations)("$what", { timeout: 120_000 }, async ({ file, find, replace }) => {
+    const path = join(copy, file)
+    const code = await readFile(path, "utf8")
+    expect(code.split(find), `"${find}" occurs once in ${file}`).toHaveLength(2)
+    await writeFile(
+      path,
+      code.replace(find, () => replace)
+    )
+    try {
+      const verdict = await run()
+      expect(verdict.told).toMatch(/seed \d+ failed; again/)
+      expect(verdict.code).toBe(1)
+      // It is what was mutated that fails, and not the simulation.
+      expect(verdict.told).not.toContain("the simulation broke down")
+    } finally {
+      await writeFile(path, code)
+    }
+  })
+})

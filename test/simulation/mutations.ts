@@ -1,0 +1,76 @@
+/**
+ * Mutations of the code that are known to be bad: each is a bug that somebody could write, and that the simulation has
+ * to notice. Applied to a copy of the code, never to the code.
+ */
+
+export interface Mutation {
+  /** What it breaks, in words. */
+  readonly what: string
+  readonly file: string
+  /** Occurs exactly once in the file. */
+  readonly find: string
+  readonly replace: string
+}
+
+export const mutations: ReadonlyArray<Mutation> = [
+  {
+    what: "a commit that does not look at the generation",
+    file: "src/layers/memory/MemoryStore.ts",
+    find: "if (row === undefined || row.generation !== commit.generation) {",
+    replace: "if (row === undefined) {"
+  },
+  {
+    what: "a teardown that forgets the address",
+    file: "src/actors/Teardown.ts",
+    find: "Effect.flatMap(Placements, (placements) => placements.release(operation.instance))",
+    replace: "Effect.asVoid(Effect.flatMap(Placements, (placements) => placements.find(operation.instance)))"
+  },
+  {
+    what: "a command that is not marked handled",
+    file: "src/layers/memory/MemoryStore.ts",
+    find: "if (commit.handled.includes(letter.seq)) letter.handled = true",
+    replace: 'if (commit.handled.includes(letter.seq)) letter.handled = letter.key !== "create"'
+  },
+  {
+    what: "a sweep that wakes nobody",
+    file: "src/actors/Taskmanager.ts",
+    find: "new Set([...missed, ...underWay])",
+    replace: "new Set([...missed, ...underWay].slice(0, 0))"
+  },
+  {
+    what: "a build that succeeds before its guest says so",
+    file: "src/actors/InstanceActor.ts",
+    find: "const verdict = isReady(observed.value)",
+    replace: "const verdict = !failed || isReady(observed.value)"
+  },
+  {
+    what: "a compensation that goes on behind what could not be removed",
+    file: "src/actors/BuildInstance.ts",
+    find: "if (!(yield* takeBack(operation, { name, execute }))) break",
+    replace: "yield* takeBack(operation, { name, execute })"
+  },
+  {
+    what: "a delete that does not call off what ran before",
+    file: "src/actors/DeleteInstance.ts",
+    find: "if (previous !== null) yield* callOff(operation, previous)",
+    replace: "if (previous !== null && operation.operation === previous) yield* callOff(operation, previous)"
+  },
+  {
+    what: "a delete that keeps the quota",
+    file: "src/layers/memory/MemoryStore.ts",
+    find: "          row.hold = null\n",
+    replace: ""
+  },
+  {
+    what: "one outcome for all operations of an instance",
+    file: "src/actors/InstanceMailbox.ts",
+    find: "const outcomeKey = ({ operation }: Operation) =>",
+    replace: "const outcomeKey = ({ instance: operation }: Operation) =>"
+  },
+  {
+    what: "a tenant who is shown everybody's instances",
+    file: "src/layers/memory/MemoryStore.ts",
+    find: 'Option.filter((row) => scope === "any" || row.desired.project === scope.project),',
+    replace: 'Option.filter((row) => scope === "any" || row.desired.project !== ""),'
+  }
+]

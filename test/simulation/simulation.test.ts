@@ -1,0 +1,48 @@
+/** Lives by seed: a range that is always run, and every seed that ever showed a bug. */
+import { describe, expect, it } from "vitest"
+import { runSeeds } from "./Seeds.ts"
+import { print } from "./Story.ts"
+import { simulate, type Verdict } from "./simulate.ts"
+
+/** How many seeds are run each time. More are run by `npm run simulate`. */
+const range = 300
+
+/** Seeds that have shown a bug: see docs/found-by-simulation.md. */
+const found: ReadonlyArray<readonly [seed: number, what: string]> = [
+  [1, "the end of a step that the store did not hear of"],
+  [35, "a process that died while it took something back"],
+  [106, "a server that was made again by who was late"],
+  [168, "an address that was taken by who was late"]
+]
+
+const told = ({ seed, story, violations }: Verdict) =>
+  `seed ${seed}: ${violations.join("; ")}\nnpm run simulate -- --seeds 1 --seed ${seed}\n${print(story)}`
+
+describe("a simulated life", () => {
+  it("is the very same for the same seed", async () => {
+    for (const seed of [7, 11]) {
+      const [one, other] = [await simulate(seed), await simulate(seed)]
+      expect(other).toEqual(one)
+      expect(one.story.length).toBeGreaterThan(20)
+    }
+    expect((await simulate(12)).story).not.toEqual((await simulate(13)).story)
+  })
+
+  it.each(found)("of seed %i goes well: %s", async (seed) => {
+    const verdict = await simulate(seed)
+    expect(verdict.violations.length === 0 ? "" : told(verdict)).toBe("")
+  })
+
+  it(`comes to rest and leaves nothing, for the first ${range} seeds`, { timeout: 300_000 }, async () => {
+    const failed: Array<Verdict> = []
+    await runSeeds({
+      seeds: Array.from({ length: range }, (_, n) => n + 1),
+      threads: 2,
+      onVerdict: (verdict) => {
+        if (verdict.violations.length > 0) failed.push(verdict)
+        return failed.length === 0
+      }
+    })
+    expect(failed.map(told).join("\n\n")).toBe("")
+  })
+})
