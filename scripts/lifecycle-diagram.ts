@@ -92,7 +92,8 @@ nothing they are refused with 409, and why.
 | New, Active, Deleted | refused | refused | refused |
 
 Nothing cuts off the attempt of a step that is in flight: it has a deadline of its own (at most three minutes, and a restart
-hears of it at once). After it there is no other one; a pause between two attempts ends within 5 seconds.
+hears of it at once). After it there is no other one; a pause between two attempts ends within 5 seconds. A build that ended
+well at that very moment is in service all the same.
 
 ## When a turn of an actor fails
 
