@@ -6,7 +6,7 @@
  */
 import { Cause, Clock, Duration, Effect, Exit, Schedule, Schema } from "effect"
 import { Activity } from "effect/workflow"
-import { History } from "../services/History.ts"
+import { History, leftBehind } from "../services/History.ts"
 import { InstanceId, kindOf, OperationId, ProjectId } from "../services/Ids.ts"
 
 /** Which operation of which instance; the payload of every operation's workflow. */
@@ -172,7 +172,7 @@ export const takeBack = <R>(
           Effect.logError(
             `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
           ),
-          Effect.as(noted(history.report(operation.instance, `left behind: ${options.name} failed: ${message}`)), false)
+          Effect.as(noted(history.report(operation.instance, `${leftBehind}${options.name} failed: ${message}`)), false)
         )
       )
     )

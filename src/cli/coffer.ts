@@ -1,5 +1,6 @@
 /** The commands of coffer, and where each is. */
 import { Command } from "effect/cli"
+import { audit } from "./audit.ts"
 import { config } from "./config.ts"
 import { db } from "./db.ts"
 import { deadLetters } from "./deadLetters.ts"
@@ -10,5 +11,5 @@ import { up } from "./up.ts"
 
 export const coffer = Command.make("coffer").pipe(
   Command.withDescription("Databases as a service, with OpenStack Trove's API"),
-  Command.withSubcommands([up, instance, api, taskmanager, conductor, guestagent, host, db, deadLetters, config])
+  Command.withSubcommands([up, instance, api, taskmanager, conductor, guestagent, host, audit, db, deadLetters, config])
 )

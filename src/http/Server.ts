@@ -7,6 +7,7 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { GuestRequests } from "../services/GuestRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { Api } from "./Api.ts"
+import { AuditRoutes } from "./audit/AuditRoutes.ts"
 import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
 import { EdgeLive } from "./Edge.ts"
 import { Gatekeeper, GateLive } from "./Gate.ts"
@@ -34,7 +35,8 @@ const Handlers = Layer.mergeAll(
   HistoryRoutes,
   GuestRoutes,
   CatalogRoutes,
-  ProjectRoutes
+  ProjectRoutes,
+  AuditRoutes
 )
 
 const Requests = Layer.mergeAll(InstanceRequests.layer, GuestRequests.layer)

@@ -23,6 +23,8 @@ import {
   Snowflake
 } from "effect/cluster"
 import { TestClock } from "effect/testing"
+import * as Auditor from "../../src/actors/Auditor.ts"
+import * as Audits from "../../src/actors/Audits.ts"
 import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
@@ -30,6 +32,7 @@ import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import * as GuestLinks from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as LocalInventory from "../../src/layers/embedded/LocalInventory.ts"
 import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
@@ -43,6 +46,8 @@ import type { GuestAccess } from "../../src/services/GuestAccess.ts"
 import { type Entry, History } from "../../src/services/History.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import type { AccessInventory, ServerInventory } from "../../src/services/Inventories.ts"
+import { localName } from "../../src/services/Placing.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
@@ -104,9 +109,13 @@ export const probe = Layer.effect(
   )
 )
 
-/** Taskmanager and conductor as one process, over some compute. */
-export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E, R>) =>
-  Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
+/** Taskmanager and conductor as one process, over some compute. `standing`: the hosts that do not report. */
+export const controlPlane = <E, R>(
+  compute: Layer.Layer<Compute | GuestAccess | ServerInventory | AccessInventory, E, R>,
+  standing: ReadonlyArray<string>
+) =>
+  Layer.mergeAll(Taskmanager.layer, Audits.layer, Layer.effectDiscard(Conductor.serve)).pipe(
+    Layer.provideMerge(Auditor.layer(standing)),
     Layer.provideMerge(InstanceActor.layer),
     Layer.provideMerge(Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer)),
     Layer.provideMerge(compute),
@@ -117,10 +126,11 @@ export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E
 
 /** What a process is: it can die, and be built again over what survived. */
 export const process = controlPlane(
-  Layer.merge(LocalCompute.layer, NoGuestAccess.layer).pipe(
+  Layer.mergeAll(LocalCompute.layer, LocalInventory.layer, NoGuestAccess.layer).pipe(
     Layer.provide([GuestLinks.inProcess, probe]),
     Layer.provideMerge(FakeDatabases.runtimesLayer)
-  )
+  ),
+  [localName]
 )
 
 export const layer = process.pipe(Layer.provideMerge(surviving))
