@@ -115,6 +115,16 @@ const apply = Effect.fnUntraced(
     const history = yield* History
     const done = yield* Effect.result(
       remedy(found).pipe(
+        // The store may be away for a moment: the others are put right all the same, and what was done is told.
+        Effect.catchDefect((defect) =>
+          Effect.fail(
+            new StepFailure({
+              message: "Something inside the service failed.",
+              detail: String(defect),
+              transient: true
+            })
+          )
+        ),
         Effect.timeoutOrElse({
           duration: fixPatience,
           orElse: () =>
@@ -129,11 +139,14 @@ const apply = Effect.fnUntraced(
       )
     )
     const told = `the audit: ${found.finding} ${found.resource} (${found.place})`
+    // Tenants read the history: machines are none of theirs.
     const tell = (text: string) =>
-      found.state === null ? Effect.void : noted(history.report(found.instance, `${told}: ${text}`))
+      found.state === null
+        ? Effect.void
+        : noted(history.report(found.instance, `the audit: ${found.finding} ${found.resource}: ${text}`))
     if (Result.isSuccess(done)) {
       yield* Effect.logInfo(`${told}: ${found.remedy}: done`)
-      yield* tell(`${found.remedy}: done`)
+      yield* tell("put right")
       return { outcome: "done", detail: null } satisfies Outcome as Outcome
     }
     const { detail, message } = done.failure
