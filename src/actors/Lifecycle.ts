@@ -289,3 +289,6 @@ export const workOf = (state: State): Work => {
       return { _tag: "Rest" }
   }
 }
+
+/** Whether an operation is under way, or was called off and has not come to its end. */
+export const isMoving = (state: State): boolean => state._tag === "New" || workOf(state)._tag !== "Rest"

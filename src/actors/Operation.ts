@@ -6,7 +6,7 @@
  */
 import { Cause, Clock, Duration, Effect, Exit, Option, Schedule, Schema } from "effect"
 import { Activity } from "effect/workflow"
-import { History } from "../services/History.ts"
+import { History, leftBehind } from "../services/History.ts"
 import { InstanceId, kindOf, OperationId, ProjectId } from "../services/Ids.ts"
 import { workOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -214,7 +214,7 @@ export const takeBack = <R>(
           Effect.logError(
             `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
           ),
-          Effect.as(noted(history.report(operation.instance, `left behind: ${options.name} failed: ${message}`)), false)
+          Effect.as(noted(history.report(operation.instance, `${leftBehind}${options.name} failed: ${message}`)), false)
         )
       )
     )

@@ -1,5 +1,6 @@
 /** The commands of coffer, and where each is. */
 import { Command } from "effect/cli"
+import { audit } from "./audit.ts"
 import { cluster } from "./cluster.ts"
 import { config } from "./config.ts"
 import { db } from "./db.ts"
@@ -22,6 +23,7 @@ export const coffer = Command.make("coffer").pipe(
     guestagent,
     host,
     cluster,
+    audit,
     db,
     deadLetters,
     config

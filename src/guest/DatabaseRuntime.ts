@@ -52,6 +52,11 @@ export interface DatabaseRuntimeShape {
   readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>
   /** The last lines that the server printed, for the history when it does not come up. */
   readonly logs: (spec: DatabaseSpec, lines: number) => Effect.Effect<string, RuntimeError>
+  /**
+   * Volumes below the folder of which there is a server, or what is left of one, running or not; also of one whose
+   * volume is gone. What works elsewhere is none of ours.
+   */
+  readonly list: (folder: string) => Effect.Effect<ReadonlyArray<string>, RuntimeError>
   /** Nothing is left of the server after this: process, container, mounts. The volume is its owner's to remove. */
   readonly remove: (instanceId: string, volume: string) => Effect.Effect<void, RuntimeError>
 }

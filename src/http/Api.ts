@@ -3,6 +3,7 @@
  * contract is OpenStack Trove's v1.0; what Coffer adds is marked as an extension.
  */
 import { HttpApi, OpenApi } from "effect/http-api"
+import { AuditHttpApi } from "./audit/AuditApi.ts"
 import { DatastoresApi, FlavorsApi } from "./catalog/CatalogApi.ts"
 import { DatabasesApi } from "./guest/DatabasesApi.ts"
 import { RootApi } from "./guest/RootApi.ts"
@@ -24,6 +25,7 @@ export class Api extends HttpApi.make("coffer")
   .add(FlavorsApi)
   .add(ProjectApi)
   .add(OperationsApi)
+  .add(AuditHttpApi)
   // One answer names every rule that a body breaks.
   .annotate(HttpApi.PayloadParseOptions, { errors: "all" })
   .annotateMerge(

@@ -117,6 +117,10 @@ const table: Table = {
     badRequest(`An error occurred communicating with the guest: ${guestTrouble[reason] ?? reason}`)
 }
 
+/** No taskmanager has done the audit that was asked for; who asks is an administrator, and may know why. */
+export const unaudited = ({ message }: FabricError) =>
+  new InstanceFault({ instanceFault: { code: 500, message: `No taskmanager has answered: ${message}.` } })
+
 // The error's own detail names topics and internals, which are the operator's and not the tenant's.
 const guestTrouble: Record<FabricError["reason"], string> = {
   Unreachable: "its guest agent cannot be reached.",

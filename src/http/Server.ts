@@ -8,6 +8,7 @@ import { OperatorRequests } from "../actors/OperatorRequests.ts"
 import { GuestRequests } from "../services/GuestRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { Api } from "./Api.ts"
+import { AuditRoutes } from "./audit/AuditRoutes.ts"
 import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
 import { EdgeLive } from "./Edge.ts"
 import { Gatekeeper, GateLive } from "./Gate.ts"
@@ -37,7 +38,8 @@ const Handlers = Layer.mergeAll(
   GuestRoutes,
   CatalogRoutes,
   ProjectRoutes,
-  OperationsRoutes
+  OperationsRoutes,
+  AuditRoutes
 )
 
 const Requests = Layer.mergeAll(InstanceRequests.layer, GuestRequests.layer, OperatorRequests.layer)

@@ -1,11 +1,13 @@
 /**
  * Gauges of the control plane for `/metrics`: instances by state, operations under way and how long the oldest
- * has run. Read from the store at an interval, so that a scrape costs nothing.
+ * has run. Read from the store at an interval, so that a scrape costs nothing. And what the last audit found.
  */
 import { Clock, Duration, Effect, Layer, Metric, Schedule, Struct } from "effect"
 import { SqlClient } from "effect/sql"
+import { AuditListener } from "../actors/Audits.ts"
 import { failedTurns, givenUp } from "../actors/Failing.ts"
 import { overdueOperations } from "../actors/InstanceActor.ts"
+import { type AuditReport, Resource } from "../services/Audit.ts"
 import { OperationKind } from "../services/Ids.ts"
 import { StateTag } from "../services/Status.ts"
 
@@ -27,6 +29,31 @@ const setAside = Metric.gauge("coffer_mailbox_set_aside", {
 })
 const mail = Metric.gauge("coffer_mailbox_waiting", { description: "Commands that no actor has handled yet" })
 const silent = Metric.gauge("coffer_guests_silent", { description: "Guests whose heartbeats have stopped" })
+
+const found = Metric.gauge("coffer_audit_findings", {
+  description: "What the last audit found that no record owns, or that is missing"
+})
+const unseen = Metric.gauge("coffer_audit_places_unseen", {
+  description: "Places that the last audit could not look at"
+})
+const audited = Metric.gauge("coffer_audit_last_seconds", {
+  description: "When the last audit began, in seconds since the epoch; 0 in a process that audits nothing"
+})
+
+/** What an audit found; null where this process looks no more. */
+const ofAudit = Effect.fnUntraced(function* (report: AuditReport | null) {
+  for (const finding of ["orphan", "missing"]) {
+    for (const resource of Resource.literals) {
+      const same = report?.findings.filter((one) => one.finding === finding && one.resource === resource) ?? []
+      yield* Metric.update(Metric.withAttributes(found, { finding, resource }), same.length)
+    }
+  }
+  yield* Metric.update(unseen, report?.unseen.length ?? 0)
+  yield* Metric.update(audited, (report?.at ?? 0) / 1000)
+})
+
+/** Whoever audits tells here what was found. */
+export const ofAudits = Layer.succeed(AuditListener, ofAudit)
 
 /** The state that an instance is in while the operation is under way. */
 const stateDuring = { build: "Building", restart: "Restarting", delete: "Deleting" } as const satisfies Record<

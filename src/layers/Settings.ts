@@ -1,5 +1,7 @@
-/** What an operator may set about time, by variables: how long operations may take, and what is kept how long. */
+/** What an operator may set about time, by variables: how long operations may take, what is kept how long, and
+ * how often it is looked for what nobody owns. */
 import { Config, Duration, Effect, Layer } from "effect"
+import { AuditInterval } from "../actors/Audits.ts"
 import { OperationDeadlines } from "../actors/InstanceActor.ts"
 import { defaultDeadlines } from "../actors/Lifecycle.ts"
 import { DeletedRetention } from "../actors/Taskmanager.ts"
@@ -15,6 +17,10 @@ export const layer = Layer.unwrap(
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
     }
     const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))
-    return Layer.mergeAll(Layer.succeed(OperationDeadlines, deadlines), Layer.succeed(DeletedRetention, retention))
+    return Layer.mergeAll(
+      Layer.succeed(OperationDeadlines, deadlines),
+      Layer.succeed(DeletedRetention, retention),
+      Layer.succeed(AuditInterval, yield* duration("COFFER_AUDIT_INTERVAL", AuditInterval.defaultValue()))
+    )
   })
 )

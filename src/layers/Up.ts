@@ -12,6 +12,8 @@ import { Duration, Effect, Layer, Redacted } from "effect"
 import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
+import * as Auditor from "../actors/Auditor.ts"
+import * as Audits from "../actors/Audits.ts"
 import * as BuildInstance from "../actors/BuildInstance.ts"
 import * as DeleteInstance from "../actors/DeleteInstance.ts"
 import * as InstanceActor from "../actors/InstanceActor.ts"
@@ -20,7 +22,7 @@ import * as TakeBackInstance from "../actors/TakeBackInstance.ts"
 import * as Taskmanager from "../actors/Taskmanager.ts"
 import { HttpRoutes, serveOptions } from "../http/Server.ts"
 import * as Conductor from "../services/Conductor.ts"
-import { localHost } from "../services/Placing.ts"
+import { localHost, localName } from "../services/Placing.ts"
 import * as AesSecretBox from "./AesSecretBox.ts"
 import { ControlPostgres } from "./embedded/ControlPostgres.ts"
 import { DataFolder } from "./embedded/DataFolder.ts"
@@ -30,6 +32,7 @@ import * as FolderGuestHosts from "./embedded/FolderGuestHosts.ts"
 import * as GuestLinks from "./embedded/GuestLinks.ts"
 import * as Host from "./embedded/Host.ts"
 import * as LocalCompute from "./embedded/LocalCompute.ts"
+import * as LocalInventory from "./embedded/LocalInventory.ts"
 import { loopbackRange } from "./embedded/LoopbackBlock.ts"
 import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
 import * as NoGuestAccess from "./embedded/NoGuestAccess.ts"
@@ -38,6 +41,7 @@ import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
+import * as PgAuditStore from "./postgres/PgAuditStore.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
@@ -81,6 +85,7 @@ const store = Layer.unwrap(
       PgObservations.layer,
       PgHistory.layer,
       PgGuestHosts.layer,
+      PgAuditStore.layer,
       PgPlacements.layer([localHost(loopbackRange(root))])
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })
@@ -100,11 +105,15 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
 
 const compute = Layer.unwrap(
   Effect.map(DataFolder, ({ instances }) =>
-    LocalCompute.layer.pipe(Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess]))
+    Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
+      Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess])
+    )
   )
 )
 
-const taskmanager = Taskmanager.layer.pipe(
+const taskmanager = Layer.merge(Taskmanager.layer, Audits.layer).pipe(
+  Layer.provide(Auditor.layer([localName])),
+  Layer.provide(Metrics.ofAudits),
   Layer.provideMerge(InstanceActor.layer),
   Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer])
 )

@@ -1,12 +1,14 @@
 /**
- * What a guest host can be asked, on its own topic `guesthost.<name>`: to have a server, and to have it no more.
- * Everything is ensured, so that what was not answered in time is asked again.
+ * What a guest host can be asked, on its own topic `guesthost.<name>`: to have a server, to have it no more, and what
+ * it holds. Everything is ensured, so that what was not answered in time is asked again.
  */
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
+import { ServerPart } from "./Audit.ts"
 import { ComputeError, ServerSpec } from "./Compute.ts"
 import { call } from "./Contract.ts"
 import { GuestLink } from "./GuestAccess.ts"
+import { InstanceId, Millis } from "./Ids.ts"
 
 export const guestHostTopic = (name: string) => `guesthost.${name}`
 
@@ -15,6 +17,18 @@ const patience = "110 seconds"
 
 /** The order's number (`Orders.ts`). A taskmanager of a release without them sends none. */
 const order = Schema.optionalKey(Schema.Int)
+/** How many instances are told of at a time. */
+export const inventoryPage = 200
+
+const Inventory = Schema.Struct({
+  /** What was looked for. */
+  covers: Schema.Array(ServerPart),
+  servers: Schema.Array(
+    Schema.Struct({ instance: InstanceId, parts: Schema.Array(ServerPart), since: Schema.NullOr(Millis) })
+  ).check(Schema.isMaxLength(inventoryPage)),
+  /** Whether there are others after them. */
+  more: Schema.Boolean
+})
 
 export const GuestHostApi = RpcGroup.make(
   /** The server exists and its agent runs. The link is a secret of the guest's. */
@@ -26,5 +40,14 @@ export const GuestHostApi = RpcGroup.make(
   /** Nothing is left of the server. */
   call("destroy", { instance_id: Schema.String, order }, { error: ComputeError, timeout: patience }),
   /** Whether a server could listen there now. */
-  call("is_free", { address: Schema.String, port: Schema.Int }, { success: Schema.Boolean, timeout: "15 seconds" })
+  call("is_free", { address: Schema.String, port: Schema.Int }, { success: Schema.Boolean, timeout: "15 seconds" }),
+  /** What it holds of any instance whose id is after `after`, in the order of ids, at most `limit` of them. */
+  call(
+    "inventory",
+    {
+      after: Schema.NullOr(InstanceId),
+      limit: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: inventoryPage }))
+    },
+    { success: Inventory, error: ComputeError, timeout: "15 seconds" }
+  )
 )

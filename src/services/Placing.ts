@@ -23,8 +23,10 @@ export interface StandingHost {
   readonly agent: AgentKind
 }
 
+export const localName = "local"
+
 /** This machine, where everything is one process. */
-export const localHost = (addresses: string): StandingHost => ({ name: "local", addresses, agent: "coffer" })
+export const localHost = (addresses: string): StandingHost => ({ name: localName, addresses, agent: "coffer" })
 
 const commandName = "command"
 

@@ -1,6 +1,6 @@
 /** How much of each resource a project may hold, and holds. */
 import { Context, type Effect } from "effect"
-import type { ProjectId } from "./Ids.ts"
+import type { InstanceId, ProjectId } from "./Ids.ts"
 import type { Desired, Resource } from "./Instances.ts"
 
 export interface Usage {
@@ -43,5 +43,7 @@ export class Quotas extends Context.Service<
   {
     readonly usage: (project: ProjectId) => Effect.Effect<ReadonlyArray<Usage>>
     readonly setLimits: (project: ProjectId, limits: Partial<Record<Resource, number>>) => Effect.Effect<void>
+    /** The instance holds nothing any more. */
+    readonly release: (id: InstanceId) => Effect.Effect<void>
   }
 >()("coffer/services/Quotas") {}

@@ -3,6 +3,7 @@
  * layer, specs to run (each removed with its scope), a way to log in, and a look at what is left of a server.
  */
 import { createServer } from "node:net"
+import { dirname } from "node:path"
 import { assert, layer as withLayer } from "@effect/vitest"
 import { Duration, Effect, Fiber, type Layer, Redacted, Schedule, type Scope } from "effect"
 import { DatabaseRuntime, type DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
@@ -148,6 +149,24 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
         assert.deepEqual(yield* subject.leftovers(spec), [])
         assert.notStrictEqual(yield* runtime.status(spec), "running")
         yield* Effect.flip(subject.connect(spec))
+      })
+    )
+
+    behaves("lists the volumes below a folder that have a server, until it is removed", (spec, runtime) =>
+      Effect.gen(function* () {
+        const folder = dirname(spec.volume)
+        const isListed = Effect.map(runtime.list(folder), (volumes) => volumes.includes(spec.volume))
+        assert.isFalse(yield* isListed)
+        yield* runtime.start(spec, quiet)
+        assert.isTrue(yield* isListed)
+        assert.lengthOf(
+          (yield* runtime.list(folder)).filter((volume) => volume === spec.volume),
+          1
+        )
+        assert.deepEqual(yield* runtime.list(`${spec.volume}/elsewhere`), [])
+        assert.deepEqual(yield* runtime.list(spec.volume.slice(0, -1)), [])
+        yield* runtime.remove(spec.instanceId, spec.volume)
+        assert.isFalse(yield* isListed)
       })
     )
 

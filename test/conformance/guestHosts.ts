@@ -95,6 +95,21 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       })
     )
 
+    behaves("tells whose homes are there, and where the volume of anybody lies, below one folder", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        assert.deepEqual(yield* hosts.remains, [])
+        const { volume } = yield* hosts.ensure(serverSpec("a"), null, "docker")
+        yield* hosts.ensure(serverSpec("b"), null, "process")
+        assert.strictEqual(hosts.volumeOf("a"), volume)
+        assert.isTrue(hosts.volumeOf("never").startsWith(`${hosts.root}/never`))
+        const whose = Effect.map(hosts.remains, (homes) => homes.map(({ instanceId }) => instanceId).toSorted())
+        assert.deepEqual(yield* whose, ["a", "b"])
+        yield* hosts.remove("a")
+        assert.deepEqual(yield* whose, ["b"])
+      })
+    )
+
     behaves("keeps the phase, over starts", (open) =>
       Effect.gen(function* () {
         const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")

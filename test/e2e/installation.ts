@@ -121,9 +121,14 @@ export class Installation extends Api {
     }
   }
 
-  /** Runs a command with this installation's configuration; fails when it does. */
+  /** Runs a command with this installation's configuration, and tells how it ended. */
+  end(...args: ReadonlyArray<string>) {
+    return runCoffer([...args, "--config", this.file], this.#env)
+  }
+
+  /** The same; fails when it does. */
   async run(...args: ReadonlyArray<string>) {
-    const { code, output } = await runCoffer([...args, "--config", this.file], this.#env)
+    const { code, output } = await this.end(...args)
     if (code !== 0) throw new Error(`coffer ${args.join(" ")} ended with ${code}:\n${output}`)
     return output
   }

@@ -45,6 +45,8 @@ export interface Options {
 /** How a command of coffer ended. */
 export interface Ended {
   readonly code: number
+  /** What it answered: of `output` the part that is not logged. */
+  readonly answer: string
   readonly output: string
 }
 
@@ -77,7 +79,7 @@ export const runCoffer = (args: ReadonlyArray<string>, env: Readonly<Record<stri
   new Promise((resolve) => {
     const options = { env: { ...process.env, ...env }, timeout: serveWithin }
     const child = execFile(node, [...coffer, ...args], options, (_, stdout, stderr) =>
-      resolve({ code: child.exitCode ?? -1, output: stdout + stderr })
+      resolve({ code: child.exitCode ?? -1, answer: stdout, output: stdout + stderr })
     )
   })
 

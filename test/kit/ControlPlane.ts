@@ -11,6 +11,8 @@ import {
   ShardingConfig,
   Snowflake
 } from "effect/cluster"
+import * as Auditor from "../../src/actors/Auditor.ts"
+import * as Audits from "../../src/actors/Audits.ts"
 import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
@@ -76,3 +78,7 @@ export const roles = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Condu
   ),
   Layer.provide(Layer.succeed(Catalog, catalog))
 )
+
+/** Its audits, which look at servers and guests' access as well. `standing`: the hosts that do not report. */
+export const audits = (standing: ReadonlyArray<string>) =>
+  Audits.layer.pipe(Layer.provideMerge(Auditor.layer(standing)))

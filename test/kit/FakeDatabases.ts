@@ -90,6 +90,10 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         return server === undefined ? "absent" : server.running ? "running" : "stopped"
       }),
     logs: () => Effect.succeed("nothing to see"),
+    list: (folder) =>
+      Effect.sync(() =>
+        [...servers.values()].map(({ volume }) => volume).filter((volume) => volume.startsWith(`${folder}/`))
+      ),
     remove: (instanceId) =>
       Effect.suspend(() => {
         if (faults.removeFails !== null) return Effect.fail(faults.removeFails)

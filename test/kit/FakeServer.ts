@@ -3,6 +3,7 @@
  * clients who are thrown out when it stops. It speaks as much SQL as the conformance suites do.
  */
 import { Effect, Redacted, Schema } from "effect"
+import type { DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
 import type { NewUser, User } from "../../src/services/GuestApi.ts"
 
 /** The server refused, or is not there. */
@@ -32,10 +33,12 @@ export class FakeServer {
   #run = 0
   readonly address: string
   readonly port: number
+  readonly volume: string
   readonly #adminPassword: string
 
-  constructor(at: { readonly address: string; readonly port: number; readonly adminPassword: Redacted.Redacted }) {
+  constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword">) {
     this.address = at.address
+    this.volume = at.volume
     this.port = at.port
     this.#adminPassword = Redacted.value(at.adminPassword)
   }

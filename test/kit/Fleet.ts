@@ -5,15 +5,19 @@
 import { Context, Effect, Exit, Layer, Redacted, Scope } from "effect"
 import { MessageStorage } from "effect/cluster"
 import * as HostsCompute from "../../src/layers/compute/HostsCompute.ts"
+import * as HostsInventory from "../../src/layers/compute/HostsInventory.ts"
 import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
 import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as LocalInventory from "../../src/layers/embedded/LocalInventory.ts"
 import * as GuestHost from "../../src/layers/guesthost/GuestHost.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import * as MemoryOrders from "../../src/layers/memory/MemoryOrders.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { GuestAccess } from "../../src/services/GuestAccess.ts"
+import { InstanceId } from "../../src/services/Ids.ts"
+import { AccessInventory } from "../../src/services/Inventories.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
 import * as InstantCrypto from "./InstantCrypto.ts"
 import * as World from "./World.ts"
@@ -51,7 +55,20 @@ const access = Layer.effect(
 
 const compute = HostsCompute.layer({ command: null, queues: "durable" }).pipe(Layer.provide(MemoryOrders.layer))
 
-const layer = World.controlPlane(Layer.merge(compute, access)).pipe(
+const accessInventory = Layer.effect(
+  AccessInventory,
+  Effect.map(Admitted, ({ instances }) =>
+    AccessInventory.of({
+      all: Effect.sync(() => ({
+        covers: ["login" as const],
+        found: [...instances].map((id) => ({ resource: "login" as const, instance: InstanceId.make(id), since: null }))
+      })),
+      restore: (id) => Effect.sync(() => instances.add(id).has(id))
+    })
+  )
+)
+
+const layer = World.controlPlane(Layer.mergeAll(compute, HostsInventory.layer, access, accessInventory), []).pipe(
   Layer.provideMerge(
     Layer.mergeAll(MemoryStore.layerOf([]), MessageStorage.MemoryDriver.layer, InstantCrypto.layer, Admitted.layer)
   )
@@ -95,7 +112,7 @@ export const machine = Effect.fnUntraced(function* (name: string, addresses: str
     })
   )
   const host = GuestHost.layer({ name, addresses, memoryMb }).pipe(
-    Layer.provide(Layer.fresh(LocalCompute.layer)),
+    Layer.provide([Layer.fresh(LocalCompute.layer), LocalInventory.layer]),
     Layer.provide([Layer.fresh(FakeDatabases.runtimesLayer), Layer.fresh(World.probe), links]),
     Layer.provide(Layer.succeedContext(disk)),
     Layer.provide(Layer.succeed(Fabric, fabric))

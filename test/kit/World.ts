@@ -15,6 +15,7 @@ import { MessageStorage } from "effect/cluster"
 import { TestClock } from "effect/testing"
 import * as GuestLinks from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as LocalInventory from "../../src/layers/embedded/LocalInventory.ts"
 import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
@@ -25,6 +26,8 @@ import type { GuestAccess } from "../../src/services/GuestAccess.ts"
 import { type Entry, History } from "../../src/services/History.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import type { AccessInventory, ServerInventory } from "../../src/services/Inventories.ts"
+import { localName } from "../../src/services/Placing.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as ControlPlane from "./ControlPlane.ts"
@@ -45,9 +48,12 @@ export const surviving = Layer.mergeAll(
 
 export const probe = ControlPlane.probe
 
-/** Taskmanager and conductor as one process, over some compute. */
-export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E, R>) =>
-  ControlPlane.roles.pipe(
+/** Taskmanager and conductor as one process, over some compute. `standing`: the hosts that do not report. */
+export const controlPlane = <E, R>(
+  compute: Layer.Layer<Compute | GuestAccess | ServerInventory | AccessInventory, E, R>,
+  standing: ReadonlyArray<string>
+) =>
+  Layer.merge(ControlPlane.roles, ControlPlane.audits(standing)).pipe(
     Layer.provideMerge(compute),
     Layer.provideMerge(InProcessFabric.layer),
     Layer.provideMerge(ControlPlane.cluster)
@@ -55,10 +61,11 @@ export const controlPlane = <E, R>(compute: Layer.Layer<Compute | GuestAccess, E
 
 /** What a process is: it can die, and be built again over what survived. */
 export const process = controlPlane(
-  Layer.merge(LocalCompute.layer, NoGuestAccess.layer).pipe(
+  Layer.mergeAll(LocalCompute.layer, LocalInventory.layer, NoGuestAccess.layer).pipe(
     Layer.provide([GuestLinks.inProcess, probe]),
     Layer.provideMerge(FakeDatabases.runtimesLayer)
-  )
+  ),
+  [localName]
 )
 
 export const layer = process.pipe(Layer.provideMerge(surviving))

@@ -40,6 +40,22 @@ test("draws the password again where a power cut left an empty file, or a part",
     }
   }))
 
+test("tells of homes that are damaged or were never whole, since when, and of nothing of its own", ({ at, hosts }) =>
+  Effect.gen(function* () {
+    const before = Date.now() - 1000
+    yield* hosts.ensure(serverSpec("whole"), null, "docker")
+    yield* hosts.ensure(serverSpec("damaged"), null, "docker")
+    writeFileSync(at("damaged", "server.json"), "{")
+    mkdirSync(at("begun", "volume"), { recursive: true })
+    mkdirSync(at(".probe"))
+    const remains = yield* hosts.remains
+    assert.sameMembers(
+      remains.map(({ instanceId }) => instanceId),
+      ["whole", "damaged", "begun"]
+    )
+    for (const { since } of remains) assert.isTrue(since === null || (since >= before && since <= Date.now() + 1000))
+  }))
+
 test("takes an empty file for one that is not there", ({ at, hosts }) =>
   Effect.gen(function* () {
     const { notes } = yield* hosts.ensure(serverSpec("a"), null, "docker")

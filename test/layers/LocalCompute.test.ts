@@ -51,6 +51,7 @@ const faultyHosts = (faults: Faults) =>
         }
       })
       return GuestHosts.of({
+        ...hosts,
         list: Effect.map(hosts.list, (homes) => homes.map(damageable)),
         find: (id) => Effect.map(hosts.find(id), Option.map(damageable)),
         ensure: (spec, link, runtime) => Effect.map(hosts.ensure(spec, link, runtime), damageable),

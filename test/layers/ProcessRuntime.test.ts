@@ -1,10 +1,11 @@
 /** The process runtime: the conformance suite, and what only processes of the host can show. */
 import { type ChildProcess, spawn } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { assert, it } from "@effect/vitest"
-import { ConfigProvider, Context, Effect, Layer, Schedule } from "effect"
+import { ConfigProvider, Context, Effect, Layer, Schedule, type Scope } from "effect"
 import { DatabaseRuntime, type DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
+import type { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
 import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as Host from "../../src/layers/embedded/Host.ts"
 import { endOrphans, isRoot, processOn, signal } from "../../src/layers/embedded/HostProcess.ts"
@@ -44,7 +45,10 @@ databaseRuntimeConformance("ProcessRuntime, postgresql", {
   interruptAfter: [20, 150, 350]
 })
 
-const live = (name: string, test: (spec: DatabaseSpec) => Effect.Effect<void, unknown, DatabaseRuntime>) =>
+const live = (
+  name: string,
+  test: (spec: DatabaseSpec) => Effect.Effect<void, unknown, DatabaseRuntime | DataFolder | Scope.Scope>
+) =>
   it.live(name, () => instance("postgresql").pipe(Effect.flatMap(test), Effect.scoped, Effect.provide(layer)), 60_000)
 
 const quiet = () => Effect.void
@@ -61,6 +65,26 @@ live("starts a server again that was killed", (spec) =>
       yield* Effect.retry(connect(spec), { times: 200, schedule: Schedule.spaced("20 millis") })
     })
   )
+)
+
+live("finds a server whose volume is gone, and ends that one and no other", (spec) =>
+  Effect.gen(function* () {
+    const runtime = yield* DatabaseRuntime
+    const other = yield* instance("postgresql")
+    yield* runtime.start(spec, quiet)
+    yield* runtime.start(other, quiet)
+    const folder = dirname(spec.volume)
+    const pid = processOn(join(spec.volume, "data")) ?? 0
+    // Stopped, it does not notice by itself.
+    signal(pid, "SIGSTOP")
+    rmSync(spec.volume, { recursive: true })
+    assert.sameMembers([...(yield* runtime.list(folder))], [spec.volume, other.volume])
+    assert.strictEqual(yield* runtime.status(spec), "absent")
+    yield* runtime.remove(spec.instanceId, spec.volume)
+    assert.deepEqual(yield* runtime.list(folder), [other.volume])
+    assert.deepEqual(yield* leftovers(spec), [])
+    assert.strictEqual(yield* runtime.status(other), "running")
+  })
 )
 
 live("gives the server's files to the server's user and to nobody else", (spec) =>

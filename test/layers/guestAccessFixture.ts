@@ -17,23 +17,27 @@ const withLogin = (url: string, user: string, password: string) => {
   return changed.href
 }
 
-/** The port over the test's broker; what is told here goes before what is right. */
-export const guestAccess = (
-  changed: Partial<RabbitGuestAccess.Options> & { readonly login?: readonly [string, string] } = {}
-) =>
-  Layer.unwrap(
-    Effect.map(TestBroker, ({ managementUrl, url }) => {
-      const { host, password, username } = new URL(url)
-      const [user, secret] = changed.login ?? [username, password]
-      return RabbitGuestAccess.layer({
-        guestUrls: [Redacted.make(`amqp://${host}`)],
-        managementUrl: Redacted.make(withLogin(managementUrl ?? "http://127.0.0.1:1/api", user, secret)),
-        vhost: "/",
-        names: { exchange: "trove", queues: "durable" },
-        ...changed
-      })
-    })
-  ).pipe(Layer.provide(FetchHttpClient.layer))
+type Changes = Partial<RabbitGuestAccess.Options> & { readonly login?: readonly [string, string] }
+
+/** How the port finds the test's broker; what is told here goes before what is right. */
+const optionsWith = ({ login, ...changed }: Changes) =>
+  Effect.map(TestBroker, ({ managementUrl, url }): RabbitGuestAccess.Options => {
+    const { host, password, username } = new URL(url)
+    const [user, secret] = login ?? [username, password]
+    return {
+      guestUrls: [Redacted.make(`amqp://${host}`)],
+      managementUrl: Redacted.make(withLogin(managementUrl ?? "http://127.0.0.1:1/api", user, secret)),
+      vhost: "/",
+      names: { exchange: "trove", queues: "durable" },
+      ...changed
+    }
+  })
+
+export const optionsAt = optionsWith({})
+
+/** The port over the test's broker. */
+export const guestAccess = (changed: Changes = {}) =>
+  Layer.unwrap(Effect.map(optionsWith(changed), RabbitGuestAccess.layer)).pipe(Layer.provide(FetchHttpClient.layer))
 
 export const urlOf = ({ urls }: GuestLink): string => Redacted.value(urls[0] ?? Redacted.make(""))
 

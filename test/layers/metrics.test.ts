@@ -1,10 +1,11 @@
 /** What `/metrics` tells of instances and operations is what the store holds. */
-import { expect, layer } from "@effect/vitest"
+import { expect, it, layer } from "@effect/vitest"
 import { Effect, Layer, Metric, Schedule } from "effect"
 import { SqlClient } from "effect/sql"
+import { AuditListener } from "../../src/actors/Audits.ts"
 import type { State } from "../../src/actors/Instance.ts"
 import * as Metrics from "../../src/layers/Metrics.ts"
-import { operationId } from "../../src/services/Ids.ts"
+import { InstanceId, operationId } from "../../src/services/Ids.ts"
 import { StateTag } from "../../src/services/Status.ts"
 import { stores } from "../support/postgres.ts"
 
@@ -32,6 +33,31 @@ const insert = Effect.fnUntraced(function* (id: string, state: State, secondsAgo
     INSERT INTO lifecycles (instance, tag, state, generation, since)
     VALUES (${id}, ${state._tag}, ${JSON.stringify(state)}::jsonb, 1, ${since})`
 })
+
+it.effect("tells what the last audit found, and nothing once this process audits no more", () =>
+  Effect.gen(function* () {
+    const tell = yield* AuditListener
+    const one = { resource: "home", place: "host a", host: "a", state: null, since: null, remedy: null } as const
+    const instance = InstanceId.make("aaaaaaaa-0000-4000-8000-000000000001")
+    const finding = { ...one, instance, finding: "orphan", outcome: null, detail: null } as const
+    const unseen = [{ place: "the broker", reason: "away" }]
+    yield* tell({ at: 5000, looked: [], unseen, findings: [finding, finding], total: 2 })
+    const values = Effect.map(Metric.snapshot, (metrics) =>
+      metrics.flatMap(({ attributes, id, state }) =>
+        id.startsWith("coffer_audit_") && "value" in state && Number(state.value) !== 0
+          ? [[id, attributes?.["finding"], attributes?.["resource"], Number(state.value)]]
+          : []
+      )
+    )
+    expect((yield* values).toSorted()).toEqual([
+      ["coffer_audit_findings", "orphan", "home", 2],
+      ["coffer_audit_last_seconds", undefined, undefined, 5],
+      ["coffer_audit_places_unseen", undefined, undefined, 1]
+    ])
+    yield* tell(null)
+    expect(yield* values).toEqual([])
+  }).pipe(Effect.provide(Metrics.ofAudits))
+)
 
 layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) => {
   it.effect("count the instances of every state, and the operations under way with the age of the oldest", () =>

@@ -8,6 +8,7 @@ import { DatabasesOutliveAgents } from "../../src/guest/GuestAgent.ts"
 import { GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
 import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
+import * as LocalInventory from "../../src/layers/embedded/LocalInventory.ts"
 import * as GuestHost from "../../src/layers/guesthost/GuestHost.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
@@ -49,6 +50,7 @@ const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: Da
       ),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
+    list: (folder) => whileAlive(life, raw.list(folder)),
     status: (spec) => whileAlive(life, raw.status(spec)),
     logs: (spec, lines) => whileAlive(life, raw.logs(spec, lines))
   }
@@ -59,7 +61,7 @@ const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: Da
 const troubledHomes = ({ faults }: Universe, name: string, life: Life, raw: GuestHosts["Service"]) => {
   const broken = (detail: string) => Effect.fail(new GuestHostsError({ detail }))
   return GuestHosts.of({
-    list: raw.list,
+    ...raw,
     find: (id) => whileAlive(life, raw.find(id)),
     ensure: (spec, link, runtime) =>
       whileAlive(
@@ -115,7 +117,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
       })
     )
     const layer = GuestHost.layer({ name, addresses, memoryMb: 4096 }).pipe(
-      Layer.provide(LocalCompute.layer),
+      Layer.provide(Layer.merge(LocalCompute.layer, LocalInventory.layer)),
       Layer.provide([
         FakeDatabases.runtimesLayer,
         ControlPlane.probe,

@@ -9,6 +9,7 @@ import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
 import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
 import * as Migrations from "../../src/layers/postgres/Migrations.ts"
+import * as PgAuditStore from "../../src/layers/postgres/PgAuditStore.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
 import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
@@ -48,6 +49,7 @@ export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
     PgObservations.layer,
     PgHistory.layer,
     PgGuestHosts.layer,
+    PgAuditStore.layer,
     PgPlacements.layer(standing)
   ).pipe(
     Layer.provide(AesSecretBox.layer(Redacted.make(new Uint8Array(32).fill(7)))),

@@ -3,15 +3,17 @@
  * away at delete through the management API. Its password is derived from its key, so that asking again gives the
  * same link and nothing of it has to be kept.
  */
-import { Duration, Effect, Layer, Option, type Redacted, Schedule, Schema } from "effect"
+import { Context, Duration, Effect, Layer, Option, type Redacted, Schedule, Schema } from "effect"
 import type { HttpClient } from "effect/http"
 import { conductorTopic } from "../../services/ConductorApi.ts"
 import { GuestAccess, GuestAccessError } from "../../services/GuestAccess.ts"
 import { guestTopic } from "../../services/GuestApi.ts"
 import type { InstanceId } from "../../services/Ids.ts"
+import { AccessInventory } from "../../services/Inventories.ts"
 import type { Names } from "../fabric/oslo/Topology.ts"
 import { type GuestKey, Keyring } from "../fabric/secure/Keyring.ts"
 import * as BrokerTopology from "./BrokerTopology.ts"
+import { held, userOf } from "./GuestInventory.ts"
 import { rightsOf } from "./GuestRights.ts"
 import { withLogin } from "./GuestUrls.ts"
 import * as Logins from "./Logins.ts"
@@ -78,24 +80,19 @@ const check = Effect.fnUntraced(function* (management: Management.Management, vh
   }
 })
 
-const userOf = (id: InstanceId) => `guest-${id}`
+const inTime = <A>(what: string, effect: Effect.Effect<A, GuestAccessError>) =>
+  Effect.timeoutOrElse(effect, {
+    duration: patience,
+    orElse: () => failed(`${what} took longer than ${Duration.toSeconds(patience)} seconds.`)
+  })
 
-const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, names, vhost }: Options) {
+/** What can be done for guests at a broker; to have it does nothing there. */
+const makeGuests = Effect.fnUntraced(function* ({ guestUrls, managementUrl, names, vhost }: Options) {
   const keyring = yield* Keyring
   const management = yield* Management.make(managementUrl)
   yield* check(management, vhost)
   const topology = BrokerTopology.make({ management, vhost, names })
   const logins = Logins.make(management, vhost)
-  yield* topology.ensureShared
-  const ensureBounds = QueueBounds.ensure(management, vhost, bounds ?? QueueBounds.defaultBounds)
-  yield* ensureBounds
-  yield* QueueBounds.warnOfRivals(management, vhost)
-
-  const inTime = <A>(what: string, effect: Effect.Effect<A, GuestAccessError>) =>
-    Effect.timeoutOrElse(effect, {
-      duration: patience,
-      orElse: () => failed(`${what} took longer than ${Duration.toSeconds(patience)} seconds.`)
-    })
 
   /** The queue, the rights and the login of a guest that has this key. */
   const give = Effect.fnUntraced(function* (id: InstanceId, known: GuestKey) {
@@ -147,36 +144,76 @@ const make = Effect.fnUntraced(function* ({ bounds, guestUrls, managementUrl, na
     yield* keyring.forget(id)
   })
 
+  const access = GuestAccess.of({
+    grant: (id, agent) => inTime("Giving the guest its login", grant(id, agent)),
+    revoke: (id) => inTime("Taking the guest's login away", revoke(id))
+  })
+  const giveAgain = (id: InstanceId, known: GuestKey) => inTime("Giving the guest its login", give(id, known))
+
+  const inventory = AccessInventory.of({
+    all: inTime("Looking at what guests have", held({ keyring, management, vhost })),
+    restore: Effect.fn("AccessInventory.restore")(function* (id) {
+      const known = yield* keyring.find(id)
+      if (Option.isNone(known)) return false
+      yield* topology.ensureShared
+      yield* giveAgain(id, known.value)
+      // Who was deleted meanwhile was given it after it was taken back. Its key may be remembered here still.
+      const still = (yield* keyring.all).some(({ instance }) => instance === id)
+      if (!still) yield* access.revoke(id)
+      return still
+    })
+  })
+  return { access, giveAgain, inventory, keyring, management, topology }
+})
+
+/** Makes and keeps what all guests need. */
+const keepUp = Effect.fnUntraced(function* (
+  { access, giveAgain, keyring, management, topology }: Effect.Success<ReturnType<typeof makeGuests>>,
+  { bounds, vhost }: Options
+) {
+  yield* topology.ensureShared
+  const ensureBounds = QueueBounds.ensure(management, vhost, bounds ?? QueueBounds.defaultBounds)
+  yield* ensureBounds
+  yield* QueueBounds.warnOfRivals(management, vhost)
+
   const restore = Restoration.make({
     keyring,
     isNeeded: Effect.map(topology.isComplete, (isComplete) => !isComplete),
     before: ensureBounds,
-    give: (id, known) => inTime("Giving the guest its login", give(id, known)),
-    takeBack: (id) => inTime("Taking the guest's login away", revoke(id)),
+    give: giveAgain,
+    takeBack: access.revoke,
     after: topology.complete
   })
-  const keepUp = (upkeep: Effect.Effect<void, GuestAccessError>) =>
+  const telling = (upkeep: Effect.Effect<void, GuestAccessError>) =>
     upkeep.pipe(
       Effect.catch(({ detail }) => Effect.logWarning(`the broker may lack what guests need: ${detail}`)),
       Effect.catchDefect((defect) => Effect.logWarning("the broker may lack what guests need", defect))
     )
   // The store may be away as well as the broker: either is looked at again.
-  yield* keepUp(restore).pipe(
+  yield* telling(restore).pipe(
     Effect.andThen(
       Effect.repeat(
-        Effect.delay(keepUp(Effect.andThen(topology.ensureShared, restore)), upkeepInterval),
+        Effect.delay(telling(Effect.andThen(topology.ensureShared, restore)), upkeepInterval),
         Schedule.forever
       )
     ),
     Effect.forkScoped
   )
-
-  return GuestAccess.of({
-    grant: (id, agent) => inTime("Giving the guest its login", grant(id, agent)),
-    revoke: (id) => inTime("Taking the guest's login away", revoke(id))
-  })
 })
 
+const layerOf = (options: Options, isKept: boolean) =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const guests = yield* makeGuests(options)
+      if (isKept) yield* keepUp(guests, options)
+      return Context.make(GuestAccess, guests.access).pipe(Context.add(AccessInventory, guests.inventory))
+    })
+  )
+
+type Provided = Layer.Layer<GuestAccess | AccessInventory, GuestAccessError, Keyring | HttpClient.HttpClient>
+
 /** Fails where the management API cannot be used, and says what to do. */
-export const layer = (options: Options): Layer.Layer<GuestAccess, GuestAccessError, Keyring | HttpClient.HttpClient> =>
-  Layer.effect(GuestAccess, make(options))
+export const layer = (options: Options): Provided => layerOf(options, true)
+
+/** For who only looks, or does one thing: nothing is made or kept up at the broker until it is asked for. */
+export const layerWithoutUpkeep = (options: Options): Provided => layerOf(options, false)

@@ -109,6 +109,7 @@ const Taskmanager = Schema.Struct({
   restart_deadline: defaulted(rule.Time, "10 minutes", "When a restart is called off"),
   delete_deadline: defaulted(rule.Time, "10 minutes", "When a delete is called off"),
   deleted_retention: defaulted(rule.Time, "7 days", "How long a deleted instance and its history are remembered"),
+  audit_interval: defaulted(rule.Time, "1 hour", "How often it is looked for what no record owns, and what is missing"),
   workflow_retention: defaulted(rule.Time, "1 hour", "How long the engine's records of ended operations are kept"),
   compute_command: optional(
     rule.someOf(rule.Argument),

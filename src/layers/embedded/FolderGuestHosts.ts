@@ -4,7 +4,7 @@
  * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), and `volume/`. Files
  * are replaced whole and are on the disk before anything is confirmed.
  */
-import { chmod, mkdir, readdir, readFile, rm } from "node:fs/promises"
+import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
@@ -127,7 +127,26 @@ const homesIn = (root: string) =>
         Effect.as(Effect.logError(`there is no guest to start in ${homeAt(name)}: ${detail}`), Option.none<GuestHome>())
       )
 
+    const sinceOf = (name: string) =>
+      attempt(() => stat(homeAt(name))).pipe(
+        Effect.map(({ birthtimeMs }) => (birthtimeMs > 0 ? Math.floor(birthtimeMs) : null)),
+        // Gone again, or not to be looked at: that it was there is all that is known.
+        Effect.orElseSucceed(() => null)
+      )
+
     return GuestHosts.of({
+      root,
+      volumeOf: (instanceId) => join(homeAt(instanceId), "volume"),
+      remains: Effect.gen(function* () {
+        const names = yield* attempt(() => readdir(root))
+        // Ours begin with a dot.
+        const homes = names.filter((name) => !name.startsWith("."))
+        return yield* Effect.forEach(
+          homes,
+          (instanceId) => Effect.map(sinceOf(instanceId), (since) => ({ instanceId, since })),
+          { concurrency: 16 }
+        )
+      }),
       list: Effect.gen(function* () {
         const names = yield* Effect.orDie(attempt(() => readdir(root)))
         const homes = yield* Effect.forEach(names, loadOrTell, { concurrency: 16 })

@@ -6,6 +6,7 @@ import { Context, type Effect, type Option, Redacted, Schema } from "effect"
 import type { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { ServerSpec } from "../../services/Compute.ts"
 import type { GuestLink } from "../../services/GuestAccess.ts"
+import type { Millis } from "../../services/Ids.ts"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
 
 export interface GuestHome {
@@ -49,6 +50,15 @@ export class GuestHosts extends Context.Service<
       link: GuestLink | null,
       runtime: GuestHome["runtime"]
     ) => Effect.Effect<GuestHome, GuestHostsError>
+    /** The folder below which every volume lies. */
+    readonly root: string
+    /** Where the volume of this instance lies, or would. */
+    readonly volumeOf: (instanceId: string) => string
+    /** Whatever is here of any home, whole or not: whose it is by its name, and since when, where that is known. */
+    readonly remains: Effect.Effect<
+      ReadonlyArray<{ readonly instanceId: string; readonly since: Millis | null }>,
+      GuestHostsError
+    >
     /** The home with everything in it is gone. */
     readonly remove: (instanceId: string) => Effect.Effect<void, GuestHostsError>
   }

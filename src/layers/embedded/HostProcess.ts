@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import * as fs from "node:fs"
+import { dirname } from "node:path"
 import { Effect, Schema } from "effect"
 
 /** A user to run as; null where a signature allows it means the current one. */
@@ -226,6 +227,34 @@ export const endOrphans = Effect.fnUntraced(function* (folder: string) {
 const isServerProgram = (pid: number) =>
   /\/(postgres|mariadbd)( \(deleted\))?$/.test(linkOf(`/proc/${pid}/exe`)) ||
   readProc(`/proc/${pid}/cmdline`).startsWith("postgres: ")
+
+/** The folder that a command line names, as an argument or as an option's value, if it lies below `root`. */
+const folderIn = (line: string, root: string): string | null => {
+  for (const arg of line.split("\0").slice(1)) {
+    const value = arg.startsWith("-") ? arg.slice(arg.indexOf("=") + 1) : arg
+    if (value.startsWith(`${root}/`)) return value
+  }
+  return null
+}
+
+const serverFolder = (pid: number, root: string): string | null => {
+  const line = readProc(`/proc/${pid}/cmdline`)
+  const folder = folderIn(line, root)
+  if (folder === null || !isServerProgram(pid)) return null
+  const status = readProc(`/proc/${pid}/status`)
+  const parent = /^PPid:\s+(\d+)/m.exec(status)?.[1]
+  return isDead(status) || readProc(`/proc/${parent}/cmdline`) === line ? null : folder
+}
+
+/** The folders below `root` that servers work on by their command lines, also those that are gone. */
+export const foldersServedBelow = (root: string) =>
+  look(() => new Set(allProcesses().flatMap((pid) => serverFolder(pid, root) ?? [])))
+
+/** Kills the server that still works on a folder that is gone, by which nobody finds it any more. */
+export const endServerWithout = Effect.fnUntraced(function* (folder: string) {
+  if (fs.existsSync(folder)) return
+  yield* killAll(`the server on ${folder}, which is gone,`, (pid) => serverFolder(pid, dirname(folder)) === folder)
+})
 
 /** Kills every process of a user, wherever it works: only for users that belong to one server alone. */
 export const endAllOf = (uid: number) =>

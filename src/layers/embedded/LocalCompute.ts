@@ -162,6 +162,18 @@ const make = Effect.gen(function* () {
     )
   )
 
+  /** What is left of a server whose home is gone, or was never whole. An engine that does not answer has none. */
+  const removeStray = Effect.fnUntraced(function* (id: string) {
+    const volume = hosts.volumeOf(id)
+    for (const kind of ["docker", "process"] as const) {
+      const runtime = runtimes.byKind(kind)
+      if (runtime === undefined) continue
+      const found = yield* Effect.option(runtime.list(hosts.root))
+      if (Option.exists(found, (volumes) => volumes.includes(volume)))
+        yield* Effect.mapError(runtime.remove(id, volume), asComputeError)
+    }
+  })
+
   return Compute.of({
     portOf: (name) => managerOf(name)?.port ?? 0,
     isFree: (_host, address, port) => canListen(address, port),
@@ -183,7 +195,7 @@ const make = Effect.gen(function* () {
             return yield* new ComputeError({ message, detail: "", transient: true })
           }
           yield* Effect.mapError(runtime.remove(id, home.volume), asComputeError)
-        }
+        } else yield* removeStray(id)
         yield* Effect.mapError(hosts.remove(id), irremovableHome)
       },
       (work, id) => inTurn(id, work)

@@ -10,6 +10,7 @@ import { Fabric } from "../../services/Fabric.ts"
 import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
 import { hostReportInterval } from "../../services/GuestHostDirectory.ts"
 import { InstanceId } from "../../services/Ids.ts"
+import { ServerInventory } from "../../services/Inventories.ts"
 import { hostProblem } from "../../services/Placing.ts"
 import { HostFitness } from "../embedded/HostFitness.ts"
 import * as NewestOrders from "./NewestOrders.ts"
@@ -68,6 +69,7 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
 
   const fabric = yield* Fabric
   const compute = yield* Compute
+  const inventory = yield* ServerInventory
   // A removal waits for what makes the same server, also if nobody waits for that any more: nothing comes back.
   const locks = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) })
   const newest = NewestOrders.make()
@@ -89,7 +91,12 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
       if (!isInstanceId(id)) return yield* refuse("no instance id")
       yield* inTurn(id, order, compute.destroy(id, name))
     }),
-    is_free: ({ address, port }) => Effect.orDie(compute.isFree(name, address, port))
+    is_free: ({ address, port }) => Effect.orDie(compute.isFree(name, address, port)),
+    inventory: Effect.fnUntraced(function* ({ after, limit }) {
+      const { covers, servers } = yield* inventory.of(name)
+      const rest = servers.filter(({ instance }) => after === null || instance > after)
+      return { covers, servers: rest.slice(0, limit), more: rest.length > limit }
+    })
   })
 
   const conductor = fabric.client(conductorTopic, ConductorApi)
@@ -104,5 +111,7 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
 })
 
 /** Serves until the scope closes. */
-export const layer = (options: Options): Layer.Layer<never, GuestHostInvalid, Fabric | Compute | HostFitness> =>
+export const layer = (
+  options: Options
+): Layer.Layer<never, GuestHostInvalid, Fabric | Compute | HostFitness | ServerInventory> =>
   Layer.effectDiscard(serve(options))

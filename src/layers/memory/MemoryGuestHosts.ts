@@ -32,12 +32,17 @@ const makeNotes = (): GuestNotes["Service"] => {
 
 export const layer: Layer.Layer<GuestHosts> = Layer.sync(GuestHosts, () => {
   const homes = new Map<string, GuestHome>()
+  const root = "/volumes"
+  const volumeOf = (instanceId: string) => `${root}/${instanceId}`
   return GuestHosts.of({
+    root,
+    volumeOf,
+    remains: Effect.sync(() => [...homes.keys()].map((instanceId) => ({ instanceId, since: null }))),
     list: Effect.sync(() => [...homes.values()]),
     find: (id) => Effect.sync(() => Option.fromNullishOr(homes.get(id))),
     ensure: (spec, link, runtime) =>
       Effect.map(inMemory, (replayFloor) => {
-        const volume = `/volumes/${spec.instanceId}`
+        const volume = volumeOf(spec.instanceId)
         const known = homes.get(spec.instanceId) ?? { spec, runtime, volume, notes: makeNotes(), replayFloor }
         const home: GuestHome = { ...known, link }
         homes.set(spec.instanceId, home)

@@ -11,12 +11,14 @@ import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { type Entry, History, maxEntries, maxReports, type StepEntry, stepKey } from "../../services/History.ts"
 import { type InstanceId, OperationId, type ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
+import { AuditStore } from "../../services/Inventories.ts"
 import { maxBackupReports, Observations, type Written } from "../../services/Observations.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { liveStates, shownState } from "../../services/Status.ts"
+import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 
 interface Letter {
@@ -460,8 +462,27 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       setLimits: (project, changed) =>
         Effect.sync(() => {
           limits.set(project, { ...limits.get(project), ...changed })
+        }),
+      release: (id) =>
+        change(id, (row) => {
+          row.hold = null
         })
     })
+
+    const audited = makeMemoryAuditStore(() =>
+      [...rows.values()].map((row) => ({
+        instance: row.desired.id,
+        state: row.state,
+        since: row.since,
+        deleteRequested: row.deleteRequested,
+        hasMail: row.mailbox.some(({ handled }) => !handled),
+        history: row.history.map(({ entry }) => entry),
+        host: places.get(row.desired.id)?.host ?? null,
+        provisioning: row.provisioning !== null,
+        observed: row.observed?.heartbeatAt ?? null,
+        hold: row.hold !== null
+      }))
+    )
 
     return Context.make(Instances, instances).pipe(
       Context.add(Lifecycles, lifecycles),
@@ -470,7 +491,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(Placements, placements),
       Context.add(GuestHostDirectory, directory),
       Context.add(ProvisioningStore, provisioning),
-      Context.add(Quotas, quotas)
+      Context.add(Quotas, quotas),
+      Context.add(AuditStore, audited)
     )
   })
 

@@ -135,7 +135,9 @@ const makeQuotas = Effect.gen(function* () {
       { discard: true }
     ).pipe(sql.withTransaction, died)
 
-  return Quotas.of({ usage, setLimits })
+  const release = (id: InstanceId) => died(Effect.asVoid(sql`DELETE FROM quota_holds WHERE instance = ${id}`))
+
+  return Quotas.of({ usage, setLimits, release })
 })
 
 const makeInstances = Effect.gen(function* () {

@@ -25,7 +25,7 @@ export type ControlRole = Exclude<Role, "guestagent">
 type Config = ConfigurationOf<"taskmanager"> & ConfigurationOf<"conductor">
 
 /** The store, whose tables are of this release, and the keys of all guests; its sessions have this name. */
-export const store = (config: Config, role: ControlRole, session = `coffer ${role}`) =>
+export const store = (config: Config, role: ControlRole | "audit", session = `coffer ${role}`) =>
   Layer.mergeAll(
     PgInstances.layer,
     PgLifecycles.layer,
@@ -58,13 +58,17 @@ export const names = ({ broker }: Configuration) => ({ exchange: broker.control_
  * their health: a name that lasts, for a queue goes with it.
  */
 export const fabric = (config: Config, role: ControlRole) =>
+  fabricOf(config, `${hostname()}-${role}-${healthAddress(config, role).port}`)
+
+/** The same for a process of this name. */
+export const fabricOf = (config: Config, server: string) =>
   Layer.unwrap(
     Effect.map(tlsFiles(config.broker), (tls) =>
       RabbitFabric.layer({
         urls: config.broker.urls,
         tls,
         names: names(config),
-        server: `${hostname()}-${role}-${healthAddress(config, role).port}`,
+        server,
         prefetch: config.broker.prefetch,
         restricted: false
       })

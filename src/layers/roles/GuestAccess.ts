@@ -38,10 +38,10 @@ export const rabbitOptions = Effect.fnUntraced(function* (config: Config) {
   }
 })
 
-export const layer = (config: Config) => {
+/** `upkeep`: whether what guests need is made and kept at the broker, as by a taskmanager. */
+export const layer = (config: Config, { upkeep }: { readonly upkeep: boolean } = { upkeep: true }) => {
   const { control_exchange: controlExchange, shared_guest_credentials: isShared } = config.broker
   if (isShared) return SharedGuestAccess.layer({ guestUrls: guestUrls(config.broker), controlExchange })
-  return Layer.unwrap(Effect.map(rabbitOptions(config), RabbitGuestAccess.layer)).pipe(
-    Layer.provide(FetchHttpClient.layer)
-  )
+  const rabbit = upkeep ? RabbitGuestAccess.layer : RabbitGuestAccess.layerWithoutUpkeep
+  return Layer.unwrap(Effect.map(rabbitOptions(config), rabbit)).pipe(Layer.provide(FetchHttpClient.layer))
 }

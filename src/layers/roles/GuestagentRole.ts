@@ -10,6 +10,7 @@ import { DataFolder } from "../embedded/DataFolder.ts"
 import * as FolderGuestHosts from "../embedded/FolderGuestHosts.ts"
 import * as Host from "../embedded/Host.ts"
 import * as LocalCompute from "../embedded/LocalCompute.ts"
+import * as LocalInventory from "../embedded/LocalInventory.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import { replayFile } from "../embedded/ReplayFile.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
@@ -49,7 +50,7 @@ const compute = (config: Config) =>
     Effect.gen(function* () {
       const { instances } = yield* DataFolder
       const found = yield* Host.inspect(config.guestagent.runtime)
-      return LocalCompute.layer.pipe(
+      return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
         Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)])
       )
     })

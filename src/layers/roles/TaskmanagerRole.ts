@@ -1,5 +1,7 @@
 /** `coffer taskmanager`: the actors. Any number of them share the instances, by way of the database. */
 import { Duration, Layer } from "effect"
+import * as Auditor from "../../actors/Auditor.ts"
+import * as Audits from "../../actors/Audits.ts"
 import * as BuildInstance from "../../actors/BuildInstance.ts"
 import * as DeleteInstance from "../../actors/DeleteInstance.ts"
 import * as InstanceActor from "../../actors/InstanceActor.ts"
@@ -12,10 +14,12 @@ import { sessionName } from "../cluster/Lease.ts"
 import * as Report from "../cluster/Report.ts"
 import * as Tenure from "../cluster/Tenure.ts"
 import * as HostsCompute from "../compute/HostsCompute.ts"
+import * as HostsInventory from "../compute/HostsInventory.ts"
 import { type ConfigurationOf, healthAddress } from "../config/Configuration.ts"
 import * as Health from "../Health.ts"
 import * as Metrics from "../Metrics.ts"
 import * as ClusterPruning from "../postgres/ClusterPruning.ts"
+import * as PgAuditStore from "../postgres/PgAuditStore.ts"
 import * as PgOrders from "../postgres/PgOrders.ts"
 import * as PgPlacements from "../postgres/PgPlacements.ts"
 import * as Checks from "./Checks.ts"
@@ -24,32 +28,46 @@ import * as GuestAccess from "./GuestAccess.ts"
 
 type Config = ConfigurationOf<"taskmanager">
 
-const settings = ({ build_deadline, restart_deadline, delete_deadline, deleted_retention }: Config["taskmanager"]) =>
+const settings = ({
+  audit_interval,
+  build_deadline,
+  delete_deadline,
+  deleted_retention,
+  restart_deadline
+}: Config["taskmanager"]) =>
   Layer.mergeAll(
     Layer.succeed(InstanceActor.OperationDeadlines, {
       build: build_deadline,
       restart: restart_deadline,
       delete: delete_deadline
     }),
-    Layer.succeed(Taskmanager.DeletedRetention, deleted_retention)
+    Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),
+    Layer.succeed(Audits.AuditInterval, audit_interval)
   )
 
 export const layer = (config: Config) => {
   const address = Cluster.addressOf(config.taskmanager)
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
-  return Taskmanager.layer.pipe(
+  return Layer.merge(Taskmanager.layer, Audits.layer).pipe(
+    Layer.provide(Auditor.layer([])),
+    Layer.provide(Metrics.ofAudits),
     Layer.provideMerge(InstanceActor.layer),
     Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer]),
     Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("taskmanager")),
-    Layer.provide(HostsCompute.layer({ command: compute_command ?? null, queues: config.broker.queues })),
-    Layer.provide(PgOrders.layer),
+    Layer.provide(HostsInventory.layer),
+    Layer.provide(
+      HostsCompute.layer({ command: compute_command ?? null, queues: config.broker.queues }).pipe(
+        Layer.provide(PgOrders.layer)
+      )
+    ),
     Layer.provide(
       PgPlacements.layer(compute_command_addresses === undefined ? [] : [commandHost(compute_command_addresses)])
     ),
     Layer.provide(GuestAccess.layer(config)),
+    Layer.provide(PgAuditStore.layer),
     Layer.provide(ControlPlane.catalog(config)),
     Layer.provide(Cluster.layer(config.taskmanager)),
     Layer.provide(ControlPlane.fabric(config, "taskmanager")),

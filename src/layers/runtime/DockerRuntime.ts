@@ -21,7 +21,8 @@ import {
   instanceLabel,
   networkName,
   specHash,
-  specLabel
+  specLabel,
+  volumeOfMount
 } from "./docker/Container.ts"
 import { discardContainer, Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
 import { greets } from "./docker/Greeting.ts"
@@ -175,6 +176,19 @@ const make = Effect.gen(function* () {
       found === null ? "absent" : found.State.Running ? "running" : "stopped"
     )
 
+  /** By what a container mounts: another service of this machine may label its own in the same way. */
+  const list = Effect.fn("DockerRuntime.list")(function* (folder: string) {
+    const filters = { label: [instanceLabel] }
+    const found = yield* Effect.mapError(
+      request(() => docker.listContainers({ all: true, filters })),
+      unavailable
+    )
+    const mounted = found.flatMap(({ Mounts }) => Mounts.map(({ Source }) => Source))
+    return [...new Set(mounted.flatMap((source) => volumeOfMount(source) ?? []))].filter((volume) =>
+      volume.startsWith(`${folder}/`)
+    )
+  })
+
   const remove = Effect.fn("DockerRuntime.remove")(
     function* (instanceId: string, volume: string) {
       const found = yield* inspect(instanceId)
@@ -197,6 +211,7 @@ const make = Effect.gen(function* () {
     stop: (spec) => halt(spec.instanceId),
     status,
     logs: (spec, lines) => logsOf(spec.instanceId, lines).pipe(Effect.mapError(unavailable)),
+    list,
     remove
   })
 })

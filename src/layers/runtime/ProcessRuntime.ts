@@ -7,7 +7,7 @@
  * `server.log`. The process is found by its data folder; there is no other state.
  */
 import * as fs from "node:fs"
-import { join } from "node:path"
+import { dirname, join } from "node:path"
 import { Effect, Layer } from "effect"
 import {
   DatabaseRuntime,
@@ -20,7 +20,9 @@ import {
   type Escalation,
   endAllOf,
   endProcessOn,
+  endServerWithout,
   findProcessOn,
+  foldersServedBelow,
   type HostProcessError,
   isRoot
 } from "../embedded/HostProcess.ts"
@@ -102,12 +104,18 @@ export const layer = Layer.effect(
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),
       logs: (spec, lines) =>
         Effect.sync(() => readTail(logOf(spec.volume), logWindow).trimEnd().split("\n").slice(-lines).join("\n")),
+      list: (folder) =>
+        foldersServedBelow(folder).pipe(
+          Effect.map((folders) => [...new Set([...folders].map((data) => dirname(data)))]),
+          Effect.mapError((error) => refusal(error, null))
+        ),
       remove: (_instanceId, volume) =>
-        Effect.andThen(
-          Postgres.endInitialisation(dataOf(volume)),
+        Postgres.endInitialisation(dataOf(volume)).pipe(
           // Its kind is not known here, and need not be: MariaDB ends by the same signals.
-          end(volume, isRoot ? shortStop : Postgres.abruptStop)
-        ).pipe(Effect.mapError((error) => refusal(error, null)))
+          Effect.andThen(end(volume, isRoot ? shortStop : Postgres.abruptStop)),
+          Effect.andThen(endServerWithout(dataOf(volume))),
+          Effect.mapError((error) => refusal(error, null))
+        )
     })
   })
 )

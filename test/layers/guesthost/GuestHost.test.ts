@@ -5,6 +5,7 @@ import { TestClock } from "effect/testing"
 import { MariadbManager } from "../../../src/guest/MariadbManager.ts"
 import { PostgresManager } from "../../../src/guest/PostgresManager.ts"
 import * as HostsCompute from "../../../src/layers/compute/HostsCompute.ts"
+import * as HostsInventory from "../../../src/layers/compute/HostsInventory.ts"
 import { HostFitness } from "../../../src/layers/embedded/HostFitness.ts"
 import * as InProcessFabric from "../../../src/layers/fabric/InProcessFabric.ts"
 import * as GuestHost from "../../../src/layers/guesthost/GuestHost.ts"
@@ -12,9 +13,10 @@ import * as MemoryOrders from "../../../src/layers/memory/MemoryOrders.ts"
 import { Compute, ComputeError } from "../../../src/services/Compute.ts"
 import { ConductorApi, conductorTopic } from "../../../src/services/ConductorApi.ts"
 import { Fabric } from "../../../src/services/Fabric.ts"
-import { GuestHostApi, guestHostTopic } from "../../../src/services/GuestHostApi.ts"
+import { GuestHostApi, guestHostTopic, inventoryPage } from "../../../src/services/GuestHostApi.ts"
 import { hostReportInterval } from "../../../src/services/GuestHostDirectory.ts"
 import { InstanceId } from "../../../src/services/Ids.ts"
+import { type HeldServers, ServerInventory } from "../../../src/services/Inventories.ts"
 import { guestLink, serverSpec } from "../../conformance/guestHosts.ts"
 
 const one = InstanceId.make("00000000-0000-4000-8000-000000000001")
@@ -29,12 +31,16 @@ interface World {
     before: Effect.Effect<void, ComputeError>
     /** What keeps it from taking databases. */
     obstacle: string | null
+    /** What it holds, and what keeps it from being seen. */
+    held: Effect.Effect<HeldServers, ComputeError>
   }
   /** What was logged. */
   readonly told: ReadonlyArray<string>
   /** Of the taskmanager: it asks hosts over the fabric. */
   readonly compute: Compute["Service"]
   readonly fabric: Fabric["Service"]
+  /** Of the taskmanager, too. */
+  readonly inventories: ServerInventory["Service"]
 }
 
 const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unknown, Scope.Scope>) =>
@@ -43,7 +49,11 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
     const logger = Logger.make(({ logLevel, message }) => void told.push(`${logLevel} ${String(message)}`))
     return Effect.gen(function* () {
       const log: Array<string> = []
-      const faults: World["faults"] = { before: Effect.void, obstacle: null }
+      const faults: World["faults"] = {
+        before: Effect.void,
+        obstacle: null,
+        held: Effect.succeed({ covers: ["home"], servers: [] })
+      }
       const noted = (line: string) =>
         Effect.suspend(() => {
           log.push(`${line} begins`)
@@ -58,13 +68,15 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
       })
       const fabric = Context.get(yield* Layer.build(InProcessFabric.layer), Fabric)
       const host = GuestHost.layer({ name: "alpha", addresses: "10.1.0.0/24", memoryMb: 1024 })
+      const inventory = Layer.succeed(ServerInventory, { of: () => Effect.suspend(() => faults.held) })
       const fitness = Layer.succeed(HostFitness, { obstacle: Effect.sync(() => faults.obstacle) })
       yield* Layer.build(
-        host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric), fitness]))
+        host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric), fitness, inventory]))
       )
-      const asking = HostsCompute.layer({ command: null, queues: "durable" })
+      const asking = Layer.merge(HostsCompute.layer({ command: null, queues: "durable" }), HostsInventory.layer)
       const built = yield* Layer.build(asking.pipe(Layer.provide([Layer.succeed(Fabric, fabric), MemoryOrders.layer])))
-      yield* body({ log, faults, told, compute: Context.get(built, Compute), fabric })
+      const [compute, inventories] = [Context.get(built, Compute), Context.get(built, ServerInventory)]
+      yield* body({ log, faults, told, compute, fabric, inventories })
     }).pipe(Effect.scoped, Effect.provide(Logger.layer([logger])))
   })
 
@@ -176,6 +188,35 @@ test("reports itself only while it can take databases, and tells once why it can
       "Error this machine can take no database now, and asks for none: the container engine does not answer",
       "Info this machine can take databases again"
     ])
+  }))
+
+test("tells what it holds a page at a time, as often as it takes, and what it could not look at", ({
+  faults,
+  inventories
+}) =>
+  Effect.gen(function* () {
+    const held: HeldServers = {
+      covers: ["home", "process"],
+      servers: Array.from({ length: 2 * inventoryPage + 1 }, (_, n) => ({
+        instance: InstanceId.make(`00000000-0000-4000-8000-${String(n).padStart(12, "0")}`),
+        parts: n % 2 === 0 ? ["home"] : ["home", "process"],
+        since: n % 3 === 0 ? null : n
+      }))
+    }
+    for (const length of [0, 1, inventoryPage, inventoryPage + 1, 2 * inventoryPage, 2 * inventoryPage + 1]) {
+      const some = { ...held, servers: held.servers.slice(0, length) }
+      faults.held = Effect.succeed(some)
+      assert.deepEqual(yield* inventories.of("alpha"), some)
+    }
+    const failure = new ComputeError({ message: "It cannot be seen.", detail: "EACCES", transient: true })
+    faults.held = Effect.fail(failure)
+    assert.deepEqual(yield* Effect.flip(inventories.of("alpha")), failure)
+    for (const [host, said] of [
+      ["beta", "cannot be reached"],
+      ["command", "program is not asked"]
+    ] as const) {
+      assert.include((yield* Effect.flip(inventories.of(host))).message, said)
+    }
   }))
 
 test("leaves servers of Trove's agents to the operator's program", ({ compute, log }) =>

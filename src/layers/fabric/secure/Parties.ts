@@ -1,5 +1,6 @@
 /** Who has a key, and on which topic he is spoken to. */
 import { Option, Schema } from "effect"
+import { auditTopic } from "../../../services/AuditApi.ts"
 import { conductorTopic, HostName } from "../../../services/ConductorApi.ts"
 import { guestTopic } from "../../../services/GuestApi.ts"
 import { guestHostTopic } from "../../../services/GuestHostApi.ts"
@@ -30,7 +31,7 @@ export type Addressee =
 
 export const addresseeOf = (topic: string): Addressee => {
   if (topic === conductorTopic) return { _tag: "Conductor" }
-  if (topic === taskmanagerTopic) return { _tag: "Taskmanager" }
+  if (topic === taskmanagerTopic || topic === auditTopic) return { _tag: "Taskmanager" }
   const instance = after(guestTopic(""), topic)
   if (Option.isSome(instance)) return { _tag: "Guest", instance: instance.value }
   const name = Option.filter(after(guestHostTopic(""), topic), isHostName)

@@ -3,7 +3,7 @@
  * of what a tenant's container may and may not do can be read here.
  */
 import { createHash } from "node:crypto"
-import { join } from "node:path"
+import { basename, dirname, join } from "node:path"
 import type Dockerode from "dockerode"
 import type { DatabaseSpec } from "../../../guest/DatabaseRuntime.ts"
 
@@ -19,6 +19,8 @@ const stopSeconds = 120
 const passwordInside = "/run/secrets/coffer/admin-password"
 export const dataFolder = (volume: string) => join(volume, "data")
 export const secretFile = (volume: string) => join(volume, "secret", "admin-password")
+/** The volume whose data folder a container mounts; null where it is something else. */
+export const volumeOfMount = (source: string) => (basename(source) === "data" ? dirname(source) : null)
 /** The image's reference, for when there is no container to tell whose users own the data. */
 export const imageFile = (volume: string) => join(volume, "secret", "image")
 
