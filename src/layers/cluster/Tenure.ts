@@ -59,6 +59,8 @@ export const make = ({ leave, now }: Options) => {
     check,
     held: () => shards > 0 && renewed !== null && between(renewed, now()) < Duration.toMillis(lease),
     renewing: () => {
+      // What has run out is not to be renewed as if nothing had been.
+      check()
       const asked = now()
       return (granted: number) => {
         renewed = asked
