@@ -9,6 +9,7 @@ import type { CatalogContents } from "../../src/services/Catalog.ts"
 import * as Postgres from "../support/postgres.ts"
 import { missingBroker, TestBroker } from "../support/rabbitmq.ts"
 import { eventually } from "./api.ts"
+import { program } from "./heldProgram.ts"
 import { Installation } from "./installation.ts"
 import { postgres, withPostgres } from "./logins.ts"
 
@@ -23,16 +24,6 @@ const catalog: CatalogContents = {
   ],
   defaultDatastore: "postgresql"
 }
-
-/** Notes what it is asked, and makes no server before the file `open` is there. */
-const program = (folder: string) => `#!/bin/sh
-id=$(sed -n 's/.*"instance_id":"\\([^"]*\\)".*/\\1/p')
-echo "$1 $id" >> ${folder}/asked
-if [ "$1" = ensure ]; then
-  while [ ! -e ${folder}/open ]; do sleep 0.5; done
-fi
-echo "$1 $id" >> ${folder}/done
-`
 
 const order = {
   databases: [{ name: "shop" }],
@@ -221,8 +212,8 @@ describe.skipIf(missingBroker !== null)(
       for (const id of ids)
         await eventually(`${id} is gone`, async () => ((await coffer.show(id)) === null ? true : null), 120_000)
       // Whatever somebody may still have meant to do: nothing of it is there.
-      const left = Names(await sql(`SELECT instance AS name FROM addresses`)).map(({ name }) => name)
-      expect(left.filter((name) => ids.includes(name))).toEqual([])
+      const left = Names(await sql(`SELECT instance AS name FROM addresses`))
+      expect(left.filter(({ name }) => ids.includes(name))).toEqual([])
     }
 
     it("one that is killed is missed by no operation", async () => {

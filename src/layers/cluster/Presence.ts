@@ -78,7 +78,7 @@ const make = Effect.fnUntraced(function* (self: string) {
     refresh: (address, shards) =>
       Effect.suspend(() => {
         const renewed = tenure.renewing()
-        return Effect.tap(storage.refresh(address, shards), () => Effect.sync(renewed))
+        return Effect.tap(storage.refresh(address, shards), (granted) => Effect.sync(() => renewed(granted.length)))
       })
   })
 })

@@ -24,12 +24,12 @@ const report = (address: string) =>
     const sql = yield* SqlClient.SqlClient
     const sharding = yield* Sharding.Sharding
     const fabric = yield* FabricHealth
-    const started = new Date(yield* Clock.currentTimeMillis)
+    const started = yield* Clock.currentTimeMillis
     const taken = () => fabric.servers().reduce((sum, { count }) => sum + count(), 0)
     /** What had been taken in all, at each report of the last minute. */
     const counts = [taken()]
     const tell = Effect.gen(function* () {
-      const now = new Date(yield* Clock.currentTimeMillis)
+      const now = yield* Clock.currentTimeMillis
       const awake = yield* sharding.activeEntityCount
       const total = taken()
       const work = total - (counts[0] ?? total)
@@ -38,12 +38,15 @@ const report = (address: string) =>
       yield* Metric.update(actors, awake)
       yield* Metric.update(consumed, work)
       // The one that was silent for the longest: it is deaf when one of its servers is.
-      const heard = new Date(Math.min(now.getTime(), ...fabric.servers().map(({ lastTaken }) => lastTaken())))
+      const heard = Math.min(now, ...fabric.servers().map(({ lastTaken }) => lastTaken()))
+      // By the database's clock, for all look at it.
+      const ago = (at: number) => sql`now() - ${`${now - at} milliseconds`}::interval`
       yield* sql`
-        INSERT INTO taskmanagers ${sql.insert({ address, reported: now, started, actors: awake, consumed: work, taken: heard })}
+        INSERT INTO taskmanagers (address, reported, started, actors, consumed, taken)
+        VALUES (${address}, now(), ${ago(started)}, ${awake}, ${work}, ${ago(heard)})
         ON CONFLICT (address) DO UPDATE SET reported = excluded.reported, started = excluded.started,
           actors = excluded.actors, consumed = excluded.consumed, taken = excluded.taken`
-      yield* sql`DELETE FROM taskmanagers WHERE reported < ${new Date(now.getTime() - Duration.toMillis(remembered))}`
+      yield* sql`DELETE FROM taskmanagers WHERE reported < now() - ${`${Duration.toSeconds(remembered)} seconds`}::interval`
     }).pipe(
       Effect.withTracerEnabled(false),
       Effect.catchCause((cause) => Effect.logDebug("the next report will tell", cause))

@@ -1,13 +1,14 @@
 /**
  * Whether this process may still act for what it had. One that stood still for longer than its lease (it was stopped,
  * its machine was paused) has been replaced: whatever it had in mind is done by another, and it ends before it does
- * any of it. Every statement to the database asks first, and so does a clock of its own; what was on the way to the
- * database already goes to sessions that others have ended (Presence.ts).
+ * any of it. Every statement to the database asks first, every request that makes or removes a login at the broker, and a
+ * clock of its own; what was on the way to the database already goes to sessions that others have ended (Presence.ts).
  *
  * A database that does not answer is no standstill: then the shards are let go by effect's own, and taken again.
  */
 import { writeSync } from "node:fs"
 import { Context, Duration, Effect, Layer } from "effect"
+import { HttpClient } from "effect/http"
 import { Statement } from "effect/sql"
 import { lease } from "./Lease.ts"
 
@@ -18,8 +19,10 @@ const standstill = Duration.seconds(1)
 export class Tenure extends Context.Service<
   Tenure,
   {
-    /** Call before a renewal is asked for; what it gives, once it was granted. */
-    readonly renewing: () => () => void
+    /** Call before a renewal is asked for; what it gives, once it was granted, with how many shards. */
+    readonly renewing: () => (shards: number) => void
+    /** Whether the last renewal that was granted was of any shard, and is not too old. */
+    readonly held: () => boolean
     /** Does not come back in a process that was replaced. */
     readonly check: () => void
   }
@@ -41,6 +44,7 @@ interface Options {
 export const make = ({ leave, now }: Options) => {
   let ticked = now()
   let renewed: Moment | null = null
+  let shards = 0
   const check = () => {
     const moment = now()
     const still = between(ticked, moment)
@@ -53,10 +57,14 @@ export const make = ({ leave, now }: Options) => {
   }
   return {
     check,
+    held: () => shards > 0 && renewed !== null && between(renewed, now()) < Duration.toMillis(lease),
     renewing: () => {
+      // What has run out is not to be renewed as if nothing had been.
+      check()
       const asked = now()
-      return () => {
+      return (granted: number) => {
         renewed = asked
+        shards = granted
       }
     },
     onTick: () => {
@@ -75,7 +83,7 @@ const leave = (reason: string) => {
 const tenure = Layer.effect(
   Tenure,
   Effect.gen(function* () {
-    const { check, onTick, renewing } = make({
+    const { check, held, onTick, renewing } = make({
       leave,
       now: () => ({ steady: performance.now(), wall: Date.now() })
     })
@@ -83,7 +91,7 @@ const tenure = Layer.effect(
       Effect.sync(() => setInterval(onTick, Duration.toMillis(tick))),
       (timer) => Effect.sync(() => clearInterval(timer))
     )
-    return Tenure.of({ check, renewing })
+    return Tenure.of({ check, held, renewing })
   })
 )
 
@@ -102,3 +110,17 @@ const transformer = Layer.effect(
 )
 
 export const layer = Layer.provideMerge(transformer, tenure)
+
+/** A client whose requests ask first. */
+export const requests = Layer.effect(
+  HttpClient.HttpClient,
+  Effect.gen(function* () {
+    const { check } = yield* Tenure
+    return HttpClient.mapRequestEffect(yield* HttpClient.HttpClient, (request) =>
+      Effect.sync(() => {
+        check()
+        return request
+      })
+    )
+  })
+)

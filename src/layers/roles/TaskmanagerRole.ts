@@ -11,6 +11,7 @@ import * as Taskmanager from "../../actors/Taskmanager.ts"
 import { commandHost } from "../../services/Placing.ts"
 import * as Cluster from "../cluster/Cluster.ts"
 import { sessionName } from "../cluster/Lease.ts"
+import * as Leaving from "../cluster/Leaving.ts"
 import * as Report from "../cluster/Report.ts"
 import * as Tenure from "../cluster/Tenure.ts"
 import * as HostsCompute from "../compute/HostsCompute.ts"
@@ -53,7 +54,7 @@ export const layer = (config: Config) => {
     Layer.provide(Metrics.ofAudits),
     Layer.provideMerge(InstanceActor.layer),
     Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer]),
-    Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address)]),
+    Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address), Leaving.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("taskmanager")),

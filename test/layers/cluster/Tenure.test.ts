@@ -22,7 +22,7 @@ const world = () => {
       tenure.onTick()
     }
   }
-  return { tenure, left, still, running, renew: () => tenure.renewing()() }
+  return { tenure, left, still, running, renew: () => tenure.renewing()(1) }
 }
 
 describe("a taskmanager", () => {
@@ -54,7 +54,7 @@ describe("a taskmanager", () => {
     const { left, running, still, tenure } = world()
     const renewed = tenure.renewing()
     running(3000)
-    renewed()
+    renewed(1)
     still(past - 3000)
     tenure.check()
     expect(left).toHaveLength(1)
