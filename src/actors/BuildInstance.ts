@@ -108,9 +108,10 @@ const createServer = (operation: Operation, spec: ServerSpec) =>
     deadline: Duration.minutes(2),
     // It gives nothing back: what the guest was granted is a secret, and the journal keeps what steps give.
     execute: Effect.gen(function* () {
-      // Another process may have taken it back since, where this one was held up.
+      const access = yield* GuestAccess
+      const compute = yield* Compute
       if (yield* wasCalledOff(operation)) return yield* calledOff
-      const link = yield* (yield* GuestAccess)
+      const link = yield* access
         .grant(operation.instance, spec.agent)
         .pipe(
           Effect.mapError(
@@ -118,7 +119,14 @@ const createServer = (operation: Operation, spec: ServerSpec) =>
               new StepFailure({ message: "The guest could not be given access.", detail, transient: true })
           )
         )
-      yield* Effect.mapError((yield* Compute).ensure(spec, link), asFailure)
+      const made = yield* Effect.result(Effect.mapError(compute.ensure(spec, link), asFailure))
+      if (yield* wasCalledOff(operation)) {
+        // This process may have been held up in the middle, and another have deleted the instance meanwhile.
+        yield* Effect.ignore(compute.destroy(operation.instance, spec.host))
+        yield* Effect.ignore(access.revoke(operation.instance))
+        return yield* calledOff
+      }
+      yield* Effect.fromResult(made)
     })
   })
 

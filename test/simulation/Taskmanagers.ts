@@ -19,7 +19,7 @@ export const deadlines = {
 }
 
 /** Milliseconds that a taskmanager stands still at the most: longer than its lease. */
-export const longestFreeze = 90_000
+export const longestFreeze = 120_000
 
 /** Calls that are made all the time and change nothing, and those of which it matters most who makes them, and when. */
 const idle =
@@ -91,6 +91,7 @@ export const make = (universe: Universe, name: string, port: number) => {
     } else if (life.held === null && faults.strikes("taskmanager freezes", `${name} ${call}`, times)) {
       const frozen = life
       frozen.held = []
+      universe.hooks.whenHeldUp()
       time.after(faults.lasts("taskmanager freezes", 10_000, longestFreeze), () => {
         if (frozen.over) return
         story.tell("fault", `${name} goes on`)
