@@ -68,6 +68,18 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "const outcomeKey = ({ instance: operation }: Operation) =>"
   },
   {
+    what: "the end of a step that is written once or never",
+    file: "src/actors/Operation.ts",
+    find: "times: endTries",
+    replace: "times: 0"
+  },
+  {
+    what: "an operation that leaves open what a process before it began",
+    file: "src/layers/memory/MemoryStore.ts",
+    find: "const isMeant = (entry: StepEntry) => entry.operation === operation",
+    replace: "const isMeant = (entry: StepEntry) => entry.operation === operation && entry.attempt < 0"
+  },
+  {
     what: "a tenant who is shown everybody's instances",
     file: "src/layers/memory/MemoryStore.ts",
     find: 'Option.filter((row) => scope === "any" || row.desired.project === scope.project),',
