@@ -120,7 +120,7 @@ const createServer = (operation: Operation, spec: ServerSpec) =>
           )
         )
       const made = yield* Effect.result(Effect.mapError(compute.ensure(spec, link), asFailure))
-      if (yield* wasCalledOff(operation)) {
+      if (yield* isUnwanted(operation)) {
         // This process may have been held up in the middle, and another have deleted the instance meanwhile.
         yield* Effect.ignore(compute.destroy(operation.instance, spec.host))
         yield* Effect.ignore(access.revoke(operation.instance))
@@ -173,6 +173,14 @@ const handOver = (operation: Operation, spec: ServerSpec) =>
 const wasCalledOff = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
   const loaded = yield* (yield* Lifecycles).load(instance)
   return !Option.exists(loaded, ({ state }) => state._tag === "Building" && state.operation === operation)
+})
+
+/** Whether nobody is to have what the build makes. A build that another process has finished meanwhile is not one of these. */
+const isUnwanted = Effect.fnUntraced(function* (operation: Operation) {
+  const loaded = yield* (yield* Lifecycles).load(operation.instance)
+  const tag = Option.getOrNull(loaded)?.state._tag ?? "Deleted"
+  if (tag === "Failed") return !(yield* hasSucceeded(operation))
+  return tag === "Deleting" || tag === "Deleted"
 })
 
 const waitKey = (operation: OperationId) => ({ operation, step: "wait for the database", attempt: 1 })
