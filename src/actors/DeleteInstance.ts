@@ -60,9 +60,11 @@ const callOff = (operation: Operation, previous: OperationId) =>
     waitsFor: `${kindOf(previous)} to end its step in flight and take back what it made`,
     deadline: Duration.minutes(3),
     execute: Effect.gen(function* () {
-      const { ended, interrupt } = yield* executionOf({ ...operation, operation: previous })
+      const before = { ...operation, operation: previous }
+      const { ended, interrupt } = yield* executionOf(before)
       yield* interrupt
       yield* Effect.repeat(Effect.delay(ended, "50 millis"), { until: (ended) => ended })
+      yield* operationEnded(before)
     })
   })
 

@@ -2,6 +2,7 @@
 import { hostname } from "node:os"
 import { Console, Effect, Layer } from "effect"
 import { Command, Flag } from "effect/cli"
+import { FetchHttpClient } from "effect/http"
 import { Auditor, layer as auditor } from "../actors/Auditor.ts"
 import { auditView } from "../http/audit/AuditView.ts"
 import * as HostsCompute from "../layers/compute/HostsCompute.ts"
@@ -27,7 +28,7 @@ const auditing = (config: ConfigurationOf<"taskmanager">) =>
       HostsCompute.layer({ command: config.taskmanager.compute_command ?? null, queues: config.broker.queues }).pipe(
         Layer.provide(PgOrders.layer)
       ),
-      GuestAccess.layer(config, { upkeep: false }),
+      GuestAccess.layer(config, { upkeep: false }).pipe(Layer.provide(FetchHttpClient.layer)),
       PgPlacements.layer([]),
       PgAuditStore.layer
     ]),

@@ -67,7 +67,10 @@ const table: Record<
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
   Deleted: { orphans: everything, missing: [] },
-  Failed: { orphans: everything.filter((resource) => resource !== "hold"), missing: ["hold"] }
+  Failed: {
+    orphans: everything.filter((resource) => resource !== "hold" && resource !== "provisioning"),
+    missing: ["hold"]
+  }
 }
 
 describe("an instance", () => {

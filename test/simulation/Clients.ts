@@ -111,6 +111,15 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
       later(until)
     })
 
+  // Impatient: what hangs is deleted, and it is another process that does it.
+  universe.hooks.whenHeldUp = () =>
+    time.after(dice.between(300, 5_000), () => {
+      const hanging = [...witness.instances.values()].filter(({ state }) => state._tag === "Building")
+      if (hanging.length === 0 || dice.chance(0.4)) return
+      const { id, project } = dice.pick(hanging).desired
+      universe.run(ask(`${project} deletes ${shortOf(id)}`, requests.remove({ project }, id)))
+    })
+
   return {
     /** Asks again and again, until a moment of this life. */
     begin: later,

@@ -20,7 +20,7 @@ export const deadlines = {
 
 /** Milliseconds that a taskmanager stands still: within its lease, or for long after. */
 const shortestFreeze = 2_000
-export const longestFreeze = 90_000
+export const longestFreeze = 120_000
 
 /** Calls that are made all the time and change nothing, and those of which it matters most who makes them, and when. */
 const idle =
@@ -92,6 +92,7 @@ export const make = (universe: Universe, name: string, port: number) => {
     } else if (life.held === null && faults.strikes("taskmanager freezes", `${name} ${call}`, times)) {
       const frozen = life
       frozen.held = []
+      universe.hooks.whenHeldUp()
       const millis = faults.lasts("taskmanager freezes", shortestFreeze, longestFreeze)
       time.after(millis, () => {
         if (frozen.over) return

@@ -81,6 +81,8 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
     outage,
     references,
     world,
+    /** What clients do when they see that a process stands still. They are made later. */
+    hooks: { whenHeldUp: () => {} },
     /** Ids are drawn from dice. */
     secureRandom: Layer.succeed(
       SecureRandom.SecureRandom,

@@ -14,16 +14,10 @@ export interface Mutation {
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
-    what: "a commit that does not look at the generation",
-    file: "src/layers/memory/MemoryStore.ts",
-    find: "if (row === undefined || row.generation !== commit.generation) {",
-    replace: "if (row === undefined) {"
-  },
-  {
     what: "a teardown that forgets the address",
     file: "src/actors/Teardown.ts",
-    find: "Effect.flatMap(Placements, (placements) => placements.release(operation.instance))",
-    replace: "Effect.asVoid(Effect.flatMap(Placements, (placements) => placements.find(operation.instance)))"
+    find: "Effect.flatMap(Placements, (placements) => placements.release(id))",
+    replace: "Effect.asVoid(Effect.flatMap(Placements, (placements) => placements.find(id)))"
   },
   {
     what: "a command that is not marked handled",
@@ -58,14 +52,26 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     what: "a delete that keeps the quota",
     file: "src/layers/memory/MemoryStore.ts",
-    find: "          row.hold = null\n",
-    replace: ""
+    find: "row.hold = null\n          row.desired",
+    replace: "row.desired"
   },
   {
     what: "one outcome for all operations of an instance",
     file: "src/actors/InstanceMailbox.ts",
     find: "const outcomeKey = ({ operation }: Operation) =>",
     replace: "const outcomeKey = ({ instance: operation }: Operation) =>"
+  },
+  {
+    what: "the end of a step that is written once or never",
+    file: "src/actors/Operation.ts",
+    find: "times: endTries",
+    replace: "times: 0"
+  },
+  {
+    what: "an operation that leaves open what a process before it began",
+    file: "src/layers/memory/MemoryStore.ts",
+    find: "const isMeant = (entry: StepEntry) => entry.operation === operation",
+    replace: "const isMeant = (entry: StepEntry) => entry.operation === operation && entry.attempt < 0"
   },
   {
     what: "a tenant who is shown everybody's instances",

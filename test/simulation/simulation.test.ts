@@ -11,8 +11,12 @@ const range = 300
 const found: ReadonlyArray<readonly [seed: number, what: string]> = [
   [1, "the end of a step that the store did not hear of"],
   [35, "a process that died while it took something back"],
+  [83, "a guest's access that was given by who was late"],
   [106, "a server that was made again by who was late"],
-  [168, "an address that was taken by who was late"]
+  [167, "a build that one process took back and another finished"],
+  [168, "an address that was taken by who was late"],
+  [195, "a server and its access, both by who was late"],
+  [637, "a server that who was late must not take back, for another process had finished its build"]
 ]
 
 const told = ({ seed, story, violations }: Verdict) =>

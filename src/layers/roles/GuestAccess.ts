@@ -1,9 +1,7 @@
 /** How guests get into the broker, as the configuration has it: each with a login of its own, or all with one. */
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
-import { FetchHttpClient } from "effect/http"
 import * as RabbitGuestAccess from "../broker/RabbitGuestAccess.ts"
 import * as SharedGuestAccess from "../broker/SharedGuestAccess.ts"
-import * as Tenure from "../cluster/Tenure.ts"
 import { guestUrls, managementAccess } from "../config/BrokerAccess.ts"
 import type { ConfigurationOf } from "../config/Configuration.ts"
 import { parseUrl } from "../fabric/amqp/Urls.ts"
@@ -44,8 +42,5 @@ export const layer = (config: Config, { upkeep }: { readonly upkeep: boolean } =
   const { control_exchange: controlExchange, shared_guest_credentials: isShared } = config.broker
   if (isShared) return SharedGuestAccess.layer({ guestUrls: guestUrls(config.broker), controlExchange })
   const rabbit = upkeep ? RabbitGuestAccess.layer : RabbitGuestAccess.layerWithoutUpkeep
-  return Layer.unwrap(Effect.map(rabbitOptions(config), rabbit)).pipe(
-    Layer.provide(Tenure.requests),
-    Layer.provide(FetchHttpClient.layer)
-  )
+  return Layer.unwrap(Effect.map(rabbitOptions(config), rabbit))
 }

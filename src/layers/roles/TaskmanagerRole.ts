@@ -1,5 +1,6 @@
 /** `coffer taskmanager`: the actors. Any number of them share the instances, by way of the database. */
 import { Duration, Layer } from "effect"
+import { FetchHttpClient } from "effect/http"
 import * as Auditor from "../../actors/Auditor.ts"
 import * as Audits from "../../actors/Audits.ts"
 import * as BuildInstance from "../../actors/BuildInstance.ts"
@@ -67,7 +68,9 @@ export const layer = (config: Config) => {
     Layer.provide(
       PgPlacements.layer(compute_command_addresses === undefined ? [] : [commandHost(compute_command_addresses)])
     ),
-    Layer.provide(GuestAccess.layer(config)),
+    Layer.provide(
+      GuestAccess.layer(config).pipe(Layer.provide(Tenure.requests.pipe(Layer.provide(FetchHttpClient.layer))))
+    ),
     Layer.provide(PgAuditStore.layer),
     Layer.provide(ControlPlane.catalog(config)),
     Layer.provide(Cluster.layer(config.taskmanager)),
