@@ -122,7 +122,7 @@ describe("coffer up with databases as processes", { timeout: 90_000 }, () => {
 
   it("is told by name what it cannot show", async () => {
     const shown = await runCoffer(["instance", "show", "nowhere", "--url", service.url])
-    expect(shown).toEqual({ code: 1, output: "coffer: There is no instance named nowhere.\n" })
+    expect(shown).toMatchObject({ code: 1, output: "coffer: There is no instance named nowhere.\n" })
   })
 
   it("is ordered, restarted and deleted from the command line", async () => {
