@@ -41,7 +41,10 @@ const thisRelease = Effect.gen(function* () {
 })
 
 const next = Effect.fnUntraced(function* (placements: Placements["Service"]) {
+  const sql = yield* SqlClient.SqlClient
   const id = yield* insertInstance
+  yield* sql`
+    INSERT INTO lifecycles (instance, tag, state, generation, since) VALUES (${id}, 'New', '{"_tag":"New"}', 0, now())`
   const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const }
   return yield* placements.ensure(id, wanted)
 })
