@@ -2,10 +2,10 @@
  * The actor's side of the store: where an instance is in its life, and its durable mailbox. The actor is the
  * only writer; a commit is refused when somebody else has written since it read.
  */
-import { Context, type Effect, type Option, Schema } from "effect"
+import { Cause, Context, type Effect, Exit, type Option, Schema } from "effect"
 import type { InstanceId, Millis, OperationId, ProjectId } from "../services/Ids.ts"
 import type { Desired } from "../services/Instances.ts"
-import type { Command, State } from "./Instance.ts"
+import { Command, type State } from "./Instance.ts"
 
 /** One command in the mailbox; `seq` orders them. */
 export interface Mail {
@@ -21,6 +21,21 @@ export interface Loaded {
   readonly mail: ReadonlyArray<Mail>
   /** The command behind them, where it cannot be read; those behind it are not told. */
   readonly unreadable: { readonly seq: number; readonly key: string; readonly reason: string } | null
+}
+
+const decodeCommand = Schema.decodeUnknownExit(Command)
+
+/** Reads what lies in a mailbox, up to the first that cannot be read; that one must not keep the others from being told. */
+export const readMail = (
+  letters: ReadonlyArray<{ readonly seq: number; readonly key: string; readonly command: unknown }>
+): Pick<Loaded, "mail" | "unreadable"> => {
+  const mail: Array<Mail> = []
+  for (const { command, key, seq } of letters) {
+    const read = decodeCommand(command)
+    if (Exit.isFailure(read)) return { mail, unreadable: { seq, key, reason: Cause.pretty(read.cause) } }
+    mail.push({ seq, command: read.value })
+  }
+  return { mail, unreadable: null }
 }
 
 export interface Commit {

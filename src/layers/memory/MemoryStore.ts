@@ -2,10 +2,10 @@
  * The whole store in memory, for tests on virtual time: the twin of `layers/postgres`, held to it by the
  * conformance suite in `test/conformance/store.ts`.
  */
-import { Cause, Clock, Context, Effect, Exit, Layer, Option, Schema } from "effect"
-import { Command, State } from "../../actors/Instance.ts"
+import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { type Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
-import { Lifecycles, type Mail, StaleGeneration } from "../../actors/Lifecycles.ts"
+import { Lifecycles, readMail, StaleGeneration } from "../../actors/Lifecycles.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { type Entry, History, maxEntries, maxReports, type StepEntry, stepKey } from "../../services/History.ts"
@@ -31,21 +31,9 @@ interface Letter {
 }
 
 /** What was written may be of no known kind, as in a table: it is read when it is loaded. */
-const decodeCommand = Schema.decodeUnknownExit(Command)
 const decodeState = Schema.decodeUnknownEffect(State)
 const isState = Schema.is(State)
 const isOperation = Schema.is(OperationId)
-
-/** Up to the first command that cannot be read. */
-const readable = (letters: ReadonlyArray<Letter>) => {
-  const mail: Array<Mail> = []
-  for (const { command, key, seq } of letters) {
-    const read = decodeCommand(command)
-    if (Exit.isFailure(read)) return { mail, unreadable: { seq, key, reason: Cause.pretty(read.cause) } }
-    mail.push({ seq, command: read.value })
-  }
-  return { mail, unreadable: null }
-}
 
 interface Seen {
   readonly status: ServiceStatus
@@ -208,7 +196,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           if (row === undefined) return Option.none()
           const letters = row.mailbox.filter((letter) => !letter.handled)
           const state = yield* Effect.orDie(decodeState(row.state))
-          return Option.some({ state, generation: row.generation, ...readable(letters) })
+          return Option.some({ state, generation: row.generation, ...readMail(letters) })
         }),
       salvage: (id) =>
         Effect.sync(() =>

@@ -1,13 +1,13 @@
 /** Lifecycles and mailboxes in PostgreSQL: the actors' tables. */
-import { Cause, Clock, Effect, Exit, Layer, Option, Schema } from "effect"
+import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
 import {
   type Commit,
   Lifecycles,
-  type Mail,
   type Request,
+  readMail,
   type SetAside,
   StaleGeneration,
   type Unsettled
@@ -27,20 +27,8 @@ const LoadedRow = Schema.Struct({
   generation: Schema.Int,
   mail: Schema.Array(Schema.Struct({ seq: Schema.Int, key: Schema.String, command: Schema.Unknown }))
 })
-const decodeCommand = Schema.decodeUnknownExit(Command)
 const decodeState = Schema.decodeUnknownOption(State)
 const decodeOperation = Schema.decodeUnknownOption(OperationId)
-
-/** Up to the first command that cannot be read; that one must not keep the others from being told. */
-const readable = (letters: (typeof LoadedRow.Type)["mail"]) => {
-  const mail: Array<Mail> = []
-  for (const { command, key, seq } of letters) {
-    const read = decodeCommand(command)
-    if (Exit.isFailure(read)) return { mail, unreadable: { seq, key, reason: Cause.pretty(read.cause) } }
-    mail.push({ seq, command: read.value })
-  }
-  return { mail, unreadable: null }
-}
 
 const decodeSalvaged = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ tag: Schema.String, generation: Schema.Int, operation: Schema.NullOr(Schema.String) }))
@@ -93,7 +81,7 @@ const make = Effect.gen(function* () {
     return Option.map(Option.fromNullishOr(rows[0]), ({ generation, mail, state }) => ({
       state,
       generation,
-      ...readable(mail)
+      ...readMail(mail)
     }))
   })
 
