@@ -75,9 +75,10 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
   const newest = NewestOrders.make()
   const inTurn = (id: string, order: number | undefined, work: Effect.Effect<void, ComputeError>) =>
     Effect.suspend(() => {
-      if (order === undefined) return Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(work))
-      newest.hear(id, order)
-      const ifNewest = Effect.suspend(() => (newest.isLate(id, order) ? Effect.fail(tooLate) : work))
+      if (order !== undefined) newest.hear(id, order)
+      const ifNewest = Effect.suspend(() =>
+        order !== undefined && newest.isLate(id, order) ? Effect.fail(tooLate) : work
+      )
       return Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(ifNewest))
     }).pipe(Effect.scoped)
 
