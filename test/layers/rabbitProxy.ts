@@ -6,8 +6,8 @@ export interface Proxy {
   readonly url: string
   /** How many connections there are. */
   readonly open: () => number
-  /** How many bytes clients have sent. */
-  readonly received: () => number
+  /** Whether a client has sent these bytes in one piece. */
+  readonly hasSent: (bytes: string) => boolean
   /** Says this to all clients, as if the broker did; it must be silent at the time. */
   readonly say: (bytes: Buffer) => void
   /** From now on nothing goes either way, and new connections get no answer. */
@@ -33,7 +33,7 @@ export const proxyTo = (brokerUrl: string) =>
       Effect.promise(async () => {
         const { hostname, password, port, username } = new URL(brokerUrl)
         const pairs = new Map<Socket, Socket>()
-        let received = 0
+        const sent: Array<Buffer> = []
         let isFrozen = false
         const server = createServer((client) => {
           const broker = connect(Number(port), hostname)
@@ -44,7 +44,7 @@ export const proxyTo = (brokerUrl: string) =>
             broker.destroy()
           }
           client.on("data", (bytes) => {
-            received += bytes.length
+            sent.push(bytes)
             if (!isFrozen) broker.write(bytes)
           })
           broker.on("data", (bytes) => {
@@ -60,7 +60,7 @@ export const proxyTo = (brokerUrl: string) =>
         const proxy: Proxy = {
           url: `amqp://${username}:${password}@127.0.0.1:${typeof address === "object" ? address?.port : 0}`,
           open: () => pairs.size,
-          received: () => received,
+          hasSent: (bytes) => sent.some((chunk) => chunk.includes(bytes)),
           say: (bytes) => {
             for (const client of pairs.keys()) client.write(bytes)
           },
