@@ -84,8 +84,7 @@ describe.skipIf(missingBroker !== null)(
         managementUrl: broker.managementUrl ?? "",
         databaseUrl,
         catalog: path,
-        runtime,
-        addresses: "127.198.0.0/16"
+        runtime
       })
       await coffer.prepare()
       await coffer.startAll()

@@ -15,6 +15,13 @@ import { coffer, freePort, node, runCoffer } from "./service.ts"
 
 const startWithin = 60_000
 
+// Test files run beside each other, each in a worker with a number. Embedded services have blocks below these.
+const worker = Number(process.env["VITEST_POOL_ID"] ?? 0) % 16
+/** The block of loopback addresses that databases get. */
+const addresses = `127.${192 + worker}.0.0/16`
+/** Another one, for servers that a command makes. */
+export const otherAddresses = `127.${208 + worker}.0.0/16`
+
 /** A table of the configuration file. */
 type Table = Readonly<Record<string, unknown>>
 
@@ -25,8 +32,6 @@ export interface Surroundings {
   /** What is offered, as a file. */
   readonly catalog: string
   readonly runtime: "docker" | "process"
-  /** The block of loopback addresses that databases get. */
-  readonly addresses: string
   /** More settings of the taskmanager's. */
   readonly taskmanager?: Table
   readonly env?: Readonly<Record<string, string>>
@@ -61,7 +66,7 @@ export class Installation extends Api {
     this.#ports = ports
     this.#env = surroundings.env ?? {}
     this.#runtime = surroundings.runtime
-    const { addresses, brokerUrl, catalog, databaseUrl, managementUrl, runtime } = surroundings
+    const { brokerUrl, catalog, databaseUrl, managementUrl, runtime } = surroundings
     const tables: Readonly<Record<string, Table>> = {
       database: { url: databaseUrl },
       broker: { urls: [brokerUrl], management_url: managementUrl },

@@ -80,7 +80,6 @@ describe.skipIf(missingBroker !== null)(
         databaseUrl: Redacted.value(url),
         catalog: path,
         runtime,
-        addresses: "127.199.0.0/16",
         env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, ...intervals }
       })
       await coffer.prepare()

@@ -79,7 +79,6 @@ describe.skipIf(missingBroker !== null)(
         databaseUrl,
         catalog: path,
         runtime: "process",
-        addresses: "127.198.0.0/16",
         taskmanager: { compute_command: [command], compute_command_addresses: "10.1.0.0/16" }
       })
       await coffer.prepare()

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import type { CatalogContents } from "../../src/services/Catalog.ts"
 import { eventually } from "../e2e/api.ts"
-import { Installation } from "../e2e/installation.ts"
+import { Installation, otherAddresses } from "../e2e/installation.ts"
 import { type Login, mysql, postgres } from "../e2e/logins.ts"
 import * as Postgres from "../support/postgres.ts"
 import { missingBroker, TestBroker } from "../support/rabbitmq.ts"
@@ -87,8 +87,7 @@ describe.skipIf(missing !== null)(
         databaseUrl: Redacted.value(url),
         catalog: path,
         runtime: "process",
-        addresses: "127.198.0.0/16",
-        taskmanager: { compute_command: [computeCommand], compute_command_addresses: "127.197.0.0/16" },
+        taskmanager: { compute_command: [computeCommand], compute_command_addresses: otherAddresses },
         env: { TROVE_STATE: state }
       })
       await coffer.prepare()

@@ -33,7 +33,7 @@ export const proxyTo = (brokerUrl: string) =>
       Effect.promise(async () => {
         const { hostname, password, port, username } = new URL(brokerUrl)
         const pairs = new Map<Socket, Socket>()
-        const sent: Array<Buffer> = []
+        const sent: Array<string> = []
         let isFrozen = false
         const server = createServer((client) => {
           const broker = connect(Number(port), hostname)
@@ -44,7 +44,7 @@ export const proxyTo = (brokerUrl: string) =>
             broker.destroy()
           }
           client.on("data", (bytes) => {
-            sent.push(bytes)
+            sent.push(String(bytes))
             if (!isFrozen) broker.write(bytes)
           })
           broker.on("data", (bytes) => {
