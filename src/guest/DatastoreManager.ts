@@ -3,7 +3,7 @@
  * server (postgresql; mariadb and mysql). Names of databases and users are untrusted input.
  */
 import type { Effect, Redacted, Scope } from "effect"
-import type { Database, GuestRefusal, NewUser, User } from "../services/GuestApi.ts"
+import type { Database, GuestRefusal, NewPassword, NewUser, User, UserChange } from "../services/GuestApi.ts"
 
 /** How the guest reaches its own server, always over TCP as a client would. */
 export interface Endpoint {
@@ -36,6 +36,18 @@ export interface DatastoreSession {
   /** An existing user gets the password and grants asked for. */
   readonly createUsers: (users: ReadonlyArray<NewUser>) => Effect.Effect<void, GuestRefusal>
   readonly deleteUser: (name: string, host: string | null) => Effect.Effect<void, GuestRefusal>
+  /** All of them are there, or nothing is changed. */
+  readonly changePasswords: (users: ReadonlyArray<NewPassword>) => Effect.Effect<void, GuestRefusal>
+  /** Whatever it is called then, it keeps its grants and what it owns. */
+  readonly updateUser: (name: string, host: string | null, change: UserChange) => Effect.Effect<void, GuestRefusal>
+  /** All databases are there, or nothing is granted. */
+  readonly grant: (
+    name: string,
+    host: string | null,
+    databases: ReadonlyArray<string>
+  ) => Effect.Effect<void, GuestRefusal>
+  /** Whoever of the user is in the database leaves it. What was never granted is revoked as well. */
+  readonly revoke: (name: string, host: string | null, database: string) => Effect.Effect<void, GuestRefusal>
   /** Makes, or gives a new password to, the tenant's administrator `root`. */
   readonly enableRoot: (password: Redacted.Redacted) => Effect.Effect<void, GuestRefusal>
   /** What the tenant's databases take on the volume, in bytes, as the server tells it. */

@@ -6,8 +6,9 @@
  */
 import { Effect, Exit, Predicate, Redacted, Schema } from "effect"
 import { type Connection, createConnection } from "mysql2/promise"
-import type { Endpoint } from "./DatastoreManager.ts"
+import type { Endpoint, Page } from "./DatastoreManager.ts"
 import { account, administrator, anyHost, literal } from "./MariadbNames.ts"
+import { pageSize } from "./Paging.ts"
 
 /** Only the code: the message and the statement of a server's error may hold a password. */
 export class ServerFailure extends Schema.TaggedError<ServerFailure>()("ServerFailure", { code: Schema.String }) {}
@@ -56,7 +57,7 @@ const connect = (endpoint: Endpoint, user: string) =>
     { interruptible: true }
   ).pipe(Effect.tap((connection) => run(connection, settings)))
 
-const Account = Schema.Struct({ name: Schema.String, host: Schema.String })
+export const Account = Schema.Struct({ name: Schema.String, host: Schema.String })
 
 /**
  * Takes the account of the image's root over. Renaming it is the last step and a single one: until it is done the next
@@ -90,3 +91,19 @@ export const connectAsAdministrator = (endpoint: Endpoint) => {
     )
   )
 }
+
+/** The page of a query, and one row more. Bytes order names in every collation. */
+export const window = (key: string, { limit, marker, includeMarker }: Page) =>
+  `${marker === null ? "" : `AND CAST(${key} AS BINARY) ${includeMarker ? ">=" : ">"} CAST(${literal(marker)} AS BINARY)`}
+   ORDER BY CAST(${key} AS BINARY) LIMIT ${pageSize(limit) + 1}`
+
+/** `column` is one of information_schema.PROCESSLIST. Whoever of them is gone meanwhile needs no ending. */
+export const disconnect = Effect.fnUntraced(function* (connection: Connection, column: "USER" | "DB", name: string) {
+  const sessions = yield* ask(
+    connection,
+    Schema.Struct({ id: Schema.Int }),
+    `SELECT ID AS id FROM information_schema.PROCESSLIST
+     WHERE ID <> CONNECTION_ID() AND CAST(${column} AS BINARY) = CAST(${literal(name)} AS BINARY)`
+  )
+  for (const { id } of sessions) yield* Effect.ignore(run(connection, `KILL ${id}`))
+})

@@ -40,3 +40,6 @@ export const account = (name: string, host: string | null) => `${literal(name)}@
 /** Grants are for patterns of names: `a_b` would be for `axb` as well. */
 export const grantPattern = (name: string) => name.replace(/[_%]/g, "\\$&")
 export const fromGrantPattern = (pattern: string) => pattern.replace(/\\([_%\\])/g, "$1")
+
+/** Texts for a list in brackets. */
+export const literals = (texts: ReadonlyArray<string>) => texts.map(literal).join(", ")

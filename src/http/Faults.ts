@@ -6,12 +6,15 @@
 import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { OperationRefused } from "../actors/OperatorRequests.ts"
+import type { DatabaseNotFound } from "../services/DatabaseRequests.ts"
 import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
-import type { DatabaseNotFound, InstanceNotReady, RootNeverEnabled, UserNotFound } from "../services/GuestRequests.ts"
 import type { InstanceNotActionable, OrderRefusal } from "../services/InstanceRequests.ts"
 import type { InstanceNotFound } from "../services/Instances.ts"
+import type { RootNeverEnabled } from "../services/RootRequests.ts"
+import type { InstanceNotReady } from "../services/ServingGuest.ts"
 import type { StateTag } from "../services/Status.ts"
+import type { NotGranted, UserNotFound } from "../services/UserRequests.ts"
 
 const body = <const Code extends number>(code: Code) =>
   Schema.Struct({ code: Schema.Literal(code), message: Schema.String })
@@ -78,6 +81,7 @@ type DomainError =
   | OperationRefused
   | DatabaseNotFound
   | UserNotFound
+  | NotGranted
   | RootNeverEnabled
   | GuestRefusal
   | FabricError
@@ -111,6 +115,7 @@ const table: Table = {
   OperationRefused: ({ action, id, why }) => conflict(`Instance ${id}: ${action} is refused. ${why}`),
   DatabaseNotFound: ({ name }) => itemNotFound(`Database ${name} cannot be found on the instance.`),
   UserNotFound: ({ name, host }) => itemNotFound(`User ${name}@${host} cannot be found on the instance.`),
+  NotGranted: ({ user, database }) => itemNotFound(`User ${user} has no access to database ${database}.`),
   RootNeverEnabled: () => itemNotFound("Root user has never been enabled on the instance."),
   GuestRefusal: ({ message }) => badRequest(message),
   FabricError: ({ reason }) =>

@@ -37,14 +37,29 @@ export const NewDatabases = Schema.Array(
   Schema.Struct({ name: Name, character_set: OptionalText, collate: OptionalText })
 ).check(few)
 
+/** Databases that are there. */
+export const DatabaseNames = Schema.Array(Schema.Struct({ name: Name })).check(few)
+
 export const NewUsers = Schema.Array(
   Schema.Struct({
     name: Name,
     password: Password,
     host: Schema.optionalKey(Schema.NullOr(Host)),
-    databases: Schema.optionalKey(Schema.Array(Schema.Struct({ name: Name })).check(few))
+    databases: Schema.optionalKey(DatabaseNames)
   })
 ).check(few)
+
+/** Who of those that are there is to have which password. */
+export const NewPasswords = Schema.Array(
+  Schema.Struct({ name: Name, password: Password, host: Schema.optionalKey(Schema.NullOr(Host)) })
+).check(few)
+
+/** What is to change of a user: something at least. */
+export const UserChange = Schema.Struct({
+  name: Schema.optionalKey(Name),
+  password: Schema.optionalKey(Password),
+  host: Schema.optionalKey(Host)
+}).check(Schema.makeFilter((change) => Object.keys(change).length > 0, { message: "must name what is to change" }))
 
 /** As the guest is told them. */
 export const toDatabases = (databases: typeof NewDatabases.Type) =>
@@ -61,3 +76,8 @@ export const toUsers = (users: typeof NewUsers.Type) =>
     host: host ?? "%",
     databases: databases ?? []
   }))
+
+export const toPasswords = (users: typeof NewPasswords.Type) =>
+  users.map(({ name, password, host }) => ({ name, password, host: host ?? "%" }))
+
+export const namesOf = (databases: typeof DatabaseNames.Type) => databases.map(({ name }) => name)

@@ -47,10 +47,6 @@ const [first, ...rest] = [
   ...refused("Modules", `${instance}/modules`, "POST"),
   ...refused("Modules", `${instance}/modules/:module`, "DELETE"),
   ...refused("Showing one database", `${instance}/databases/:database`, "GET"),
-  ...refused("Changing users", `${instance}/users`, "PUT"),
-  ...refused("Changing users", `${instance}/users/:user`, "PUT"),
-  ...refused("Grants of users", `${instance}/users/:user/databases`, "GET", "PUT"),
-  ...refused("Grants of users", `${instance}/users/:user/databases/:database`, "DELETE"),
 
   ...empty("backups"),
   ...refused("Backups", "/backups", "POST"),

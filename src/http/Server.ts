@@ -5,8 +5,11 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
-import { GuestRequests } from "../services/GuestRequests.ts"
+import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { RootRequests } from "../services/RootRequests.ts"
+import { UserRequests } from "../services/UserRequests.ts"
+import { VolumeUsage } from "../services/VolumeUsage.ts"
 import { Api } from "./Api.ts"
 import { AuditRoutes } from "./audit/AuditRoutes.ts"
 import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
@@ -42,7 +45,14 @@ const Handlers = Layer.mergeAll(
   AuditRoutes
 )
 
-const Requests = Layer.mergeAll(InstanceRequests.layer, GuestRequests.layer, OperatorRequests.layer)
+const Requests = Layer.mergeAll(
+  InstanceRequests.layer,
+  DatabaseRequests.layer,
+  UserRequests.layer,
+  RootRequests.layer,
+  VolumeUsage.layer,
+  OperatorRequests.layer
+)
 
 const Operations = Layer.mergeAll(HttpApiBuilder.layer(Api, { openapiPath: "/openapi.json" }), NotYetRoutes).pipe(
   Layer.provide(Handlers),

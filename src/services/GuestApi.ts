@@ -40,6 +40,20 @@ export const User = Schema.Struct({
 }).pipe(Schema.encodeKeys({ name: "_name", host: "_host", databases: "_databases" }))
 export type User = typeof User.Type
 
+/** A user that exists is to have this password. */
+const NewPassword = Schema.Struct({ name: Schema.String, host: Schema.NullOr(Schema.String), password: Password })
+export type NewPassword = typeof NewPassword.Type
+
+/** What of a user is to change; what is not there stays. */
+export const UserChange = Schema.Struct({
+  name: Schema.optionalKey(Schema.String),
+  host: Schema.optionalKey(Schema.String),
+  password: Schema.optionalKey(Password)
+})
+export type UserChange = typeof UserChange.Type
+
+const ofUser = { username: Schema.String, hostname: Schema.NullOr(Schema.String) }
+
 /** The database's administrator as handed to the tenant. */
 export const RootUser = Schema.Struct({ name: Schema.String, password: Password }).pipe(
   Schema.encodeKeys({ name: "_name", password: "_password" })
@@ -104,11 +118,7 @@ export const GuestApi = RpcGroup.make(
     error: GuestRefusal,
     timeout: high
   }),
-  call(
-    "get_user",
-    { username: Schema.String, hostname: Schema.NullOr(Schema.String) },
-    { success: Schema.NullOr(User), error: GuestRefusal, timeout: low }
-  ),
+  call("get_user", ofUser, { success: Schema.NullOr(User), error: GuestRefusal, timeout: low }),
   call(
     "create_database",
     { databases: Schema.Array(Database) },
@@ -132,6 +142,27 @@ export const GuestApi = RpcGroup.make(
       )
     },
     { error: GuestRefusal, timeout: low, notification: "DBaaSUserDelete" }
+  ),
+  call(
+    "change_passwords",
+    { users: Schema.Array(NewPassword) },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSUserChangePassword" }
+  ),
+  /** A user that is renamed, or that belongs to another host, keeps what it may. */
+  call(
+    "update_attributes",
+    { ...ofUser, user_attrs: UserChange },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSUserUpdateAttributes" }
+  ),
+  call(
+    "grant_access",
+    { ...ofUser, databases: Schema.Array(Schema.String) },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSUserGrant" }
+  ),
+  call(
+    "revoke_access",
+    { ...ofUser, database: Schema.String },
+    { error: GuestRefusal, timeout: low, notification: "DBaaSUserRevoke" }
   ),
   call("enable_root", {}, { success: RootUser, error: GuestRefusal, timeout: high }),
   call(

@@ -70,7 +70,7 @@ const postgresql: Rules = {
   foldsCase: false,
   database: postgresqlName,
   user: (name) => (name.startsWith("pg_") ? "names that begin with pg_ are PostgreSQL's own" : postgresqlName(name)),
-  host: () => null,
+  host: (host) => (host === "%" ? null : "its users belong to no host, so it must be %"),
   setting: () => null
 }
 

@@ -192,6 +192,66 @@ export const datastoreManagerConformance = <R>(name: string, subject: DatastoreM
       })
     )
 
+    behaves("grants a database to a user, and takes it away with whoever is in it", (session, endpoint) =>
+      Effect.gen(function* () {
+        yield* session.createDatabases(named("one", "two"))
+        yield* session.createUsers([newUser("ann", "pw-1", "one")])
+        yield* session.grant("ann", "%", ["two"])
+        yield* session.grant("ann", "%", ["two"])
+        const ann = yield* login(endpoint, "ann", secret("pw-1"), "two")
+        yield* ann.query("CREATE TABLE t (n int)")
+        assert.deepEqual((yield* session.getUser("ann", "%"))?.databases, named("one", "two"))
+        yield* session.revoke("ann", "%", "two")
+        yield* session.revoke("ann", "%", "two")
+        yield* Effect.flip(ann.query("SELECT n FROM t"))
+        assert.isFalse(yield* canLogin(endpoint, "ann", "pw-1", "two"))
+        assert.isTrue(yield* canLogin(endpoint, "ann", "pw-1", "one"))
+        assert.deepEqual((yield* session.getUser("ann", "%"))?.databases, named("one"))
+      })
+    )
+
+    behaves("grants nothing where a database, or the user, is not there", (session) =>
+      Effect.gen(function* () {
+        yield* session.createDatabases(named("one"))
+        yield* session.createUsers([newUser("ann", "pw-1")])
+        assert.include((yield* Effect.flip(session.grant("ann", "%", ["one", "nowhere"]))).message, "nowhere")
+        assert.deepEqual((yield* session.getUser("ann", "%"))?.databases, [])
+        assert.include((yield* Effect.flip(session.grant("bob", "%", ["one"]))).message, "bob")
+        assert.deepEqual((yield* session.listUsers(all))[0].length, 1)
+      })
+    )
+
+    behaves("gives several users new passwords, or none where one is not there", (session, endpoint) =>
+      Effect.gen(function* () {
+        yield* session.createDatabases(named("one"))
+        yield* session.createUsers([newUser("ann", "old", "one"), newUser("bob", "old", "one")])
+        const to = (name: string, password: string) => ({ name, host: "%", password: secret(password) })
+        const refusal = yield* Effect.flip(session.changePasswords([to("ann", "new-of-ann"), to("cyd", "new")]))
+        assert.include(refusal.message, "cyd")
+        assert.notInclude(JSON.stringify(refusal), "new-of-ann")
+        assert.isTrue(yield* canLogin(endpoint, "ann", "old", "one"))
+        yield* session.changePasswords([to("ann", "new-of-ann"), to("bob", "quo'te\\")])
+        assert.isFalse(yield* canLogin(endpoint, "ann", "old", "one"))
+        assert.isTrue(yield* canLogin(endpoint, "ann", "new-of-ann", "one"))
+        assert.isTrue(yield* canLogin(endpoint, "bob", "quo'te\\", "one"))
+      })
+    )
+
+    behaves("renames a user, who keeps what it had, and takes no other's name", (session, endpoint) =>
+      Effect.gen(function* () {
+        yield* session.createDatabases(named("one"))
+        yield* session.createUsers([newUser("ann", "pw-1", "one"), newUser("bob", "pw-2", "one")])
+        const ann = yield* login(endpoint, "ann", secret("pw-1"), "one")
+        yield* ann.query("CREATE TABLE hers (n int)")
+        assert.include((yield* Effect.flip(session.updateUser("ann", "%", { name: "bob" }))).message, "bob")
+        yield* session.updateUser("ann", "%", { name: "anna.b@c", password: secret("pw-3") })
+        assert.isNull(yield* session.getUser("ann", "%"))
+        const anna = yield* login(endpoint, "anna.b@c", secret("pw-3"), "one")
+        yield* anna.query("DROP TABLE hers")
+        assert.include((yield* Effect.flip(session.updateUser("ann", "%", { name: "anne" }))).message, "ann")
+      })
+    )
+
     behaves("refuses a user for a database that is not there, and makes nothing", (session) =>
       Effect.gen(function* () {
         const refusal = yield* Effect.flip(session.createUsers([newUser("ann", "pw-of-ann", "nowhere")]))

@@ -144,7 +144,7 @@ describe.skipIf(missing !== null)(named, { timeout: 60_000 }, () => {
     expect((await table("database db list osc")).rows).toEqual([{ Name: "desk" }, { Name: "shop" }])
   })
 
-  it("create, list, show and delete users", async () => {
+  it("create, list, show, change and delete users, and what is granted to them", async () => {
     await openstack("database user create osc bob secret-2 --databases desk shop")
     expect(await table("database user list osc")).toEqual({
       columns: ["Name", "Host", "Databases"],
@@ -156,8 +156,19 @@ describe.skipIf(missing !== null)(named, { timeout: 60_000 }, () => {
     const bob = { user: "bob", password: "secret-2", database: "desk", address }
     expect(await postgres(bob, "SELECT current_user AS me")).toEqual([{ me: "bob" }])
     expect(await row("database user show osc bob")).toMatchObject({ name: "bob", host: "%" })
-    await openstack("database user delete osc bob")
-    await expect(postgres(bob, "SELECT 1")).rejects.toThrow(/password authentication failed/)
+    await openstack("database user revoke access osc bob desk")
+    expect((await table("database user show access osc bob")).rows).toEqual([{ Name: "shop" }])
+    await expect(postgres(bob, "SELECT 1")).rejects.toThrow(/permission denied/)
+    await openstack("database user grant access osc bob desk")
+    expect((await table("database user show access osc bob")).rows).toEqual([{ Name: "desk" }, { Name: "shop" }])
+    await openstack("database user update attributes osc bob --new_name rob --new_password secret-3")
+    const rob = { ...bob, user: "rob", password: "secret-3" }
+    expect(await postgres(rob, "SELECT current_user AS me")).toEqual([{ me: "rob" }])
+    await expect(openstack("database user update attributes osc rob --new_host 10.0.0.1")).rejects.toThrow(
+      /belong to no host/
+    )
+    await openstack("database user delete osc rob")
+    await expect(postgres(rob, "SELECT 1")).rejects.toThrow(/password authentication failed/)
   })
 
   it("enable, show and disable root", async () => {
@@ -205,7 +216,9 @@ describe.skipIf(missing !== null)(named, { timeout: 60_000 }, () => {
   })
 
   it("say clearly what the service does not have yet", async () => {
-    await expect(openstack("database user show access osc ann")).rejects.toThrow(/not implemented in Coffer yet.*501/)
+    await expect(openstack("database instance resize volume osc 2")).rejects.toThrow(
+      /not implemented in Coffer yet.*501/
+    )
   })
 
   it("delete an instance", async () => {

@@ -1,6 +1,6 @@
 /** The routes that reach inside an instance, over a real fabric and a guest that keeps lists. */
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Redacted } from "effect"
 import { GuestRefusal } from "../../src/services/GuestApi.ts"
 import { InstanceId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
@@ -179,4 +179,78 @@ it.effect("a guest that cannot be reached is a 400 that says so, and names no to
     )
     expect((yield* call("GET", inside(id, ""))).json.instance.volume).toEqual({ size: 2 })
   }).pipe(Effect.provide(server()))
+)
+
+it.effect("a user is renamed, given a password or another host, and takes nobody's place", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const users = inside(id, "/users")
+    yield* call("POST", users, { body: { users: ["u1", "u2"].map((name) => ({ name, password: "pw" })) } })
+    const changed = yield* call("PUT", `${users}/u1`, {
+      body: { user: { name: "u3", host: "10.0.0.%", password: "new" } }
+    })
+    expect([changed.status, changed.text]).toEqual([202, ""])
+    expect((yield* call("GET", `${users}/u3@10.0.0.%25`)).json.user.host).toBe("10.0.0.%")
+    expect(guest.users.map(({ password }) => Redacted.value(password))).toEqual(["new", "pw"])
+    const taken = yield* call("PUT", `${users}/u3@10.0.0.%25`, { body: { user: { name: "u2", host: "%" } } })
+    expect(taken.json.badRequest.message).toBe('A user with the name "u2" already exists.')
+    // What stays as it is takes nobody's place.
+    expect((yield* call("PUT", `${users}/u2`, { body: { user: { name: "u2", password: "newer" } } })).status).toBe(202)
+    expect((yield* call("PUT", `${users}/u1`, { body: { user: { password: "x" } } })).json).toEqual({
+      itemNotFound: { code: 404, message: "User u1@% cannot be found on the instance." }
+    })
+    expect((yield* call("PUT", `${users}/u2`, { body: { user: { name: "root" } } })).status).toBe(400)
+    const nothing = yield* call("PUT", `${users}/u2`, { body: { user: {} } })
+    expect([nothing.status, nothing.json.badRequest.message]).toEqual([
+      400,
+      "Validation error: user must name what is to change"
+    ])
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("passwords are changed for all who are named, or for none where one is unknown", () =>
+  Effect.gen(function* () {
+    const { id, guest } = yield* active()
+    const users = inside(id, "/users")
+    const to = (password: string, ...names: ReadonlyArray<string>) => ({
+      users: names.map((name) => ({ name, password }))
+    })
+    yield* call("POST", users, { body: to("old", "u1", "u2") })
+    expect((yield* call("PUT", users, { body: to("new", "u1", "zz") })).json).toEqual({
+      itemNotFound: { code: 404, message: "User zz@% cannot be found on the instance." }
+    })
+    const passwords = () => guest.users.map(({ password }) => Redacted.value(password))
+    expect(passwords()).toEqual(["old", "old"])
+    expect((yield* call("PUT", users, { body: to("new", "u1", "u2") })).status).toBe(202)
+    expect(passwords()).toEqual(["new", "new"])
+    expect((yield* call("PUT", users, { body: { users: [] } })).status).toBe(202)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("databases are granted to a user, shown, and revoked once", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    yield* call("POST", inside(id, "/databases"), { body: { databases: [{ name: "a.b" }, { name: "c" }] } })
+    yield* call("POST", inside(id, "/users"), { body: { users: [{ name: "u1", password: "pw" }] } })
+    const grants = inside(id, "/users/u1/databases")
+    expect((yield* call("GET", grants)).json).toEqual({ databases: [] })
+    const both = { databases: [{ name: "a.b" }, { name: "c" }] }
+    const granted = yield* call("PUT", grants, { body: both })
+    expect([granted.status, granted.text]).toEqual([202, ""])
+    expect((yield* call("GET", grants)).json).toEqual(both)
+    expect((yield* call("PUT", grants, { body: { databases: [{ name: "nowhere" }] } })).json).toEqual({
+      itemNotFound: { code: 404, message: "Database nowhere cannot be found on the instance." }
+    })
+    expect((yield* call("PUT", grants, { body: { databases: [{ name: "mysql" }] } })).status).toBe(400)
+    expect((yield* call("DELETE", `${grants}/a.b`)).status).toBe(202)
+    expect((yield* call("DELETE", `${grants}/a.b`)).json).toEqual({
+      itemNotFound: { code: 404, message: "User u1 has no access to database a.b." }
+    })
+    expect((yield* call("GET", grants)).json).toEqual({ databases: [{ name: "c" }] })
+    for (const [method, path] of [
+      ["GET", "/users/zz/databases"],
+      ["DELETE", "/users/zz/databases/c"]
+    ] as const)
+      expect((yield* call(method, inside(id, path))).status).toBe(404)
+  }).pipe(Effect.scoped, Effect.provide(server()))
 )

@@ -222,6 +222,13 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     if (index >= 0) items.splice(index, 1)
   }
 
+  const isOf = (name: string, host: string | null) => (user: NewUser) => user.name === name && user.host === host
+  const change = (name: string, host: string | null, changes: Partial<NewUser>) => {
+    const index = users.findIndex(isOf(name, host))
+    const user = users[index]
+    if (user !== undefined) users[index] = { ...user, ...changes }
+  }
+
   yield* fabric.serve(guestTopic(id), GuestApi, {
     prepare: () => Effect.void,
     rpc_ping: () => Effect.succeed(true),
@@ -235,7 +242,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
       }),
     get_user: ({ username, hostname }) =>
       Effect.sync(() => {
-        const found = users.find((user) => user.name === username && user.host === hostname)
+        const found = users.find(isOf(username, hostname))
         return found === undefined ? null : { name: found.name, host: found.host, databases: found.databases }
       }),
     create_database: (asked) => Effect.sync(() => void databases.push(...asked.databases)),
@@ -243,6 +250,23 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     create_user: (asked) => Effect.sync(() => void users.push(...asked.users)),
     delete_user: ({ user }) =>
       Effect.sync(() => remove(users, ({ name, host }) => name === user.name && host === user.host)),
+    change_passwords: (asked) =>
+      Effect.sync(() => {
+        for (const { host, name, password } of asked.users) change(name, host, { password })
+      }),
+    update_attributes: ({ hostname, user_attrs, username }) =>
+      Effect.sync(() => change(username, hostname, user_attrs)),
+    grant_access: (asked) =>
+      Effect.sync(() => {
+        const held = users.find(isOf(asked.username, asked.hostname))?.databases ?? []
+        const granted = asked.databases.map((name) => ({ name }))
+        change(asked.username, asked.hostname, { databases: [...held, ...granted] })
+      }),
+    revoke_access: (asked) =>
+      Effect.sync(() => {
+        const held = users.find(isOf(asked.username, asked.hostname))?.databases ?? []
+        change(asked.username, asked.hostname, { databases: held.filter(({ name }) => name !== asked.database) })
+      }),
     enable_root: () =>
       Effect.as(
         Effect.suspend(() => root.enabling),

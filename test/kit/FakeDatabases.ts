@@ -120,12 +120,19 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>): DatastoreManager
       return found?.running === true ? Effect.succeed(found) : Effect.fail(refuse("The database does not answer."))
     })
 
+    const mustHaveDatabase = Effect.fnUntraced(function* (name: string) {
+      if (!(yield* server).databases.has(name)) return yield* refuse(`There is no database ${name}.`)
+    })
+    const hasUser = (name: string) => Effect.map(server, ({ users }) => users.some((user) => user.name === name))
+    const mustHaveUser = Effect.fnUntraced(function* (name: string) {
+      yield* obeyUser(name)
+      if (!(yield* hasUser(name))) return yield* refuse(`There is no user ${name}.`)
+    })
+
     const createUsers = Effect.fnUntraced(function* (users: ReadonlyArray<NewUser>) {
-      const { databases } = yield* server
       for (const user of users) {
         yield* obeyUser(user.name)
-        const missing = user.databases.find(({ name }) => !databases.has(name))
-        if (missing !== undefined) return yield* refuse(`There is no database ${missing.name}.`)
+        for (const { name } of user.databases) yield* mustHaveDatabase(name)
       }
       for (const user of users) (yield* server).createUser(user)
     })
@@ -151,6 +158,28 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>): DatastoreManager
       deleteUser: Effect.fnUntraced(function* (name) {
         yield* obeyUser(name)
         ;(yield* server).deleteUser(name)
+      }),
+      changePasswords: Effect.fnUntraced(function* (users) {
+        for (const { name } of users) yield* mustHaveUser(name)
+        for (const { name, password } of users) (yield* server).changePassword(name, password)
+      }),
+      updateUser: Effect.fnUntraced(function* (name, _, { name: next, password }) {
+        yield* obeyUser(next ?? name)
+        yield* mustHaveUser(name)
+        if (next !== undefined && next !== name && (yield* hasUser(next)))
+          return yield* refuse(`There is a user ${next} already.`)
+        if (password !== undefined) (yield* server).changePassword(name, password)
+        if (next !== undefined) (yield* server).renameUser(name, next)
+      }),
+      grant: Effect.fnUntraced(function* (name, _, databases) {
+        yield* mustHaveUser(name)
+        for (const database of databases) yield* mustHaveDatabase(database)
+        for (const database of databases) (yield* server).grant(name, database)
+      }),
+      revoke: Effect.fnUntraced(function* (name, _, database) {
+        yield* mustHaveUser(name)
+        yield* mustHaveDatabase(database)
+        ;(yield* server).revoke(name, database)
       }),
       enableRoot: (password) => Effect.map(server, (server) => server.setRoot(password)),
       disableRoot: Effect.map(server, (server) => server.setRoot(null))

@@ -55,18 +55,22 @@ export class FakeServer {
         return Effect.fail(new FakeRefusal({ message: "password authentication failed" }))
       }
       const tables = this.databases.get(database)
-      const may = user === administrator || user === "root" || this.#users.get(user)?.grants.has(database) === true
-      if (tables === undefined || !may) return Effect.fail(new FakeRefusal({ message: "no such database for you" }))
+      if (tables === undefined || !this.#may(user, database))
+        return Effect.fail(new FakeRefusal({ message: "no such database for you" }))
       const run = this.#run
       return Effect.succeed({
         query: (sql) =>
           Effect.suspend(() =>
-            this.#run === run && this.databases.get(database) === tables
+            this.#run === run && this.databases.get(database) === tables && this.#may(user, database)
               ? this.#answer(sql, tables)
               : Effect.fail(new FakeRefusal({ message: "the connection is closed" }))
           )
       })
     })
+  }
+
+  #may(user: string, database: string): boolean {
+    return user === administrator || user === "root" || this.#users.get(user)?.grants.has(database) === true
   }
 
   #knows(user: string, password: string): boolean {
@@ -105,6 +109,25 @@ export class FakeServer {
     account.password = Redacted.value(password)
     for (const { name } of databases) account.grants.add(name)
     this.#users.set(name, account)
+  }
+
+  changePassword(name: string, password: Redacted.Redacted) {
+    const account = this.#users.get(name)
+    if (account !== undefined) account.password = Redacted.value(password)
+  }
+
+  renameUser(name: string, next: string) {
+    const account = this.#users.get(name)
+    this.#users.delete(name)
+    if (account !== undefined) this.#users.set(next, account)
+  }
+
+  grant(name: string, database: string) {
+    this.#users.get(name)?.grants.add(database)
+  }
+
+  revoke(name: string, database: string) {
+    this.#users.get(name)?.grants.delete(database)
   }
 
   deleteUser(name: string) {

@@ -1,13 +1,15 @@
 /** Handlers of the routes that reach inside an instance: databases, users, root. */
 import { Effect, Layer } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
+import { DatabaseRequests } from "../../services/DatabaseRequests.ts"
 import type { User } from "../../services/GuestApi.ts"
-import { GuestRequests, type UserName } from "../../services/GuestRequests.ts"
 import { InstanceRequests } from "../../services/InstanceRequests.ts"
+import { RootRequests } from "../../services/RootRequests.ts"
+import { type UserName, UserRequests } from "../../services/UserRequests.ts"
 import { Api } from "../Api.ts"
 import { answering } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
-import { toDatabases, toUsers } from "../Names.ts"
+import { namesOf, toDatabases, toPasswords, toUsers } from "../Names.ts"
 import { next, pageOf } from "../Wire.ts"
 
 /** Finds the caller's instance of an id. */
@@ -29,22 +31,22 @@ const DatabasesRoutes = HttpApiBuilder.group(
   Api,
   "databases",
   Effect.fnUntraced(function* (handlers) {
-    const guests = yield* GuestRequests
+    const databases = yield* DatabaseRequests
     const instanceOf = yield* finder
     return handlers.handleAll({
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
-          const [databases, marker] = yield* guests.databases(yield* instanceOf(params.instance), pageOf(query))
-          return { databases: databases.map(({ name }) => ({ name })), ...next(request, marker) }
+          const [found, marker] = yield* databases.list(yield* instanceOf(params.instance), pageOf(query))
+          return { databases: found.map(({ name }) => ({ name })), ...next(request, marker) }
         }).pipe(answering),
       create: ({ params, payload }) =>
         instanceOf(params.instance).pipe(
-          Effect.flatMap((instance) => guests.createDatabases(instance, toDatabases(payload.databases))),
+          Effect.flatMap((instance) => databases.create(instance, toDatabases(payload.databases))),
           answering
         ),
       remove: ({ params }) =>
         instanceOf(params.instance).pipe(
-          Effect.flatMap((instance) => guests.deleteDatabase(instance, params.database)),
+          Effect.flatMap((instance) => databases.remove(instance, params.database)),
           answering
         )
     })
@@ -55,28 +57,54 @@ const UsersRoutes = HttpApiBuilder.group(
   Api,
   "users",
   Effect.fnUntraced(function* (handlers) {
-    const guests = yield* GuestRequests
+    const users = yield* UserRequests
     const instanceOf = yield* finder
     return handlers.handleAll({
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
-          const [users, marker] = yield* guests.users(yield* instanceOf(params.instance), pageOf(query))
-          return { users: users.map(userView), ...next(request, marker) }
+          const [found, marker] = yield* users.list(yield* instanceOf(params.instance), pageOf(query))
+          return { users: found.map(userView), ...next(request, marker) }
         }).pipe(answering),
       create: ({ params, payload }) =>
         instanceOf(params.instance).pipe(
-          Effect.flatMap((instance) => guests.createUsers(instance, toUsers(payload.users))),
+          Effect.flatMap((instance) => users.create(instance, toUsers(payload.users))),
           answering
         ),
       show: ({ params }) =>
         instanceOf(params.instance).pipe(
-          Effect.flatMap((instance) => guests.user(instance, userNameOf(params.user))),
+          Effect.flatMap((instance) => users.get(instance, userNameOf(params.user))),
           Effect.map((user) => ({ user: userView(user) })),
           answering
         ),
       remove: ({ params }) =>
         instanceOf(params.instance).pipe(
-          Effect.flatMap((instance) => guests.deleteUser(instance, userNameOf(params.user))),
+          Effect.flatMap((instance) => users.remove(instance, userNameOf(params.user))),
+          answering
+        ),
+      update: ({ params, payload }) =>
+        instanceOf(params.instance).pipe(
+          Effect.flatMap((instance) => users.update(instance, userNameOf(params.user), payload.user)),
+          answering
+        ),
+      changePasswords: ({ params, payload }) =>
+        instanceOf(params.instance).pipe(
+          Effect.flatMap((instance) => users.changePasswords(instance, toPasswords(payload.users))),
+          answering
+        ),
+      grants: ({ params }) =>
+        instanceOf(params.instance).pipe(
+          Effect.flatMap((instance) => users.get(instance, userNameOf(params.user))),
+          Effect.map(({ databases }) => ({ databases })),
+          answering
+        ),
+      grant: ({ params, payload }) =>
+        instanceOf(params.instance).pipe(
+          Effect.flatMap((instance) => users.grant(instance, userNameOf(params.user), namesOf(payload.databases))),
+          answering
+        ),
+      revoke: ({ params }) =>
+        instanceOf(params.instance).pipe(
+          Effect.flatMap((instance) => users.revoke(instance, userNameOf(params.user), params.database)),
           answering
         )
     })
@@ -87,12 +115,12 @@ const RootRoutes = HttpApiBuilder.group(
   Api,
   "root",
   Effect.fnUntraced(function* (handlers) {
-    const guests = yield* GuestRequests
+    const root = yield* RootRequests
     const instanceOf = yield* finder
     return handlers.handleAll({
       show: ({ params }) =>
         instanceOf(params.instance).pipe(
-          Effect.flatMap(guests.rootEnabled),
+          Effect.flatMap(root.isEnabled),
           Effect.map((rootEnabled) => ({ rootEnabled })),
           answering
         ),
@@ -100,12 +128,12 @@ const RootRoutes = HttpApiBuilder.group(
         Effect.gen(function* () {
           const { user: by } = yield* CurrentCaller
           const instance = yield* instanceOf(params.instance)
-          return { user: yield* guests.enableRoot(instance, payload?.password ?? null, by) }
+          return { user: yield* root.enable(instance, payload?.password ?? null, by) }
         }).pipe(answering),
       disable: ({ params }) =>
         Effect.gen(function* () {
           const { user: by } = yield* CurrentCaller
-          yield* guests.disableRoot(yield* instanceOf(params.instance), by)
+          yield* root.disable(yield* instanceOf(params.instance), by)
         }).pipe(answering)
     })
   })

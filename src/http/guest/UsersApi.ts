@@ -3,7 +3,7 @@ import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Text } from "../../services/Ids.ts"
 import { Gate } from "../Gate.ts"
-import { NewUsers } from "../Names.ts"
+import { DatabaseNames, NewPasswords, NewUsers, UserChange } from "../Names.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 
@@ -32,7 +32,30 @@ export class UsersApi extends HttpApiGroup.make("users")
       params: oneUser,
       success: Schema.Struct({ user: UserView })
     }),
-    HttpApiEndpoint.delete("remove", "/instances/:instance/users/:user", { params: oneUser, success: Accepted })
+    HttpApiEndpoint.delete("remove", "/instances/:instance/users/:user", { params: oneUser, success: Accepted }),
+    HttpApiEndpoint.put("update", "/instances/:instance/users/:user", {
+      params: oneUser,
+      payload: Schema.Struct({ user: UserChange }),
+      success: Accepted
+    }),
+    HttpApiEndpoint.put("changePasswords", "/instances/:instance/users", {
+      params,
+      payload: Schema.Struct({ users: NewPasswords }),
+      success: Accepted
+    }),
+    HttpApiEndpoint.get("grants", "/instances/:instance/users/:user/databases", {
+      params: oneUser,
+      success: Schema.Struct({ databases: Schema.Array(Schema.Struct({ name: Schema.String })) })
+    }),
+    HttpApiEndpoint.put("grant", "/instances/:instance/users/:user/databases", {
+      params: oneUser,
+      payload: Schema.Struct({ databases: DatabaseNames }),
+      success: Accepted
+    }),
+    HttpApiEndpoint.delete("revoke", "/instances/:instance/users/:user/databases/:database", {
+      params: { ...oneUser, database: Text },
+      success: Accepted
+    })
   )
   .prefix(prefix)
   .middleware(Validation)

@@ -3,8 +3,8 @@ import { Clock, Effect, Option, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { Catalog } from "../../services/Catalog.ts"
-import { GuestRequests } from "../../services/GuestRequests.ts"
 import { InstanceRequests, type Order } from "../../services/InstanceRequests.ts"
+import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, notYet } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
@@ -94,7 +94,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
   "instances",
   Effect.fnUntraced(function* (handlers) {
     const requests = yield* InstanceRequests
-    const guests = yield* GuestRequests
+    const volumes = yield* VolumeUsage
     const catalog = yield* Catalog
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
@@ -148,7 +148,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       show: ({ request, params }) =>
         Effect.gen(function* () {
           const instance = yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
-          const usage = yield* guests.volumeUsage(instance)
+          const usage = yield* volumes.of(instance)
           const viewer = yield* viewerOf(request, params.project)
           return { instance: detailView(instance, viewer, Option.getOrUndefined(usage)) }
         }).pipe(answering),
