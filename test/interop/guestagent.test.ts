@@ -123,7 +123,7 @@ describe.skipIf(missing !== null)(
       expect(rows).toEqual([{ what: "tea" }])
     })
 
-    it("makes, lists and removes databases and users", async () => {
+    it("makes, lists, changes and removes databases and users", async () => {
       const made = await coffer.request("POST", `${path()}/databases`, { databases: [{ name: "more" }] })
       expect(made.status, JSON.stringify(made.body)).toBe(202)
       expect(await names("databases")).toContain('"more"')
@@ -132,9 +132,18 @@ describe.skipIf(missing !== null)(
       expect(await names("users")).toContain('"bob"')
       const { address } = await coffer.healthy(troves)
       expect(await mysql(login(address, "bob", "secret-2"), "SELECT 1 AS n")).toEqual([{ n: 1 }])
-      expect((await coffer.request("DELETE", `${path()}/users/bob`)).status).toBe(202)
+      const put = async (rest: string, body: unknown) =>
+        expect((await coffer.request("PUT", `${path()}/users${rest}`, body)).status).toBe(202)
+      await put("", { users: [{ name: "bob", password: "secret-3" }] })
+      expect(await mysql(login(address, "bob", "secret-3"), "SELECT 1 AS n")).toEqual([{ n: 1 }])
+      expect((await coffer.request("DELETE", `${path()}/users/bob/databases/shop`)).status).toBe(202)
+      await expect(mysql(login(address, "bob", "secret-3"), "SELECT 1")).rejects.toThrow(/denied/)
+      await put("/bob/databases", { databases: [{ name: "shop" }] })
+      await put("/bob", { user: { name: "rob", password: "secret-4" } })
+      expect(await mysql(login(address, "rob", "secret-4"), "SELECT 1 AS n")).toEqual([{ n: 1 }])
+      expect((await coffer.request("DELETE", `${path()}/users/rob`)).status).toBe(202)
       expect((await coffer.request("DELETE", `${path()}/databases/more`)).status).toBe(202)
-      expect(await names("users")).not.toContain('"bob"')
+      expect(await names("users")).not.toMatch(/"[br]ob"/)
       expect(await names("databases")).not.toContain('"more"')
     })
 
