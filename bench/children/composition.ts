@@ -10,6 +10,7 @@ import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
 import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
+import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
 import * as PgInstances from "../../src/layers/postgres/PgInstances.ts"
@@ -26,6 +27,7 @@ export const sql = (url: string) => PgPool.layer(Redacted.make(url), "coffer-ben
 
 export const stores = Layer.mergeAll(
   PgInstances.layer,
+  PgAllInstances.layer,
   PgLifecycles.layer,
   PgObservations.layer,
   PgHistory.layer,

@@ -151,6 +151,8 @@ export class OperatorRequests extends Context.Service<
     readonly show: (id: string) => Effect.Effect<OperationStory, InstanceNotFound>
     /** Asked for twice before it is taken, it is done once. */
     readonly ask: (id: string, action: Action, by: string) => Effect.Effect<void, InstanceNotFound | OperationRefused>
+    /** Trove's reset of the status: calls off what is under way, and is content where nothing is. */
+    readonly reset: (id: string, by: string) => Effect.Effect<void, InstanceNotFound>
   }
 >()("coffer/actors/OperatorRequests") {
   static readonly layer: Layer.Layer<OperatorRequests, never, Instances | Lifecycles | History | Fabric> = Layer.effect(
@@ -217,7 +219,10 @@ export class OperatorRequests extends Context.Service<
         yield* wake(desired.id)
       })
 
-      return OperatorRequests.of({ list, show, ask })
+      const reset = (id: string, by: string) =>
+        Effect.catchTag(ask(id, "cancel", by), "OperationRefused", () => Effect.void)
+
+      return OperatorRequests.of({ list, show, ask, reset })
     })
   )
 }

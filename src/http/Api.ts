@@ -10,6 +10,7 @@ import { RootApi } from "./guest/RootApi.ts"
 import { UsersApi } from "./guest/UsersApi.ts"
 import { HistoryApi } from "./instances/HistoryApi.ts"
 import { InstancesApi } from "./instances/InstancesApi.ts"
+import { InstancesMgmtApi } from "./mgmt/InstancesMgmtApi.ts"
 import { OperationsApi } from "./operations/OperationsApi.ts"
 import { ProjectApi } from "./project/ProjectApi.ts"
 import { VersionsApi } from "./VersionsApi.ts"
@@ -24,6 +25,7 @@ export class Api extends HttpApi.make("coffer")
   .add(DatastoresApi)
   .add(FlavorsApi)
   .add(ProjectApi)
+  .add(InstancesMgmtApi)
   .add(OperationsApi)
   .add(AuditHttpApi)
   // One answer names every rule that a body breaks.

@@ -8,13 +8,18 @@ import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
 import { type Caller, Identity } from "../services/Identity.ts"
 import { ProjectId } from "../services/Ids.ts"
 import type { Scope } from "../services/Instances.ts"
-import { faults, noSuchRoute, rateLimited, unauthenticated, wrongProject } from "./Faults.ts"
+import { faults, noSuchRoute, rateLimited, unauthenticated, unauthorized, wrongProject } from "./Faults.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 
 export class CurrentCaller extends Context.Service<CurrentCaller, Caller>()("coffer/http/CurrentCaller") {}
 
 /** Whose instances the caller may name by id: an administrator, anybody's. */
 export const scopeOf = ({ isAdmin, project }: Caller): Scope => (isAdmin ? "any" : { project })
+
+/** The caller, who must be an administrator. Trove calls it 401. */
+export const administrator = Effect.flatMap(CurrentCaller, (caller) =>
+  caller.isAdmin ? Effect.succeed(caller) : Effect.fail(unauthorized("User does not have admin privileges."))
+)
 
 export class Gate extends HttpApiMiddleware.Service<Gate, { provides: CurrentCaller }>()("coffer/http/Gate", {
   error: faults,

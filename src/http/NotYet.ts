@@ -78,7 +78,9 @@ const [first, ...rest] = [
   ...missing("The cluster", "/clusters/:cluster/*"),
   ...refused("Clusters", "/clusters/:cluster/*", ...changes),
 
-  ...refused("Managing instances of all projects (mgmt/instances)", "/mgmt/instances/*", ...all),
+  ...refused("Diagnostics of a machine", "/mgmt/instances/:instance/diagnostics", "GET"),
+  ...refused("Facts of a machine (hwinfo)", "/mgmt/instances/:instance/hwinfo", "GET"),
+  ...refused("Upgrading a guest agent", "/mgmt/instances/:instance/upgrade", "POST"),
   ...refused("Managing datastore versions (mgmt/datastore-versions)", "/mgmt/datastore-versions/*", ...all),
   ...refused("Managing configuration parameters (mgmt/datastores)", "/mgmt/datastores/*", ...all),
   ...refused("Managing clusters (mgmt/clusters)", "/mgmt/clusters/*", ...all)

@@ -18,6 +18,7 @@ import { Gatekeeper, GateLive } from "./Gate.ts"
 import { GuestRoutes } from "./guest/GuestRoutes.ts"
 import { HistoryRoutes } from "./instances/HistoryRoutes.ts"
 import { InstancesRoutes } from "./instances/InstancesRoutes.ts"
+import { InstancesMgmtRoutes } from "./mgmt/InstancesMgmtRoutes.ts"
 import { NotYetRoutes } from "./NotYet.ts"
 import { OperationsRoutes } from "./operations/OperationsRoutes.ts"
 import { ProjectRoutes } from "./project/ProjectRoutes.ts"
@@ -41,6 +42,7 @@ const Handlers = Layer.mergeAll(
   GuestRoutes,
   CatalogRoutes,
   ProjectRoutes,
+  InstancesMgmtRoutes,
   OperationsRoutes,
   AuditRoutes
 )

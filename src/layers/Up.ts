@@ -41,6 +41,7 @@ import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
+import * as PgAllInstances from "./postgres/PgAllInstances.ts"
 import * as PgAuditStore from "./postgres/PgAuditStore.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
@@ -81,6 +82,7 @@ const store = Layer.unwrap(
     const bytes = Redacted.make(new Uint8Array(Buffer.from(Redacted.value(key), "base64")))
     return Layer.mergeAll(
       PgInstances.layer,
+      PgAllInstances.layer,
       PgLifecycles.layer,
       PgObservations.layer,
       PgHistory.layer,

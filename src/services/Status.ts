@@ -97,11 +97,14 @@ const apiStatus: Record<ServiceStatus, string> = {
   unknown: "ERROR"
 }
 
+/** What the guest was last seen to be, in the API's words. */
+export const apiStatusOf = (observed: Observation | null): string =>
+  observed === null ? "NEW" : apiStatus[observed.status]
+
 /** The API's `operating_status`: empty while an operation runs, ERROR when the guest has gone silent. */
 export const operatingStatusOf = (state: StateTag, observed: Observation | null, now: Millis): string => {
   if (state !== "Active") return ""
-  if (observed === null) return "NEW"
-  return isSilent(observed, now) ? "ERROR" : apiStatus[observed.status]
+  return observed !== null && isSilent(observed, now) ? "ERROR" : apiStatusOf(observed)
 }
 
 const isSilent = ({ heartbeatAt }: Observation, now: Millis) => now - heartbeatAt > heartbeatExpiry

@@ -221,8 +221,7 @@ it.effect("a body that is no JSON is refused in WebOb's shape", () =>
 it.effect.each([
   ["resize", { volume: { size: 2 } }, "Resizing an instance"],
   ["promote_to_replica_source", {}, "Promoting a replica (promote_to_replica_source)"],
-  ["eject_replica_source", {}, "Ejecting a replica source (eject_replica_source)"],
-  ["reset_status", {}, "Resetting the status of an instance (reset_status)"]
+  ["eject_replica_source", {}, "Ejecting a replica source (eject_replica_source)"]
 ] as const)("%s is not there yet, and says so of an instance that is there", ([name, argument, feature]) =>
   Effect.gen(function* () {
     const { id } = yield* active()

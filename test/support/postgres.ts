@@ -9,6 +9,7 @@ import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
 import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
 import * as Migrations from "../../src/layers/postgres/Migrations.ts"
+import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
 import * as PgAuditStore from "../../src/layers/postgres/PgAuditStore.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -45,6 +46,7 @@ export const client = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPo
 export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
   Layer.mergeAll(
     PgInstances.layer,
+    PgAllInstances.layer,
     PgLifecycles.layer,
     PgObservations.layer,
     PgHistory.layer,

@@ -54,6 +54,12 @@ export const DetailView = Schema.Struct({
   fault: Schema.optionalKey(FaultView)
 })
 
+/** Of a volume, in GB. */
+export interface Usage {
+  readonly used: number
+  readonly total: number
+}
+
 /** What a view needs of the request beside the instance. */
 export interface Viewer {
   readonly links: LinkWriter
@@ -96,11 +102,7 @@ export const listView = (instance: InstanceRecord, viewer: Viewer): typeof ListV
   }
 }
 
-export const detailView = (
-  instance: InstanceRecord,
-  viewer: Viewer,
-  usage?: { readonly used: number; readonly total: number }
-): typeof DetailView.Type => {
+export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usage): typeof DetailView.Type => {
   const { desired, fault, observed } = instance
   const { type, version, number } = datastoreOf(viewer.catalog, desired.datastoreVersion)
   return {
@@ -125,11 +127,11 @@ export const detailView = (
 
 const twoDecimals = (value: number): number => Math.round(value * 100) / 100
 
-const usageOf = ({ used, total }: { readonly used: number; readonly total: number }) => ({
+const usageOf = ({ used, total }: Usage) => ({
   used: twoDecimals(used),
   ...(total > 0 ? { used_percent: twoDecimals((used / total) * 100) } : {})
 })
 
 /** A page is picked by id and shown newest first. */
-export const newestFirst = (items: ReadonlyArray<InstanceRecord>): ReadonlyArray<InstanceRecord> =>
-  items.toSorted((a, b) => b.desired.created - a.desired.created)
+export const newestFirst = <A>(items: ReadonlyArray<A>, recordOf: (item: A) => InstanceRecord): ReadonlyArray<A> =>
+  items.toSorted((a, b) => recordOf(b).desired.created - recordOf(a).desired.created)

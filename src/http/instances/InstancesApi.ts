@@ -10,7 +10,7 @@ import { DetailView, ListView } from "./InstanceViews.ts"
 const params = { ...project, instance: Schema.String }
 
 /** A field that Trove knows and Coffer does not yet: whatever it holds, the answer is 501. */
-const Later = Schema.optionalKey(Schema.Json)
+export const Later = Schema.optionalKey(Schema.Json)
 
 const FlavorRef = Schema.Union([Name, Schema.Int]).annotate({
   message: "must be a flavor's id, as a string or an integer, or a link that ends in it"
@@ -57,14 +57,16 @@ export const InstanceChanges = Schema.Struct({
 })
 
 /** What an action is told beside its name; a restart needs nothing. */
-const Arguments = Schema.Record(Schema.String, Schema.Json)
+export const Arguments = Schema.optionalKey(
+  Schema.Record(Schema.String, Schema.Json).annotate({ message: "must be an object" })
+)
 
 export const InstanceAction = Schema.Struct({
-  restart: Schema.optionalKey(Arguments.annotate({ message: "must be an object" })),
+  restart: Arguments,
   resize: Later,
   promote_to_replica_source: Later,
   eject_replica_source: Later,
-  reset_status: Later
+  reset_status: Arguments
 })
 
 /** Fields beyond these are refused, as Trove does: a change that is not understood must not pass for done. */

@@ -1,12 +1,13 @@
 /** Handlers of the instance routes: from the wire to InstanceRequests and back. */
-import { Clock, Effect, Option, Struct } from "effect"
+import { Clock, Effect, identity, Option, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
+import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { InstanceRequests, type Order } from "../../services/InstanceRequests.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
-import { answering, badRequest, notYet } from "../Faults.ts"
+import { answering, badRequest, forbidden, notYet } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
 import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
@@ -35,8 +36,7 @@ const laterInUpdate = {
 const laterActions = {
   resize: "Resizing an instance",
   promote_to_replica_source: "Promoting a replica (promote_to_replica_source)",
-  eject_replica_source: "Ejecting a replica source (eject_replica_source)",
-  reset_status: "Resetting the status of an instance (reset_status)"
+  eject_replica_source: "Ejecting a replica source (eject_replica_source)"
 }
 
 const isNothing = (value: unknown) =>
@@ -63,12 +63,14 @@ const refuseChanges = (changes: typeof InstanceChanges.Type) => {
   )
 }
 
-/** Lets a restart through, and nothing beside it. */
-const refuseActions = (asked: typeof InstanceAction.Type) => {
-  if (Object.keys(asked).length !== 1)
+/** The one action that a body names. */
+const actionOf = (asked: typeof InstanceAction.Type) => {
+  const [action, ...others] = Struct.keys(asked)
+  if (action === undefined || others.length > 0)
     return Effect.fail(badRequest("Validation error: the body must name one action, as restart"))
-  const later = Struct.keys(laterActions).find((action) => action in asked)
-  return later === undefined ? Effect.void : Effect.fail(notYet(laterActions[later]))
+  return action === "restart" || action === "reset_status"
+    ? Effect.succeed(action)
+    : Effect.fail(notYet(laterActions[action]))
 }
 
 /** A link to a flavor is as good as its id. */
@@ -95,6 +97,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const requests = yield* InstanceRequests
     const volumes = yield* VolumeUsage
+    const operators = yield* OperatorRequests
     const catalog = yield* Catalog
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
@@ -130,7 +133,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const viewer = yield* viewerOf(request, params.project)
           const { items, next: marker } = yield* page(query)
           return {
-            instances: newestFirst(items).map((instance) => listView(instance, viewer)),
+            instances: newestFirst(items, identity).map((instance) => listView(instance, viewer)),
             ...next(request, marker)
           }
         }),
@@ -140,7 +143,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const viewer = yield* viewerOf(request, params.project)
           const { items, next: marker } = yield* page(query)
           return {
-            instances: newestFirst(items).map((instance) => detailView(instance, viewer)),
+            instances: newestFirst(items, identity).map((instance) => detailView(instance, viewer)),
             ...next(request, marker)
           }
         }),
@@ -160,10 +163,16 @@ export const InstancesRoutes = HttpApiBuilder.group(
 
       act: ({ params, payload }) =>
         Effect.gen(function* () {
-          const scope = scopeOf(yield* CurrentCaller)
+          const caller = yield* CurrentCaller
+          const scope = scopeOf(caller)
           yield* requests.get(scope, params.instance)
-          yield* refuseActions(payload)
-          yield* requests.restart(scope, params.instance)
+          const action = yield* actionOf(payload)
+          if (action === "restart") return yield* requests.restart(scope, params.instance)
+          // Before a delete by force, which Trove lets the owner ask for.
+          const isForDelete = payload.reset_status !== undefined && "force_delete" in payload.reset_status
+          if (!caller.isAdmin && !isForDelete)
+            return yield* Effect.fail(forbidden("Policy doesn't allow instance:reset_status to be performed."))
+          yield* operators.reset(params.instance, caller.user)
         }).pipe(answering),
 
       update: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering),

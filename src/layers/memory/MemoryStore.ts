@@ -6,6 +6,7 @@ import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { type Command, State } from "../../actors/Instance.ts"
 import { deadlineOf } from "../../actors/Lifecycle.ts"
 import { Lifecycles, readMail, StaleGeneration } from "../../actors/Lifecycles.ts"
+import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { type Entry, History, maxEntries, maxReports, type StepEntry, stepKey } from "../../services/History.ts"
@@ -18,6 +19,7 @@ import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { liveStates, shownState } from "../../services/Status.ts"
+import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 
@@ -63,7 +65,7 @@ interface Rows {
   history: Array<{ readonly key: string | null; readonly entry: Entry }>
   hold: "reserved" | "committed" | null
   provisioning: Provisioning | null
-  root: "enabled" | "disabled" | "never"
+  root: RootRecord | null
 }
 
 /** Closes the steps that are meant and open still. */
@@ -136,7 +138,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             history: [],
             hold: "reserved",
             provisioning,
-            root: "never"
+            root: null
           }
           rows.set(desired.id, row)
           letter(row, "create", { _tag: "Create" }, desired.created)
@@ -182,11 +184,17 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           const items = after.slice(0, limit).map(toRecord)
           return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
         }),
-      setRootEnabled: (id, enabled) =>
-        change(id, (row) => {
-          row.root = enabled ? "enabled" : "disabled"
-        }),
-      rootEnabled: (id) => Effect.sync(() => rows.get(id)?.root ?? "never")
+      setRootEnabled: Effect.fnUntraced(function* (id, enabled, by) {
+        const at = yield* Clock.currentTimeMillis
+        yield* change(id, (row) => {
+          row.root = { enabled, at, by }
+        })
+      }),
+      rootEnabled: (id) =>
+        Effect.sync(() => {
+          const root = rows.get(id)?.root ?? null
+          return root === null ? "never" : root.enabled ? "enabled" : "disabled"
+        })
     })
 
     const lifecycles = Lifecycles.of({
@@ -457,6 +465,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         })
     })
 
+    const managed = makeMemoryAllInstances(() =>
+      [...rows.values()].map((row) => ({
+        record: toRecord(row),
+        host: places.get(row.desired.id)?.host ?? null,
+        root: row.root
+      }))
+    )
+
     const audited = makeMemoryAuditStore(() =>
       [...rows.values()].map((row) => ({
         instance: row.desired.id,
@@ -480,6 +496,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(GuestHostDirectory, directory),
       Context.add(ProvisioningStore, provisioning),
       Context.add(Quotas, quotas),
+      Context.add(AllInstances, managed),
       Context.add(AuditStore, audited)
     )
   })

@@ -1,6 +1,6 @@
 /** Instances, quotas and sealed provisioning in PostgreSQL: the api's tables. */
 import { Clock, Effect, Layer, Option, Redacted, Schema } from "effect"
-import { SqlClient } from "effect/sql"
+import { SqlClient, type Statement } from "effect/sql"
 import { State } from "../../actors/Instance.ts"
 import { ServiceStatus } from "../../services/ConductorApi.ts"
 import { InstanceId, ProjectId } from "../../services/Ids.ts"
@@ -50,7 +50,8 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
   updated: row.updated.getTime()
 })
 
-const Row = Schema.Struct({
+/** What `selectRecords` gives. */
+export const RecordRow = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
   restart_requested: Schema.NullOr(Schema.Date),
@@ -65,9 +66,9 @@ const Row = Schema.Struct({
 /** One that cannot be read must not hide the instance, nor the others of its page. */
 const decodeFault = Schema.decodeUnknownOption(Fault)
 
-const decodeRows = Schema.decodeUnknownEffect(Schema.Array(Row))
+const decodeRows = Schema.decodeUnknownEffect(Schema.Array(RecordRow))
 
-const toRecord = (row: typeof Row.Type): InstanceRecord => ({
+export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
   desired: toDesired(row),
   state: shownState(row.tag, {
     delete: row.delete_requested !== null,
@@ -139,6 +140,25 @@ const makeQuotas = Effect.gen(function* () {
 
   return Quotas.of({ usage, setLimits, release })
 })
+
+// LIMIT 1 of a key is a lookup whatever the planner estimates: with plain joins it reads all of these tables in
+// the order of ids, other projects' rows included, to find the few of a page.
+// Whoever takes a command moves the generation on, and with it what is looked for: what is found waits still.
+/** Instances as they are shown, without a condition; `columns` and `joins` are added, for an instance `i`. */
+export const selectRecords = (
+  sql: SqlClient.SqlClient,
+  columns: Statement.Fragment = sql``,
+  joins: Statement.Fragment = sql``
+) => sql`
+    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
+      asked.posted AS restart_requested${columns}
+    FROM instances i
+    CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
+    LEFT JOIN LATERAL (
+      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'restart:' || l.generation LIMIT 1
+    ) asked ON true
+    LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
+    LEFT JOIN LATERAL (SELECT address, host FROM addresses WHERE instance = i.id LIMIT 1) a ON true ${joins}`
 
 const makeInstances = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -220,19 +240,7 @@ const makeInstances = Effect.gen(function* () {
     yield* died(sql`UPDATE instances SET name = ${name}, updated = ${now} WHERE id = ${id}`)
   })
 
-  // LIMIT 1 of a key is a lookup whatever the planner estimates: with plain joins it reads all of these tables in
-  // the order of ids, other projects' rows included, to find the few of a page.
-  // Whoever takes a command moves the generation on, and with it what is looked for: what is found waits still.
-  const records = sql`
-    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      r.posted AS restart_requested
-    FROM instances i
-    CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
-    LEFT JOIN LATERAL (
-      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'restart:' || l.generation LIMIT 1
-    ) r ON true
-    LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
-    LEFT JOIN LATERAL (SELECT address FROM addresses WHERE instance = i.id LIMIT 1) a ON true`
+  const records = selectRecords(sql)
 
   const get: Instances["Service"]["get"] = Effect.fn("Instances.get")(function* (scope, id) {
     const mine = scope === "any" ? sql`true` : sql`i.project = ${scope.project}`

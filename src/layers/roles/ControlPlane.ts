@@ -11,6 +11,7 @@ import { type Configuration, type ConfigurationOf, healthAddress, type Role } fr
 import * as EmbeddedCatalog from "../embedded/EmbeddedCatalog.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
 import * as ControlPlaneProtections from "../fabric/secure/ControlPlaneProtections.ts"
+import * as PgAllInstances from "../postgres/PgAllInstances.ts"
 import * as PgGuestHosts from "../postgres/PgGuestHosts.ts"
 import * as PgHistory from "../postgres/PgHistory.ts"
 import * as PgInstances from "../postgres/PgInstances.ts"
@@ -28,6 +29,7 @@ type Config = ConfigurationOf<"taskmanager"> & ConfigurationOf<"conductor">
 export const store = (config: Config, role: ControlRole | "audit", session = `coffer ${role}`) =>
   Layer.mergeAll(
     PgInstances.layer,
+    PgAllInstances.layer,
     PgLifecycles.layer,
     PgObservations.layer,
     PgHistory.layer,

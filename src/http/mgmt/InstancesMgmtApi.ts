@@ -1,0 +1,65 @@
+/** The routes by which administrators see and mend instances of all projects. */
+import { Schema } from "effect"
+import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Gate } from "../Gate.ts"
+import { Arguments, Later } from "../instances/InstancesApi.ts"
+import { Validation } from "../Validation.ts"
+import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+import { ManagedDetail, ManagedView } from "./InstancesMgmtViews.ts"
+
+const params = { ...project, instance: Schema.String }
+
+/** As Python's clients write them: "True", "false". */
+const Flag = Schema.String.check(Schema.isPattern(/^(true|false)$/i, { message: "must be true or false" }))
+
+const deleted = { deleted: Schema.optionalKey(Flag) }
+
+/** Trove's names of actions; each is told an object. */
+export const ManagedAction = Schema.Struct({
+  reboot: Arguments,
+  "reset-task-status": Arguments,
+  stop: Later,
+  migrate: Later,
+  rebuild: Later
+})
+
+export class InstancesMgmtApi extends HttpApiGroup.make("mgmtInstances")
+  .add(
+    HttpApiEndpoint.get("list", "/mgmt/instances", {
+      params: project,
+      query: {
+        ...pageQuery,
+        ...deleted,
+        project_id: Schema.optionalKey(Schema.String),
+        /** There are no clusters. */
+        include_clustered: Schema.optionalKey(Flag)
+      },
+      success: Schema.Struct({ instances: Schema.Array(ManagedView), ...nextLinks })
+    }),
+    HttpApiEndpoint.get("show", "/mgmt/instances/:instance", {
+      params,
+      query: deleted,
+      success: Schema.Struct({ instance: ManagedDetail })
+    }),
+    HttpApiEndpoint.post("act", "/mgmt/instances/:instance/action", {
+      params,
+      payload: ManagedAction,
+      success: Accepted
+    }).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }),
+    HttpApiEndpoint.get("root", "/mgmt/instances/:instance/root", {
+      params,
+      success: Schema.Struct({
+        root_history: Schema.Struct({ id: Schema.String, enabled: Schema.String, user: Schema.String })
+      })
+    }),
+    HttpApiEndpoint.get("ping", "/mgmt/instances/:instance/rpc_ping", { params, success: HttpApiSchema.NoContent })
+  )
+  .prefix(prefix)
+  .middleware(Validation)
+  .middleware(Gate)
+  .annotateMerge(
+    OpenApi.annotations({
+      title: "Instances of all projects",
+      description: "For administrators: to see instances of all projects, and to mend them."
+    })
+  ) {}

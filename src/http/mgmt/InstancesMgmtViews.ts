@@ -1,0 +1,85 @@
+/** How an instance looks to an administrator: the tenant's detail view, and what is behind it. */
+import { Schema } from "effect"
+import type { ManagedInstance } from "../../services/AllInstances.ts"
+import { apiStatusOf, type StateTag } from "../../services/Status.ts"
+import { DetailView, detailView, type Usage, type Viewer } from "../instances/InstanceViews.ts"
+import { Stamp, stamp } from "../Wire.ts"
+
+const managed = {
+  /** Where it runs; null where nothing is placed. */
+  server: Schema.NullOr(
+    Schema.Struct({
+      id: Schema.String,
+      name: Schema.String,
+      status: Schema.String,
+      tenant_id: Schema.String,
+      host: Schema.String
+    })
+  ),
+  /** What its guest was last seen to be, whatever is under way. */
+  service_status: Schema.String,
+  deleted: Schema.Boolean,
+  deleted_at: Schema.NullOr(Stamp),
+  task_description: Schema.String
+}
+
+export const ManagedView = Schema.Struct({ ...DetailView.fields, ...managed })
+
+export const ManagedDetail = Schema.Struct({
+  ...ManagedView.fields,
+  /** Not there where root was never enabled. */
+  root_enabled: Schema.optionalKey(Stamp),
+  root_enabled_by: Schema.optionalKey(Schema.String),
+  guest_status: Schema.Struct({ state_description: Schema.String })
+})
+
+/** Trove's words for what is under way. */
+const tasks: Record<StateTag, string> = {
+  New: "The instance is building.",
+  Building: "The instance is building.",
+  Active: "No tasks for the instance.",
+  Restarting: "Rebooting the instance.",
+  Deleting: "Deleting the instance.",
+  Deleted: "No tasks for the instance.",
+  Failed: "No tasks for the instance."
+}
+
+/** As the compute service would tell it of a machine of its own. */
+const servers: Record<StateTag, string> = {
+  New: "BUILD",
+  Building: "BUILD",
+  Active: "ACTIVE",
+  Restarting: "ACTIVE",
+  Deleting: "ACTIVE",
+  Deleted: "SHUTDOWN",
+  Failed: "ERROR"
+}
+
+export const managedView = (
+  { host, record }: ManagedInstance,
+  viewer: Viewer,
+  usage?: Usage
+): typeof ManagedView.Type => {
+  const { desired, observed, state, stateSince } = record
+  const isDeleted = state === "Deleted"
+  return {
+    ...detailView(record, viewer, usage),
+    server:
+      host === null
+        ? null
+        : { id: desired.id, name: desired.name, status: servers[state], tenant_id: desired.project, host },
+    service_status: apiStatusOf(observed),
+    deleted: isDeleted,
+    deleted_at: isDeleted ? stamp(stateSince) : null,
+    task_description: tasks[state]
+  }
+}
+
+export const managedDetail = (instance: ManagedInstance, viewer: Viewer, usage?: Usage): typeof ManagedDetail.Type => {
+  const { record, root } = instance
+  return {
+    ...managedView(instance, viewer, usage),
+    ...(root?.enabled ? { root_enabled: stamp(root.at), root_enabled_by: root.by } : {}),
+    guest_status: { state_description: record.observed?.status ?? "new" }
+  }
+}
