@@ -46,7 +46,10 @@ export const catalog = {
   "broker is away": { chance: 0.1, most: 2 },
   "turn dies": { chance: 0.01, most: 3 },
   "taskmanager is killed": { chance: 0.0006, most: 3 },
-  "taskmanager freezes": { chance: 0.0006, most: 3 }
+  "taskmanager freezes": { chance: 0.0006, most: 3 },
+  /** A request is not answered, whether it was accepted or not. */
+  "api is killed": { chance: 0.008, most: 3 },
+  "api freezes": { chance: 0.008, most: 3 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog

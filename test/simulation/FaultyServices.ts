@@ -26,7 +26,8 @@ export const met = <A extends object>(name: string, service: A, meet: Meet): A =
     }
   })
 
-const isTheStore = (key: string) => /^coffer\/(services|actors)\//.test(key) && !/\/(Fabric|GuestAccess)$/.test(key)
+const isTheStore = (key: string) =>
+  /^coffer\/(services|actors)\//.test(key) && !/\/(Fabric|GuestAccess|AccessInventory)$/.test(key)
 const isTheWorld = (key: string) => key.startsWith("coffer/") || key === MessageStorage.MemoryDriver.key
 const shortName = (key: string) => key.slice(key.lastIndexOf("/") + 1)
 

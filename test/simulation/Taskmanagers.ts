@@ -4,6 +4,7 @@ import { Clock, Context, Duration, Effect, Layer, Option, Scope } from "effect"
 import { ClusterWorkflowEngine, MachineId, RunnerAddress, Sharding, ShardingConfig, Snowflake } from "effect/cluster"
 import { OperationDeadlines } from "../../src/actors/InstanceActor.ts"
 import * as HostsCompute from "../../src/layers/compute/HostsCompute.ts"
+import * as HostsInventory from "../../src/layers/compute/HostsInventory.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import type { Party } from "./Broker.ts"
@@ -55,7 +56,8 @@ const start = Effect.fnUntraced(function* (universe: Universe, party: Party, add
     ),
     Layer.provideMerge(Layer.mergeAll(secureRandom, NodeCrypto.layerDigest))
   )
-  const layer = ControlPlane.roles.pipe(
+  const layer = Layer.merge(ControlPlane.roles, ControlPlane.audits([])).pipe(
+    Layer.provideMerge(HostsInventory.layer),
     Layer.provideMerge(HostsCompute.layer({ command: null, queues: "durable" })),
     Layer.provideMerge(Layer.succeed(Fabric, broker.fabricOf(party))),
     Layer.provideMerge(engine)

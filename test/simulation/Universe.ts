@@ -11,6 +11,7 @@ import * as MemoryOrders from "../../src/layers/memory/MemoryOrders.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as InstantCrypto from "../kit/InstantCrypto.ts"
+import { Access } from "./Access.ts"
 import { Broker } from "./Broker.ts"
 import * as Dice from "./Dice.ts"
 import { Faults } from "./Faults.ts"
@@ -37,12 +38,12 @@ const oneExit = Layer.effect(
   }))
 ).pipe(Layer.provide(MessageStorage.MemoryDriver.layer))
 
-const shared = (witness: Witness, faults: Faults) =>
+const shared = (witness: Witness, access: Access, faults: Faults) =>
   Layer.mergeAll(
     witness.around(MemoryStore.layerOf([])),
     MemoryOrders.layer,
     oneExit,
-    witness.access(faults),
+    access.layer(faults),
     InstantCrypto.layer
   )
 
@@ -57,6 +58,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
   const dice = (concern: string) => Dice.make(seed, concern)
   const faults = new Faults(dice, story)
   const witness = new Witness(story)
+  const access = new Access(witness.admitted)
   const random = dice("random")
   const secure = dice("ids")
   const wide = () => Math.floor((random.next() - 0.5) * 2 * Number.MAX_SAFE_INTEGER)
@@ -65,7 +67,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
     Context.add(References.TracerEnabled, false),
     Context.merge(yield* Layer.build(Layer.merge(InstantCrypto.layer, Logger.layer([]))))
   )
-  const world = yield* Layer.build(shared(witness, faults))
+  const world = yield* Layer.build(shared(witness, access, faults))
   const core = Context.get(yield* Layer.build(InProcessFabric.layer), Fabric)
   const outage: Outage = { until: 0 }
   let machineIds = 0
@@ -78,6 +80,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
     dice,
     faults,
     witness,
+    access,
     outage,
     references,
     world,
