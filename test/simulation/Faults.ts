@@ -17,7 +17,7 @@ export const catalog = {
   "store fails before": { chance: 0.01, most: 12 },
   /** The store does it, and nobody is told. */
   "store fails after": { chance: 0.008, most: 10 },
-  /** A transaction that has to be tried again. */
+  /** A transaction that is undone in favour of others, and run again while they are committed: once or more often. */
   "store refuses to serialize": { chance: 0.01, most: 6 },
   "store is slow": { chance: 0.02, most: 20 },
   /** For all calls, for seconds. */

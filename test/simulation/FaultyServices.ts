@@ -4,6 +4,8 @@
  */
 import { Cause, Context, Effect } from "effect"
 import { MessageStorage } from "effect/cluster"
+import { SqlError } from "effect/sql"
+import { again, maxAgain } from "../../src/layers/postgres/Conflicts.ts"
 import type { FaultKind, Faults } from "./Faults.ts"
 import { type Life, whileAlive } from "./VirtualTime.ts"
 
@@ -48,6 +50,9 @@ export const world = <R>(
 }
 
 class StoreAway extends Error {
+  /** As an error of the database's own that tells of an outage. */
+  readonly isRetryable = true
+
   constructor(call: string, how: string) {
     super(`the store ${how} (${call})`)
     this.name = "StoreAway"
@@ -64,11 +69,34 @@ export interface Outage {
   until: number
 }
 
+const serialization = "store refuses to serialize"
+
 interface Trouble {
   readonly faults: Faults
   readonly outage: Outage
   readonly now: () => number
   readonly who: string
+}
+
+/** What a driver makes of PostgreSQL's 40001. */
+const conflict = (call: string) =>
+  new SqlError.SqlError({
+    reason: new SqlError.SerializationError({ cause: new StoreAway(call, "could not serialize access") })
+  })
+
+/**
+ * A transaction that is undone in favour of others so many times, which are committed meanwhile, inside of what runs it
+ * again, as in the adapter of PostgreSQL. Who loses too often has failed.
+ */
+const losing = <A, E, R>(losses: number, faults: Faults, call: string, effect: Effect.Effect<A, E, R>) => {
+  let left = losses
+  return again(
+    Effect.suspend(() =>
+      left-- > 0
+        ? Effect.andThen(Effect.sleep(faults.lasts(serialization, 1, 400)), Effect.die(conflict(call)))
+        : effect
+    )
+  )
 }
 
 /** A store that fails now and then. Each call is a transaction: it is done as a whole or not at all. */
@@ -80,7 +108,7 @@ export const troubled =
       if (strikes("store is away")) outage.until = now() + faults.lasts("store is away", 1_000, 20_000)
       if (!faults.stopped && now() < outage.until) return died(call, "is away")
       if (strikes("store fails before")) return died(call, "did nothing")
-      if (strikes("store refuses to serialize")) return died(call, "could not serialize access")
+      if (strikes(serialization)) return losing(faults.lasts(serialization, 1, maxAgain + 1), faults, call, effect)
       if (strikes("store fails after")) return Effect.andThen(effect, died(call, "was not heard"))
       if (strikes("store is slow")) {
         const pause = Effect.sleep(faults.lasts("store is slow", 50, 8_000))
