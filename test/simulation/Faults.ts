@@ -49,7 +49,11 @@ export const catalog = {
   "taskmanager freezes": { chance: 0.0006, most: 3 },
   /** A request is not answered, whether it was accepted or not. */
   "api is killed": { chance: 0.008, most: 3 },
-  "api freezes": { chance: 0.008, most: 3 }
+  "api freezes": { chance: 0.008, most: 3 },
+  /** The tables of the workflow engine, which are in the store as well. */
+  "engine's tables fail before": { chance: 0.01, most: 12 },
+  "engine's tables fail after": { chance: 0.008, most: 10 },
+  "engine's tables are slow": { chance: 0.01, most: 10 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog

@@ -3,14 +3,17 @@
  * before its effect or after it, takes long, or is the last thing that the process ever does.
  */
 import { Cause, Context, Effect } from "effect"
-import { MessageStorage } from "effect/cluster"
+import { ClusterError, MessageStorage } from "effect/cluster"
 import { SqlError } from "effect/sql"
 import { again, maxAgain } from "../../src/layers/postgres/Conflicts.ts"
 import type { FaultKind, Faults } from "./Faults.ts"
 import { type Life, whileAlive } from "./VirtualTime.ts"
 
 /** What a call of a service meets. */
-export type Meet = <A, E, R>(call: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+export type Meet = <A, E, R>(
+  call: string,
+  effect: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | ClusterError.PersistenceError, R>
 
 /** Objects inside a service through which it is used as well. */
 const insides = new Set(["encoded", "runtime"])
@@ -115,6 +118,28 @@ export const troubled =
         return faults.lasts("store is slow", 0, 1) === 0 ? Effect.andThen(pause, effect) : Effect.tap(effect, pause)
       }
       return effect
+    })
+
+export const isEngine = (call: string) => /^(MemoryDriver|EngineTables)\./.test(call)
+
+/** The engine's tables, which are away when the store is. They say what failed in the engine's own words. */
+export const troubledEngine =
+  ({ faults, now, outage, who }: Trouble): Meet =>
+  (call, effect) =>
+    Effect.suspend(() => {
+      const strikes = (kind: FaultKind) => faults.strikes(kind, `${who} ${call}`)
+      const failed = (how: string) =>
+        Effect.fail(new ClusterError.PersistenceError({ cause: new StoreAway(call, how) }))
+      if (!faults.stopped && now() < outage.until) return failed("is away")
+      if (strikes("engine's tables fail before")) return failed("did nothing")
+      // A read of messages claims them for ten minutes: where its answer is lost, they come so much later.
+      const claims = call === "MemoryDriver.unprocessedMessages"
+      if (!claims && strikes("engine's tables fail after")) return Effect.andThen(effect, failed("was not heard"))
+      if (!strikes("engine's tables are slow")) return effect
+      const pause = Effect.sleep(faults.lasts("engine's tables are slow", 50, 4_000))
+      return faults.lasts("engine's tables are slow", 0, 1) === 0
+        ? Effect.andThen(pause, effect)
+        : Effect.tap(effect, pause)
     })
 
 /** A process that lives while it is let: `strike` may end it, or hold it up, at any call. */

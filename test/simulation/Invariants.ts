@@ -13,6 +13,7 @@ import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { amountOf, Quotas, resources } from "../../src/services/Quotas.ts"
 import { heartbeatExpiry, operatingStatusOf } from "../../src/services/Status.ts"
 import { ordered, tenants } from "./Clients.ts"
+import { EngineTables } from "./EngineTables.ts"
 import type { Machine } from "./Machines.ts"
 import { longestFreeze } from "./Taskmanagers.ts"
 import type { Universe } from "./Universe.ts"
@@ -166,6 +167,9 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       for (const { inUse, reserved, resource } of yield* (yield* Quotas).usage(tenant))
         if (resources.includes(resource) && inUse + reserved > 0)
           witness.wrong(`${tenant} has nothing, and holds ${inUse + reserved} of ${resource}`)
+    const tables = yield* EngineTables
+    yield* tables.prune(time.now + 1)
+    for (const what of yield* tables.left) witness.wrong(`everything has ended, and the engine keeps ${what}`)
   })
 
   return { always, unsettled, atRest, atTheEnd }

@@ -3,7 +3,6 @@
  * lives in it is made elsewhere: taskmanagers, machines, clients.
  */
 import { Clock, Context, Duration, Effect, Exit, Layer, Logger, Random, References } from "effect"
-import { MessageStorage } from "effect/cluster"
 import { SecureRandom } from "effect/crypto"
 import * as Lease from "../../src/layers/cluster/Lease.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
@@ -14,6 +13,7 @@ import * as InstantCrypto from "../kit/InstantCrypto.ts"
 import { Access } from "./Access.ts"
 import { Broker } from "./Broker.ts"
 import * as Dice from "./Dice.ts"
+import * as EngineTables from "./EngineTables.ts"
 import { Faults } from "./Faults.ts"
 import type { Outage } from "./FaultyServices.ts"
 import { Leases } from "./Leases.ts"
@@ -21,28 +21,11 @@ import { Story } from "./Story.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 import { Witness } from "./Witness.ts"
 
-/** A message has one final answer: the second is refused, as by the index of the table. */
-const oneExit = Layer.effect(
-  MessageStorage.MemoryDriver,
-  Effect.map(MessageStorage.MemoryDriver, (driver) => ({
-    ...driver,
-    encoded: {
-      ...driver.encoded,
-      saveReply: (reply: Parameters<typeof driver.encoded.saveReply>[0]) =>
-        Effect.suspend(() => {
-          const replies = driver.requests.get(reply.requestId)?.replies ?? []
-          const isSecond = reply._tag === "WithExit" && replies.some(({ _tag }) => _tag === "WithExit")
-          return isSecond ? Effect.void : driver.encoded.saveReply(reply)
-        })
-    }
-  }))
-).pipe(Layer.provide(MessageStorage.MemoryDriver.layer))
-
 const shared = (witness: Witness, access: Access, faults: Faults) =>
   Layer.mergeAll(
     witness.around(MemoryStore.layerOf([])),
     MemoryOrders.layer,
-    oneExit,
+    EngineTables.layer,
     access.layer(faults),
     InstantCrypto.layer
   )

@@ -80,6 +80,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: 'Option.filter((row) => scope === "any" || row.desired.project !== ""),'
   },
   {
+    what: "a statement of the workflow engine that is tried once",
+    file: "src/layers/cluster/SteadyStorage.ts",
+    find: "Effect.retry(effect, { times, schedule: pause })",
+    replace: "Effect.retry(effect, { times: times * 0, schedule: pause })"
+  },
+  {
     what: "a history that is shown to everybody",
     file: "src/http/instances/HistoryRoutes.ts",
     find: "yield* requests.get(scopeOf(caller), params.instance)",
