@@ -65,5 +65,8 @@ const Operations = Layer.mergeAll(HttpApiBuilder.layer(Api, { openapiPath: "/ope
 
 const Docs = HttpApiScalar.layer(Api, { path: "/docs" })
 
+/** Every route but the page that shows them, whose script is loaded from disk. */
+export const ApiRoutes = Layer.mergeAll(Operations, EdgeLive)
+
 /** Every route, with its middleware. Serve it with `HttpRouter.serve(HttpRoutes, serveOptions)`. */
-export const HttpRoutes = Layer.mergeAll(Operations, Docs, EdgeLive)
+export const HttpRoutes = Layer.mergeAll(ApiRoutes, Docs)

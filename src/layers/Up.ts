@@ -9,7 +9,7 @@ import { createServer } from "node:http"
 import { join } from "node:path"
 import { NodeCrypto, NodeHttpServer } from "@effect/platform-node"
 import { Duration, Effect, Layer, Redacted } from "effect"
-import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
+import { ClusterWorkflowEngine, RunnerHealth, RunnerStorage, Runners, Sharding, ShardingConfig } from "effect/cluster"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
 import * as Auditor from "../actors/Auditor.ts"
@@ -24,6 +24,7 @@ import { HttpRoutes, serveOptions } from "../http/Server.ts"
 import * as Conductor from "../services/Conductor.ts"
 import { localHost, localName } from "../services/Placing.ts"
 import * as AesSecretBox from "./AesSecretBox.ts"
+import * as SteadyStorage from "./cluster/SteadyStorage.ts"
 import { ControlPostgres } from "./embedded/ControlPostgres.ts"
 import { DataFolder } from "./embedded/DataFolder.ts"
 import { replaceFile } from "./embedded/DurableFile.ts"
@@ -97,10 +98,14 @@ const crypto = Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDige
 
 /** The data folder's lock sees to it that there is one runner; its shards need no lease that outlives a kill. */
 const cluster = ClusterWorkflowEngine.layer.pipe(
-  Layer.provideMerge(
-    SingleRunner.layer({
-      runnerStorage: "memory",
-      shardingConfig: { maxResidentEntities: "unbounded", entityTerminationTimeout: terminationTimeout }
+  Layer.provideMerge(Sharding.layer),
+  Layer.provideMerge(Runners.layerNoop),
+  Layer.provideMerge(SteadyStorage.layer),
+  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+  Layer.provide(
+    ShardingConfig.layerFromEnv({
+      maxResidentEntities: "unbounded",
+      entityTerminationTimeout: terminationTimeout
     })
   )
 )

@@ -19,6 +19,7 @@ import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
@@ -40,7 +41,9 @@ export const catalog = Catalog.of({
 /** The cluster's messages, in the driver that survives a process. */
 export const messageStorage = Layer.effect(
   MessageStorage.MessageStorage,
-  Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) => MessageStorage.makeEncoded(encoded))
+  Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) =>
+    MessageStorage.makeEncoded(SteadyStorage.steady(encoded))
+  )
 )
 
 /** A cluster of one. */

@@ -66,8 +66,8 @@ export class Broker {
     return this.#time.now < this.#awayUntil
   }
 
-  /** The fabric as one process has it. */
-  fabricOf(party: Party): Fabric["Service"] {
+  /** The fabric as one process has it. What comes of a sender who is not heard any more is put aside. */
+  fabricOf(party: Party, isHeard: () => boolean = () => true): Fabric["Service"] {
     const serve: Fabric["Service"]["serve"] = <R extends Rpc.Any>(
       topic: string,
       contract: RpcGroup.RpcGroup<R>,
@@ -89,6 +89,7 @@ export class Broker {
     const client: Fabric["Service"]["client"] = <R extends Rpc.Any>(topic: string, contract: RpcGroup.RpcGroup<R>) => {
       const route = (tag: string, payload: unknown): Effect.Effect<unknown, unknown> =>
         Effect.suspend(() => {
+          if (!isHeard()) return Effect.void
           const consumers = this.#consumers.get(topic) ?? []
           if (consumers.length === 0 || this.isAway) return unreachable(topic, tag)
           const below: unknown = Reflect.get(this.#core.client(this.#dice.pick(consumers).queue, contract), tag)

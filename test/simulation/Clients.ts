@@ -1,18 +1,19 @@
 /**
- * Tenants, several at once, who order, restart and delete at any moment, twice, more than they may have, and what is not
- * theirs. What the api answers is kept: what was accepted has to end.
+ * Tenants, several at once, who order, restart and delete at any moment, twice, more than they may have, what is not
+ * theirs and what makes no sense; and an administrator who calls off, takes back and repeats. All over the api's routes.
+ * What it answers is kept: what was accepted has to end.
  */
-import { Effect, Layer } from "effect"
-import { Catalog } from "../../src/services/Catalog.ts"
-import { Fabric } from "../../src/services/Fabric.ts"
+import { Effect, Option } from "effect"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { ProjectId } from "../../src/services/Ids.ts"
-import { InstanceRequests, NewId } from "../../src/services/InstanceRequests.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
-import * as ControlPlane from "../kit/ControlPlane.ts"
-import * as FaultyServices from "./FaultyServices.ts"
-import type { Universe } from "./Universe.ts"
-import { alive } from "./VirtualTime.ts"
-import { shortOf } from "./Witness.ts"
+import * as Answers from "./Answers.ts"
+import * as Api from "./Api.ts"
+import * as Requests from "./Requests.ts"
+import type { Shared, Universe } from "./Universe.ts"
+import { type Known, shortOf } from "./Witness.ts"
+
+export { ordered } from "./Requests.ts"
 
 /** How many instances one life has at the most. */
 const maxOrders = 5
@@ -20,95 +21,90 @@ const maxOrders = 5
 /** What each tenant may have. */
 const limits = { instances: 2, volumes: 4 }
 
-export const tenants = ["one", "two"].map((name) => ProjectId.make(name))
+export const tenants = Requests.tenantNames.map((name) => ProjectId.make(name))
 
-/** The database that is to be in each instance. */
-export const ordered = "shop"
+/** How often the last deletes are asked for, and how long is waited between, in milliseconds. */
+const maxDeletes = 5
+const pause = 61_000
 
-const order = (name: string) => ({
-  name,
-  flavor: "1",
-  volume: { size: 1, type: null },
-  datastore: { type: null, version: null, versionNumber: null },
-  provisioning: { databases: [{ name: ordered }], users: [] },
-  access: null,
-  region: null
+const generationOf = Effect.fnUntraced(function* (known: Known | undefined) {
+  if (known === undefined) return null
+  const loaded = Option.getOrNull(yield* (yield* Lifecycles).load(known.desired.id))
+  return loaded === null ? null : { generation: loaded.generation, mail: loaded.mail.length }
 })
 
 export const make = Effect.fnUntraced(function* (universe: Universe) {
-  const { broker, faults, outage, references, story, time, witness, world } = universe
+  const { story, time, witness } = universe
   const dice = universe.dice("clients")
-  const ids = universe.dice("instances")
-  const party = { name: "api", life: alive(), references }
-  const troubled = FaultyServices.troubled({ faults, outage, now: () => time.now, who: "api" })
-  const store = FaultyServices.world(
-    world,
-    (_, isStore) => (call, effect) => (isStore ? troubled(call, effect) : effect)
-  )
-  const requests = yield* Effect.provide(
-    InstanceRequests,
-    InstanceRequests.layer.pipe(
-      Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
-      Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
-      Layer.provide(Layer.succeed(NewId, Effect.sync(ids.uuid))),
-      Layer.provide(Layer.succeedContext(store))
-    )
-  )
+  const others = universe.dice("other requests")
+  // Some are asked more often than they would be.
+  const api = Api.make(universe, Requests.tokens, others.chance(0.2) ? 6 : 200)
   for (const tenant of tenants) yield* (yield* Quotas).setLimits(tenant, limits)
+  yield* api.boot
   let orders = 0
 
-  /** Asks, and tells what came of it. */
-  const ask = <A, E>(what: string, asked: Effect.Effect<A, E>, answered: (answer: A) => string = () => "accepted") =>
-    Effect.matchCause(asked, {
-      onSuccess: (answer) => story.tell("asks", `${what}: ${answered(answer)}`),
-      onFailure: (cause) => {
-        const reason = cause.reasons.find((reason) => reason._tag === "Fail")?.error
-        const isMade = FaultyServices.isMade(cause)
-        story.tell("asks", `${what}: ${isMade ? "no answer" : reason === undefined ? String(cause) : String(reason)}`)
-        if (reason === undefined && !isMade) witness.wrong(`the api met a bug: ${String(cause)}`)
-      }
-    })
-
-  const listing = Effect.fnUntraced(function* (tenant: ProjectId) {
-    const { items } = yield* requests.list(tenant, { limit: 100, marker: null })
-    const foreign = items.find(({ desired }) => desired.project !== tenant)
-    if (foreign !== undefined) witness.wrong(`${tenant} sees ${shortOf(foreign.desired.id)}, which is not its own`)
-  })
-
-  const foreign = Effect.fnUntraced(function* (tenant: ProjectId, id: string) {
-    const seen = yield* Effect.exit(requests.get({ project: tenant }, id))
-    if (seen._tag === "Success") witness.wrong(`${tenant} was shown ${shortOf(id)}, which is not its own`)
-    const removed = yield* Effect.exit(requests.remove({ project: tenant }, id))
-    if (removed._tag === "Success") witness.wrong(`${tenant} deleted ${shortOf(id)}, which is not its own`)
-  })
-
-  /** One request of some tenant. */
-  const request = (): Effect.Effect<void> => {
-    const tenant = dice.pick(tenants)
-    const all = [...witness.instances.values()]
-    const mine = all.filter(({ desired }) => desired.project === tenant)
-    const kind = mine.length === 0 ? 0 : dice.next()
-    if (kind < 0.3) {
-      if (orders >= maxOrders) return Effect.ignoreCause(listing(tenant))
-      orders++
-      return ask(`${tenant} orders`, requests.create(tenant, order(`db${orders}`)), ({ desired }) =>
-        shortOf(desired.id)
-      )
+  /** What was answered with 200 or 202 is there, at that very moment. */
+  const accepted = Effect.fnUntraced(function* (ask: Requests.Ask, answer: Api.Answer, before: number | null) {
+    if (ask.what.endsWith(" orders") && answer.status === 200) {
+      const known = [...witness.instances.values()].find(({ desired }) => answer.text.includes(desired.id))
+      if (known?.desired.project !== ask.tenant)
+        witness.wrong(`${ask.what}: it was accepted, and there is no such order`)
+      return
     }
+    if (ask.of === null || answer.status !== 202) return
+    const known = witness.instances.get(ask.of)
+    if (ask.method === "DELETE" && known?.letGo !== true && !["Deleting", "Deleted"].includes(known?.state._tag ?? ""))
+      witness.wrong(`${ask.what}: it was accepted, and nobody has let it go`)
+    const now = yield* generationOf(known)
+    if (now !== null && now.generation === before && now.mail === 0 && known?.state._tag !== "Deleting")
+      witness.wrong(`${ask.what}: it was accepted, and is nowhere to be found`)
+  })
+
+  /** Asks, tells what came of it, and looks at the answer; the status, or null where none came. */
+  const ask = Effect.fnUntraced(function* (asked: Requests.Ask) {
+    const before = asked.of === null ? null : yield* generationOf(witness.instances.get(asked.of))
+    const answer = yield* api.send(asked)
+    story.tell("asks", `${asked.what}: ${answer === null ? "no answer" : answer.status}`)
+    if (answer === null) return null
+    const wrong = Answers.wrongWith(asked, answer, [...witness.instances.values()])
+    if (wrong !== null) witness.wrong(wrong)
+    yield* accepted(asked, answer, before?.generation ?? null)
+    return answer.status
+  })
+
+  const mineOf = (tenant: string) => [...witness.instances.values()].filter(({ desired }) => desired.project === tenant)
+
+  /** What tenants are there for: orders, restarts, deletes. */
+  const request = (): Requests.Ask | null => {
+    const tenant = dice.pick(tenants)
+    const mine = mineOf(tenant)
+    const kind = mine.length === 0 ? 0 : dice.next()
+    if (kind < 0.35) return orders < maxOrders ? Requests.create(tenant, ++orders) : null
     const { id } = dice.pick(mine).desired
-    const scope = { project: tenant }
-    if (kind < 0.55) return ask(`${tenant} restarts ${shortOf(id)}`, requests.restart(scope, id))
-    if (kind < 0.85) return ask(`${tenant} deletes ${shortOf(id)}`, requests.remove(scope, id))
-    const others = all.filter(({ desired }) => desired.project !== tenant)
-    if (kind < 0.92 || others.length === 0) return Effect.ignoreCause(listing(tenant))
-    return Effect.ignoreCause(foreign(tenant, dice.pick(others).desired.id))
+    return kind < 0.65 ? Requests.restart(tenant, id) : Requests.remove(tenant, id)
   }
 
-  const later = (until: number): void =>
-    time.after(dice.between(200, dice.chance(0.3) ? 2_000 : 45_000), () => {
+  /** Everything else: they look, they err, they try what is not theirs; an administrator steers. */
+  const other = (): Requests.Ask => {
+    const tenant = others.pick(tenants)
+    const [mine, theirs] = [mineOf(tenant), [...witness.instances.values()]]
+    const own = mine.length === 0 ? null : others.pick(mine).desired.id
+    const foreign = theirs.flatMap(({ desired }) => (desired.project === tenant ? [] : [desired.id]))
+    const kind = others.next()
+    if (kind < 0.35) return Requests.look(others, tenant, own)
+    if (kind < 0.7) return Requests.illegal(others, tenant, own, foreign)
+    return Requests.operator(others, theirs)
+  }
+
+  const go = (asked: Requests.Ask | null) => {
+    if (asked !== null) universe.run(Effect.asVoid(ask(asked)))
+  }
+
+  const later = (until: number, between: () => number, next: () => Requests.Ask | null): void =>
+    time.after(between(), () => {
       if (time.elapsed > until) return
-      universe.run(request())
-      later(until)
+      go(next())
+      later(until, between, next)
     })
 
   // Impatient: what hangs is deleted, and it is another process that does it.
@@ -117,23 +113,36 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
       const hanging = [...witness.instances.values()].filter(({ state }) => state._tag === "Building")
       if (hanging.length === 0 || dice.chance(0.4)) return
       const { id, project } = dice.pick(hanging).desired
-      universe.run(ask(`${project} deletes ${shortOf(id)}`, requests.remove({ project }, id)))
+      go(Requests.remove(project, id))
     })
+
+  const removeOne = Effect.fnUntraced(function* ({ desired: { id, project } }: Known) {
+    for (let n = 0; n < maxDeletes; n++) {
+      const status = yield* ask(Requests.remove(project, id))
+      if (status === 202 || status === 404) return
+      yield* Effect.sleep(pause)
+    }
+    witness.wrong(`${shortOf(id)} could not be deleted`)
+  })
+
+  const removeAll: Effect.Effect<void, never, Shared> = Effect.gen(function* () {
+    yield* api.heal
+    // Whoever waits for an answer still has had it, or gone.
+    yield* Effect.sleep(Api.patience)
+    yield* Effect.forEach(
+      [...witness.instances.values()].filter(({ state }) => state._tag !== "Deleted"),
+      removeOne,
+      { discard: true }
+    )
+  })
 
   return {
     /** Asks again and again, until a moment of this life. */
-    begin: later,
+    begin: (until: number) => {
+      later(until, () => dice.between(200, dice.chance(0.3) ? 2_000 : 45_000), request)
+      later(until, () => others.between(100, others.chance(0.3) ? 1_000 : 30_000), other)
+    },
     /** Lets go of everything there is. */
-    removeAll: Effect.suspend(() =>
-      Effect.forEach(
-        [...witness.instances.values()].filter(({ state }) => state._tag !== "Deleted"),
-        ({ desired }) =>
-          ask(
-            `${desired.project} deletes ${shortOf(desired.id)}`,
-            requests.remove({ project: desired.project }, desired.id)
-          ),
-        { discard: true }
-      )
-    )
+    removeAll
   }
 })

@@ -17,7 +17,7 @@ export const catalog = {
   "store fails before": { chance: 0.01, most: 12 },
   /** The store does it, and nobody is told. */
   "store fails after": { chance: 0.008, most: 10 },
-  /** A transaction that has to be tried again. */
+  /** A transaction that is undone in favour of others, and run again while they are committed: once or more often. */
   "store refuses to serialize": { chance: 0.01, most: 6 },
   "store is slow": { chance: 0.02, most: 20 },
   /** For all calls, for seconds. */
@@ -46,7 +46,14 @@ export const catalog = {
   "broker is away": { chance: 0.1, most: 2 },
   "turn dies": { chance: 0.01, most: 3 },
   "taskmanager is killed": { chance: 0.0006, most: 3 },
-  "taskmanager freezes": { chance: 0.0006, most: 3 }
+  "taskmanager freezes": { chance: 0.0006, most: 3 },
+  /** A request is not answered, whether it was accepted or not. */
+  "api is killed": { chance: 0.008, most: 3 },
+  "api freezes": { chance: 0.008, most: 3 },
+  /** The tables of the workflow engine, which are in the store as well. */
+  "engine's tables fail before": { chance: 0.01, most: 12 },
+  "engine's tables fail after": { chance: 0.008, most: 10 },
+  "engine's tables are slow": { chance: 0.01, most: 10 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog

@@ -3,12 +3,17 @@
  * before its effect or after it, takes long, or is the last thing that the process ever does.
  */
 import { Cause, Context, Effect } from "effect"
-import { MessageStorage } from "effect/cluster"
+import { ClusterError, MessageStorage } from "effect/cluster"
+import { SqlError } from "effect/sql"
+import { again, maxAgain } from "../../src/layers/postgres/Conflicts.ts"
 import type { FaultKind, Faults } from "./Faults.ts"
 import { type Life, whileAlive } from "./VirtualTime.ts"
 
 /** What a call of a service meets. */
-export type Meet = <A, E, R>(call: string, effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R>
+export type Meet = <A, E, R>(
+  call: string,
+  effect: Effect.Effect<A, E, R>
+) => Effect.Effect<A, E | ClusterError.PersistenceError, R>
 
 /** Objects inside a service through which it is used as well. */
 const insides = new Set(["encoded", "runtime"])
@@ -26,7 +31,8 @@ export const met = <A extends object>(name: string, service: A, meet: Meet): A =
     }
   })
 
-const isTheStore = (key: string) => /^coffer\/(services|actors)\//.test(key) && !/\/(Fabric|GuestAccess)$/.test(key)
+const isTheStore = (key: string) =>
+  /^coffer\/(services|actors)\//.test(key) && !/\/(Fabric|GuestAccess|AccessInventory)$/.test(key)
 const isTheWorld = (key: string) => key.startsWith("coffer/") || key === MessageStorage.MemoryDriver.key
 const shortName = (key: string) => key.slice(key.lastIndexOf("/") + 1)
 
@@ -47,6 +53,9 @@ export const world = <R>(
 }
 
 class StoreAway extends Error {
+  /** As an error of the database's own that tells of an outage. */
+  readonly isRetryable = true
+
   constructor(call: string, how: string) {
     super(`the store ${how} (${call})`)
     this.name = "StoreAway"
@@ -63,11 +72,34 @@ export interface Outage {
   until: number
 }
 
+const serialization = "store refuses to serialize"
+
 interface Trouble {
   readonly faults: Faults
   readonly outage: Outage
   readonly now: () => number
   readonly who: string
+}
+
+/** What a driver makes of PostgreSQL's 40001. */
+const conflict = (call: string) =>
+  new SqlError.SqlError({
+    reason: new SqlError.SerializationError({ cause: new StoreAway(call, "could not serialize access") })
+  })
+
+/**
+ * A transaction that is undone in favour of others so many times, which are committed meanwhile, inside of what runs it
+ * again, as in the adapter of PostgreSQL. Who loses too often has failed.
+ */
+const losing = <A, E, R>(losses: number, faults: Faults, call: string, effect: Effect.Effect<A, E, R>) => {
+  let left = losses
+  return again(
+    Effect.suspend(() =>
+      left-- > 0
+        ? Effect.andThen(Effect.sleep(faults.lasts(serialization, 1, 400)), Effect.die(conflict(call)))
+        : effect
+    )
+  )
 }
 
 /** A store that fails now and then. Each call is a transaction: it is done as a whole or not at all. */
@@ -79,13 +111,35 @@ export const troubled =
       if (strikes("store is away")) outage.until = now() + faults.lasts("store is away", 1_000, 20_000)
       if (!faults.stopped && now() < outage.until) return died(call, "is away")
       if (strikes("store fails before")) return died(call, "did nothing")
-      if (strikes("store refuses to serialize")) return died(call, "could not serialize access")
+      if (strikes(serialization)) return losing(faults.lasts(serialization, 1, maxAgain + 1), faults, call, effect)
       if (strikes("store fails after")) return Effect.andThen(effect, died(call, "was not heard"))
       if (strikes("store is slow")) {
         const pause = Effect.sleep(faults.lasts("store is slow", 50, 8_000))
         return faults.lasts("store is slow", 0, 1) === 0 ? Effect.andThen(pause, effect) : Effect.tap(effect, pause)
       }
       return effect
+    })
+
+export const isEngine = (call: string) => /^(MemoryDriver|EngineTables)\./.test(call)
+
+/** The engine's tables, which are away when the store is. They say what failed in the engine's own words. */
+export const troubledEngine =
+  ({ faults, now, outage, who }: Trouble): Meet =>
+  (call, effect) =>
+    Effect.suspend(() => {
+      const strikes = (kind: FaultKind) => faults.strikes(kind, `${who} ${call}`)
+      const failed = (how: string) =>
+        Effect.fail(new ClusterError.PersistenceError({ cause: new StoreAway(call, how) }))
+      if (!faults.stopped && now() < outage.until) return failed("is away")
+      if (strikes("engine's tables fail before")) return failed("did nothing")
+      // A read of messages claims them for ten minutes: where its answer is lost, they come so much later.
+      const claims = call === "MemoryDriver.unprocessedMessages"
+      if (!claims && strikes("engine's tables fail after")) return Effect.andThen(effect, failed("was not heard"))
+      if (!strikes("engine's tables are slow")) return effect
+      const pause = Effect.sleep(faults.lasts("engine's tables are slow", 50, 4_000))
+      return faults.lasts("engine's tables are slow", 0, 1) === 0
+        ? Effect.andThen(pause, effect)
+        : Effect.tap(effect, pause)
     })
 
 /** A process that lives while it is let: `strike` may end it, or hold it up, at any call. */

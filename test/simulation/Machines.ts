@@ -91,7 +91,7 @@ export interface Machine {
 
 /** A machine that has never been started. */
 export const make = Effect.fnUntraced(function* (universe: Universe, name: string, addresses: string) {
-  const { broker, faults, story, time } = universe
+  const { access, broker, faults, story, time } = universe
   const disk = yield* Layer.build(Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)))
   const databases = Context.get(disk, FakeDatabases.FakeDatabases)
   const homes = Context.get(disk, GuestHosts)
@@ -121,7 +121,10 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
       Layer.provide([
         FakeDatabases.runtimesLayer,
         ControlPlane.probe,
-        Layer.succeed(GuestLinks, GuestLinks.of({ open: () => Effect.succeed(fabric) }))
+        Layer.succeed(
+          GuestLinks,
+          GuestLinks.of({ open: (link, id) => Effect.succeed(broker.fabricOf(party, () => access.isHeard(id, link))) })
+        )
       ]),
       Layer.provide(Layer.succeedContext(world)),
       Layer.provide(Layer.succeed(Fabric, fabric))

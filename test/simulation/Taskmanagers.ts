@@ -4,9 +4,11 @@ import { Clock, Context, Duration, Effect, Layer, Option, Scope } from "effect"
 import { ClusterWorkflowEngine, MachineId, RunnerAddress, Sharding, ShardingConfig, Snowflake } from "effect/cluster"
 import { OperationDeadlines } from "../../src/actors/InstanceActor.ts"
 import * as HostsCompute from "../../src/layers/compute/HostsCompute.ts"
+import * as HostsInventory from "../../src/layers/compute/HostsInventory.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import type { Party } from "./Broker.ts"
+import * as EngineTables from "./EngineTables.ts"
 import * as FaultyServices from "./FaultyServices.ts"
 import { lease, type Shared, type Universe } from "./Universe.ts"
 import { alive, type Life, thaw } from "./VirtualTime.ts"
@@ -24,7 +26,7 @@ export const longestFreeze = 120_000
 
 /** Calls that are made all the time and change nothing, and those of which it matters most who makes them, and when. */
 const idle =
-  /^(Lifecycles\.(overdue|underWay|load|prune)|Observations\.(silentSince|get)|MemoryDriver\.(unprocessed|replies|reset))/
+  /^(EngineTables|Lifecycles\.(overdue|underWay|load|prune)|Observations\.(silentSince|get)|MemoryDriver\.(unprocessed|replies|reset))/
 const decisive = /^(Lifecycles\.commit|Placements\.|GuestAccess\.)/
 
 /** How many times as likely it is that a call is the last, or the one before a long sleep. */
@@ -55,7 +57,8 @@ const start = Effect.fnUntraced(function* (universe: Universe, party: Party, add
     ),
     Layer.provideMerge(Layer.mergeAll(secureRandom, NodeCrypto.layerDigest))
   )
-  const layer = ControlPlane.roles.pipe(
+  const layer = Layer.mergeAll(ControlPlane.roles, ControlPlane.audits([]), EngineTables.pruning).pipe(
+    Layer.provideMerge(HostsInventory.layer),
     Layer.provideMerge(HostsCompute.layer({ command: null, queues: "durable" })),
     Layer.provideMerge(Layer.succeed(Fabric, broker.fabricOf(party))),
     Layer.provideMerge(engine)
@@ -124,6 +127,7 @@ export const make = (universe: Universe, name: string, port: number) => {
       if (mine === life) strike(call)
     })
     const troubled = FaultyServices.troubled({ faults, outage, now: () => time.now, who: name })
+    const engine = FaultyServices.troubledEngine({ faults, outage, now: () => time.now, who: name })
     const world = FaultyServices.world(
       yield* Effect.context<Shared>(),
       (_, isStore) => (call, effect) =>
@@ -133,7 +137,9 @@ export const make = (universe: Universe, name: string, port: number) => {
             ? Effect.die("the turn met a bug")
             : isStore
               ? troubled(call, effect)
-              : effect
+              : FaultyServices.isEngine(call)
+                ? engine(call, effect)
+                : effect
         )
     )
     member.sharding = yield* start(universe, party, address).pipe(

@@ -3,7 +3,6 @@
  * lives in it is made elsewhere: taskmanagers, machines, clients.
  */
 import { Clock, Context, Duration, Effect, Exit, Layer, Logger, Random, References } from "effect"
-import { MessageStorage } from "effect/cluster"
 import { SecureRandom } from "effect/crypto"
 import * as Lease from "../../src/layers/cluster/Lease.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
@@ -11,8 +10,10 @@ import * as MemoryOrders from "../../src/layers/memory/MemoryOrders.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as InstantCrypto from "../kit/InstantCrypto.ts"
+import { Access } from "./Access.ts"
 import { Broker } from "./Broker.ts"
 import * as Dice from "./Dice.ts"
+import * as EngineTables from "./EngineTables.ts"
 import { Faults } from "./Faults.ts"
 import type { Outage } from "./FaultyServices.ts"
 import { Leases } from "./Leases.ts"
@@ -20,29 +21,12 @@ import { Story } from "./Story.ts"
 import type { VirtualTime } from "./VirtualTime.ts"
 import { Witness } from "./Witness.ts"
 
-/** A message has one final answer: the second is refused, as by the index of the table. */
-const oneExit = Layer.effect(
-  MessageStorage.MemoryDriver,
-  Effect.map(MessageStorage.MemoryDriver, (driver) => ({
-    ...driver,
-    encoded: {
-      ...driver.encoded,
-      saveReply: (reply: Parameters<typeof driver.encoded.saveReply>[0]) =>
-        Effect.suspend(() => {
-          const replies = driver.requests.get(reply.requestId)?.replies ?? []
-          const isSecond = reply._tag === "WithExit" && replies.some(({ _tag }) => _tag === "WithExit")
-          return isSecond ? Effect.void : driver.encoded.saveReply(reply)
-        })
-    }
-  }))
-).pipe(Layer.provide(MessageStorage.MemoryDriver.layer))
-
-const shared = (witness: Witness, faults: Faults) =>
+const shared = (witness: Witness, access: Access, faults: Faults) =>
   Layer.mergeAll(
     witness.around(MemoryStore.layerOf([])),
     MemoryOrders.layer,
-    oneExit,
-    witness.access(faults),
+    EngineTables.layer,
+    access.layer(faults),
     InstantCrypto.layer
   )
 
@@ -57,6 +41,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
   const dice = (concern: string) => Dice.make(seed, concern)
   const faults = new Faults(dice, story)
   const witness = new Witness(story)
+  const access = new Access(witness.admitted)
   const random = dice("random")
   const secure = dice("ids")
   const wide = () => Math.floor((random.next() - 0.5) * 2 * Number.MAX_SAFE_INTEGER)
@@ -65,7 +50,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
     Context.add(References.TracerEnabled, false),
     Context.merge(yield* Layer.build(Layer.merge(InstantCrypto.layer, Logger.layer([]))))
   )
-  const world = yield* Layer.build(shared(witness, faults))
+  const world = yield* Layer.build(shared(witness, access, faults))
   const core = Context.get(yield* Layer.build(InProcessFabric.layer), Fabric)
   const outage: Outage = { until: 0 }
   let machineIds = 0
@@ -78,6 +63,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
     dice,
     faults,
     witness,
+    access,
     outage,
     references,
     world,

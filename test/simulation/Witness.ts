@@ -6,11 +6,9 @@ import { Context, Effect, Layer } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import type * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
-import { GuestAccess, GuestAccessError } from "../../src/services/GuestAccess.ts"
 import { History } from "../../src/services/History.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { type Desired, Instances } from "../../src/services/Instances.ts"
-import type { Faults } from "./Faults.ts"
 import type { Story } from "./Story.ts"
 
 /** What is known of one instance, apart from the store. */
@@ -131,27 +129,5 @@ export class Witness {
   /** Puts itself around a store. */
   around(store: typeof MemoryStore.layer) {
     return Layer.effectContext(this.#around).pipe(Layer.provideMerge(store))
-  }
-
-  /** Guests' access to a broker that fails now and then. */
-  access(faults: Faults) {
-    const broken = new GuestAccessError({ detail: "the broker's management is away" })
-    return Layer.succeed(
-      GuestAccess,
-      GuestAccess.of({
-        grant: (id) =>
-          Effect.suspend(() => {
-            if (faults.strikes("guest access fails", `grant ${shortOf(id)}`)) return Effect.fail(broken)
-            this.admitted.add(id)
-            return Effect.succeed(null)
-          }),
-        revoke: (id) =>
-          Effect.suspend(() => {
-            if (faults.strikes("guest access fails", `revoke ${shortOf(id)}`)) return Effect.fail(broken)
-            this.admitted.delete(id)
-            return Effect.void
-          })
-      })
-    )
   }
 }

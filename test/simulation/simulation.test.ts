@@ -10,9 +10,12 @@ const range = 300
 /** Seeds that have shown a bug: see docs/found-by-simulation.md. */
 const found: ReadonlyArray<readonly [seed: number, what: string]> = [
   [1, "the end of a step that the store did not hear of"],
+  [19, "a shard whose messages were not given back, for the engine's tables failed"],
   [35, "a process that died while it took something back"],
   [83, "a guest's access that was given by who was late"],
+  [84, "a build that goes well, taken back for a statement of the engine's that failed"],
   [106, "a server that was made again by who was late"],
+  [111, "a delete that ended before all was gone, for a statement of the engine's that failed"],
   [167, "a build that one process took back and another finished"],
   [168, "an address that was taken by who was late"],
   [195, "a server and its access, both by who was late"],

@@ -1,17 +1,11 @@
 /** Taskmanagers find each other in the database, and speak to each other at their addresses. */
 import { NodeClusterSocket } from "@effect/platform-node"
 import { Layer, Option } from "effect"
-import {
-  ClusterWorkflowEngine,
-  RunnerAddress,
-  RunnerHealth,
-  ShardingConfig,
-  SocketRunner,
-  SqlMessageStorage
-} from "effect/cluster"
+import { ClusterWorkflowEngine, RunnerAddress, RunnerHealth, ShardingConfig, SocketRunner } from "effect/cluster"
 import { RpcSerialization } from "effect/rpc"
 import { lease, look, messagePoll, renewal, terminationTimeout } from "./Lease.ts"
 import * as Presence from "./Presence.ts"
+import * as SteadyStorage from "./SteadyStorage.ts"
 
 export interface Options {
   readonly host: string
@@ -39,7 +33,7 @@ export const layer = (options: Options) => {
         Layer.provide(RunnerHealth.layerNoop)
       )
     ),
-    Layer.provideMerge(SqlMessageStorage.layer),
+    Layer.provideMerge(SteadyStorage.layer),
     Layer.provide(Presence.layer(addressOf(options))),
     Layer.provide(settings),
     Layer.provide(RpcSerialization.layerSchemaBinary())

@@ -8,6 +8,7 @@ import {
   type Residents
 } from "../../services/GuestHostDirectory.ts"
 import { hostProblem, refusedHost } from "../../services/Placing.ts"
+import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
 
@@ -102,6 +103,7 @@ const make = Effect.gen(function* () {
       return instances
     },
     sql.withTransaction,
+    again,
     Effect.catchTag("SqlError", Effect.die)
   )
 

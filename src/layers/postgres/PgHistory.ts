@@ -3,6 +3,7 @@ import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { History, maxEntries, maxReports, type ReportEntry, type StepEntry, stepKey } from "../../services/History.ts"
 import { OperationId } from "../../services/Ids.ts"
+import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
 
@@ -59,7 +60,7 @@ const make = Effect.gen(function* () {
       yield* died(sql`
         INSERT INTO history (instance, entry)
         SELECT id, ${toJson(entry)}::jsonb FROM instances WHERE id = ${id}`)
-      yield* died(trim(id))
+      yield* died(again(trim(id)))
     }),
     stepStarted: Effect.fnUntraced(function* (id, step) {
       const startedAt = yield* Clock.currentTimeMillis
@@ -95,9 +96,11 @@ const make = Effect.gen(function* () {
     }),
     operationEnded: Effect.fnUntraced(function* (id, operation) {
       const ended = { endedAt: yield* Clock.currentTimeMillis, outcome: "interrupted", waitsFor: null }
-      yield* died(sql`
+      yield* died(
+        sql`
         UPDATE history SET entry = entry || ${toJson(ended)}::jsonb
-        WHERE instance = ${id} AND entry ->> 'operation' = ${operation} AND entry ->> 'outcome' = 'running'`)
+        WHERE instance = ${id} AND entry ->> 'operation' = ${operation} AND entry ->> 'outcome' = 'running'`.pipe(again)
+      )
     }),
     list: (id) =>
       sql`

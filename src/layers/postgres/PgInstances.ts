@@ -16,6 +16,7 @@ import { Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { SecretBox } from "../../services/SecretBox.ts"
 import { Fault, StateTag, shownState } from "../../services/Status.ts"
+import { again } from "./Conflicts.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
 const died = Effect.orDie
@@ -134,7 +135,7 @@ const makeQuotas = Effect.gen(function* () {
         INSERT INTO quota_limits ${sql.insert(row)}
         ON CONFLICT (project, resource) DO UPDATE SET hard_limit = excluded.hard_limit`,
       { discard: true }
-    ).pipe(sql.withTransaction, died)
+    ).pipe(sql.withTransaction, again, died)
 
   const release = (id: InstanceId) => died(Effect.asVoid(sql`DELETE FROM quota_holds WHERE instance = ${id}`))
 
@@ -201,12 +202,13 @@ const makeInstances = Effect.gen(function* () {
         )
         INSERT INTO lifecycles (instance, tag, state, generation, since)
         SELECT id, 'New', ${encodeState({ _tag: "New" })}::jsonb, 0, ${created}::timestamptz FROM i`)
-    }).pipe(sql.withTransaction, Effect.catchTag("SqlError", Effect.die))
+    }).pipe(sql.withTransaction, again, Effect.catchTag("SqlError", Effect.die))
   })
 
   const requestDelete = Effect.fn("Instances.requestDelete")(function* (id: InstanceId) {
     const now = new Date(yield* Clock.currentTimeMillis)
-    yield* died(sql`
+    yield* died(
+      sql`
       WITH target AS (
         SELECT instance, generation FROM lifecycles WHERE instance = ${id} AND tag NOT IN ('Deleting', 'Deleted') FOR UPDATE
       ), marked AS (
@@ -217,12 +219,14 @@ const makeInstances = Effect.gen(function* () {
       )
       INSERT INTO mailbox (instance, key, command, posted)
       SELECT instance, 'delete:' || generation, '{"_tag":"Delete"}', ${now}::timestamptz FROM target
-      ON CONFLICT DO NOTHING`)
+      ON CONFLICT DO NOTHING`.pipe(again)
+    )
   })
 
   const requestRestart = Effect.fn("Instances.requestRestart")(function* (id: InstanceId) {
     const now = new Date(yield* Clock.currentTimeMillis)
-    const accepted = yield* died(sql`
+    const accepted = yield* died(
+      sql`
       WITH target AS (
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${id} AND l.tag = 'Active' AND i.delete_requested IS NULL FOR UPDATE OF l, i
@@ -231,7 +235,10 @@ const makeInstances = Effect.gen(function* () {
         SELECT instance, 'restart:' || generation, '{"_tag":"Restart"}', ${now}::timestamptz FROM target
         ON CONFLICT DO NOTHING RETURNING instance
       )
-      UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`)
+      UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`.pipe(
+        again
+      )
+    )
     return accepted.length > 0
   })
 

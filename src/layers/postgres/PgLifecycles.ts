@@ -15,6 +15,7 @@ import {
 import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
 import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
 import { StateTag } from "../../services/Status.ts"
+import { again } from "./Conflicts.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
 
 const died = Effect.orDie
@@ -125,7 +126,7 @@ const make = Effect.gen(function* () {
       if (tag === "Active") {
         yield* died(sql`UPDATE quota_holds SET committed = true WHERE instance = ${id} AND NOT committed`)
       }
-    }).pipe(sql.withTransaction, Effect.catchTag("SqlError", Effect.die))
+    }).pipe(sql.withTransaction, again, Effect.catchTag("SqlError", Effect.die))
   })
 
   const post = Effect.fn("Lifecycles.post")(function* (id: InstanceId, key: string, command: Command) {
@@ -150,7 +151,7 @@ const make = Effect.gen(function* () {
           ON CONFLICT DO NOTHING RETURNING instance
         )
         INSERT INTO history (instance, entry) SELECT instance, ${JSON.stringify(entry)}::jsonb FROM posted`)
-    }).pipe(sql.withTransaction, Effect.catchTag("SqlError", Effect.die))
+    }).pipe(sql.withTransaction, again, Effect.catchTag("SqlError", Effect.die))
   })
 
   const desired = Effect.fnUntraced(function* (id: InstanceId) {

@@ -5,6 +5,7 @@ import { type BackupId, BackupReport, BackupState, ServiceStatus } from "../../s
 import type { InstanceId, Millis } from "../../services/Ids.ts"
 import { type Beat, maxBackupReports, Observations } from "../../services/Observations.ts"
 import { liveStates } from "../../services/Status.ts"
+import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
 
@@ -54,7 +55,7 @@ const make = Effect.gen(function* () {
         RETURNING o.instance, o.status
       )
       SELECT w.instance, w.status, before.status IS DISTINCT FROM w.status OR before.silent AS changed
-      FROM written w LEFT JOIN before USING (instance)`.pipe(Effect.flatMap(decodeWritten), died)
+      FROM written w LEFT JOIN before USING (instance)`.pipe(again, Effect.flatMap(decodeWritten), died)
   })
 
   /** A row where the report is of a live instance and newer than its last. */
@@ -110,6 +111,7 @@ const make = Effect.gen(function* () {
         )
       )
       SELECT written.state FROM written LEFT JOIN before ON true WHERE before.state IS DISTINCT FROM written.state`.pipe(
+      again,
       Effect.flatMap(decodeStates),
       died
     )
@@ -155,7 +157,11 @@ const make = Effect.gen(function* () {
     unmarkSilent: (instances) =>
       instances.length === 0
         ? Effect.void
-        : died(Effect.asVoid(sql`UPDATE observations SET silent = false WHERE ${sql.in("instance", instances)}`)),
+        : died(
+            Effect.asVoid(
+              sql`UPDATE observations SET silent = false WHERE ${sql.in("instance", instances)}`.pipe(again)
+            )
+          ),
     forget: (instance) => died(Effect.asVoid(sql`DELETE FROM observations WHERE instance = ${instance}`))
   })
 })

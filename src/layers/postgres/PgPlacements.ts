@@ -5,6 +5,7 @@ import type { InstanceId } from "../../services/Ids.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { makePlacements, type StandingHost } from "../../services/Placing.ts"
 import type { StateTag } from "../../services/Status.ts"
+import { again } from "./Conflicts.ts"
 import { placementLock, selectHosts } from "./PgGuestHosts.ts"
 
 const died = Effect.orDie
@@ -45,6 +46,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         Effect.andThen(effect),
         Effect.result,
         sql.withTransaction,
+        again,
         died,
         oneOfUs,
         Effect.flatMap(Effect.fromResult)
