@@ -59,7 +59,7 @@ export const standing = (before: ReadonlyArray<Step>, now: ReadonlyArray<Step>) 
   )
 
 /** Steps that were done, after which another was begun, and that were begun again all the same. */
-const repeated = (before: ReadonlyArray<Step>, now: ReadonlyArray<Step>) => {
+export const repeated = (before: ReadonlyArray<Step>, now: ReadonlyArray<Step>) => {
   const found = new Map(now.map((step) => [`${step.instance} ${step.key}`, step]))
   return before.flatMap((step, at) => {
     const isOver = before.slice(at + 1).some(({ instance }) => instance === step.instance)
@@ -86,7 +86,8 @@ export const settle = async (fleet: Fleet, tenants: Tenants, before: ReadonlyArr
     const still: typeof waiting = []
     for (const { entry } of waiting) {
       const found = await look(entry)
-      if (found.is === "gone") forget(tenants, entry)
+      if (found.is === "gone" || found.is === "lost") forget(tenants, entry)
+      if (found.is === "lost") lost.push(`${entry.name} (${entry.id}): ${found.why}`)
       if (found.is === "failed") failed.push(`${entry.name} (${entry.id}): ${found.fault}`)
       if (found.is === "waiting") still.push({ entry, why: found.why })
     }

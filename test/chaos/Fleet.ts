@@ -48,6 +48,7 @@ export type Size = keyof typeof sizes
 const controlDisk = 400
 const guestDisk = 1500
 const startWithin = 90_000
+const endWithin = 10_000
 
 const catalog: CatalogContents = {
   flavors: [{ id: "1", name: "db.tiny", ram: 256, vcpus: 1, disk: 5, ephemeral: 0 }],
@@ -108,6 +109,7 @@ export class Fleet {
   network: Network | Missing = { missing: "not asked for" }
   engine: OwnEngine | Missing = { missing: "not asked for" }
   databaseUrl = ""
+  #disposed: Promise<void> | null = null
   #brokerUrl = ""
   #managementUrl = ""
 
@@ -145,6 +147,7 @@ export class Fleet {
 
   async start(size: Size, tell: (line: string) => void) {
     const { hasEngine, hasNetwork, ...counts } = sizes[size]
+    process.once("exit", this.#clear)
     chmodSync(this.folder, 0o755)
     mkdirSync(join(this.folder, "logs"))
     this.controlDisk = SmallDisk.make(join(this.folder, "control"), controlDisk)
@@ -312,11 +315,22 @@ export class Fleet {
     return this.members.map(({ name, plan }) => `${name}:\n${readFileSync(plan.log, "utf8")}`).join("\n")
   }
 
-  async dispose() {
+  /** Whatever runs of it is ended, and nothing is left of it; asked twice it is done once. */
+  dispose() {
+    this.#disposed ??= this.#dispose()
+    return this.#disposed
+  }
+
+  async #dispose() {
     for (const member of this.members) await member.end()
     if (!isMissing(this.engine)) await this.engine.dispose()
     await this.#ground.dispose()
-    for (const deadline = Date.now() + 10_000; killAllIn(this.folder) > 0 && Date.now() < deadline; );
+    this.#clear()
+    process.off("exit", this.#clear)
+  }
+
+  readonly #clear = () => {
+    for (const deadline = Date.now() + endWithin; killAllIn(this.folder) > 0 && Date.now() < deadline; );
     if (!isMissing(this.network)) this.network.dispose()
     for (const disk of [this.controlDisk, this.guestDisk]) if (!isMissing(disk)) disk.dispose()
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })

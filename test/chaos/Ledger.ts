@@ -26,6 +26,7 @@ export type Settled =
   | { readonly is: "gone" }
   | { readonly is: "failed"; readonly fault: string }
   | { readonly is: "waiting"; readonly why: string }
+  | { readonly is: "lost"; readonly why: string }
 
 const login = ({ address }: Entry) => ({ user, password, database, address })
 
@@ -63,7 +64,7 @@ export const look = async (entry: Entry): Promise<Settled> => {
   const shown = await entry.client.show(entry.id)
   if (shown === null) return { is: "waiting", why: "no API answers" }
   if (shown === "gone") {
-    return entry.isDeleted ? { is: "gone" } : { is: "waiting", why: "it is gone, and nobody deleted it" }
+    return entry.isDeleted ? { is: "gone" } : { is: "lost", why: "it is gone, and nobody deleted it" }
   }
   if (shown.status === "ERROR") {
     entry.fault = shown.fault?.message ?? "no reason is given"

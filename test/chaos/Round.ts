@@ -9,7 +9,7 @@ import type { Tenants } from "./Tenants.ts"
 import { errorText } from "./wording.ts"
 
 /** How long tenants work before a fault, in milliseconds. */
-const warmUp = [1500, 4000] as const
+const warmUp = [1000, 3000] as const
 const goneWithin = 180_000
 
 export interface Result {

@@ -68,12 +68,14 @@ const tell = (line: string) => console.error(`${seconds(performance.now() - bega
 
 const fleet = new Fleet()
 const results: Array<Result> = []
-let stopped = false
-process.on("SIGINT", () => {
-  if (stopped) process.exit(130)
-  stopped = true
-  tell("stops after this fault; once more ends it now")
-})
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    tell("takes everything away")
+    // Who is asked once more ends at once: what ends with us, and what the exit can take away, goes then, too.
+    process.once(signal, () => process.exit(130))
+    fleet.dispose().finally(() => process.exit(130))
+  })
+}
 
 const report = (result: Result) => {
   results.push(result)
@@ -90,10 +92,9 @@ try {
   const tenants = new Tenants(fleet, seed)
   await populate(tenants)
   const dice = Dices.make(seed, "faults")
-  for (let round = 1; round <= rounds && !stopped; round++) {
+  for (let round = 1; round <= rounds; round++) {
     tell(`round ${round} of ${rounds}`)
     for (const fault of faults) {
-      if (stopped) break
       if (fault.obstacle(fleet) === null) report(await runFault(fleet, tenants, dice, fault))
     }
   }

@@ -11,8 +11,9 @@ import type { Member } from "../Member.ts"
 
 /** How long it stands still. */
 const stillness = Duration.toMillis(lease) + 10_000
-/** Something comes by the chosen step within this; what was ordered for it may wait for what was before it. */
-const heldWithin = 20_000
+/** Something comes by the chosen step within this; else it is ordered once more, and then another step is chosen. */
+const heldWithin = 7000
+const orders = 2
 const tries = 6
 
 interface Caught {
@@ -21,23 +22,28 @@ interface Caught {
   readonly open: () => Promise<void>
 }
 
+/** The session that is held there, null when nothing came by. */
+const comesBy = async ({ dice, tenants }: Scene, label: Gate.Label, armed: Gate.Armed) => {
+  for (let n = 0; n < orders; n++) {
+    await tenants.provoke(label, dice)
+    const session = await armed.held(heldWithin).catch(() => null)
+    if (session !== null) return session
+  }
+  return null
+}
+
 /** Holds an operation at a step of the dice's choice, and gives whom it meets there. */
-const atStep = async ({ dice, fleet, tenants }: Scene, role: Role): Promise<Caught> => {
+const atStep = async (scene: Scene, role: Role): Promise<Caught> => {
+  const { dice, fleet } = scene
   for (let n = 0; n < tries; n++) {
     const label = dice.pick(Gate.labels)
     const armed = await Gate.arm(fleet.databaseUrl, label)
-    try {
-      await tenants.provoke(label, dice)
-      const session = await armed.held(heldWithin)
-      const holder = fleet.taskmanagerOf(session)
-      const where = `${label.side} "${label.step}" of a ${label.by}`
-      if (role !== "taskmanager") return { victim: dice.pick(fleet.of(role)), where, open: armed.open }
-      if (holder !== null) return { victim: holder, where, open: armed.open }
-      await armed.open()
-    } catch {
-      // Nothing came by: the next step, then.
-      await armed.open()
-    }
+    const session = await comesBy(scene, label, armed)
+    const holder = session === null ? null : fleet.taskmanagerOf(session)
+    const where = `${label.side} "${label.step}" of a ${label.by}`
+    if (holder !== null && role === "taskmanager") return { victim: holder, where, open: armed.open }
+    if (holder !== null) return { victim: dice.pick(fleet.of(role)), where, open: armed.open }
+    await armed.open()
   }
   throw new Error("no operation came by any step")
 }
