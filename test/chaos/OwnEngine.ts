@@ -1,6 +1,6 @@
 /** A Docker daemon of our own, in a network namespace, with socket and data of its own: it can be killed and started again. */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process"
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs"
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync } from "node:fs"
 import { join } from "node:path"
 import { pipeline } from "node:stream/promises"
 import { promisify } from "node:util"
@@ -12,7 +12,16 @@ import type { Namespace } from "./Network.ts"
 import { errorText } from "./wording.ts"
 
 const run = promisify(execFile)
-const readyWithin = 60_000
+/** It stops the containers that it finds first, for as long as they may take to stop, which is two minutes. */
+const readyWithin = 240_000
+
+const isAlive = (pidFile: string) => {
+  try {
+    return readFileSync(`/proc/${readFileSync(pidFile, "utf8").trim()}/cmdline`, "utf8") !== ""
+  } catch {
+    return false
+  }
+}
 
 export class OwnEngine {
   readonly host: string
@@ -80,13 +89,17 @@ export class OwnEngine {
     )
   }
 
-  /** As a crash does: the containers' own minders stay. */
+  /** As a crash of the machine's engine does, with its containerd; the containers' own minders stay. */
   async kill() {
     const daemon = this.#daemon
     if (daemon === null || daemon.exitCode !== null || daemon.signalCode !== null) return
     const ended = new Promise<void>((resolve) => daemon.once("exit", () => resolve()))
     daemon.kill("SIGKILL")
     await ended
+    // Its containerd ends with it; whom nobody has buried yet, the next daemon would take for one that runs.
+    const pidFile = join(this.#folder, "exec/containerd/containerd.pid")
+    await eventually("containerd has ended", () => (isAlive(pidFile) ? null : true))
+    rmSync(pidFile, { force: true })
   }
 
   /** Ids of all containers. */
