@@ -127,12 +127,17 @@ const missingRestarts = async (fleet: Fleet, { entries }: Tenants) => {
   })
 }
 
-/** How many restarts have failed since the beginning: each is told in the history of its instance. */
-export const failedRestarts = async (fleet: Fleet) =>
-  Counted(
-    await fleet.sql(`SELECT count(*)::int AS n FROM history WHERE entry ->> 'kind' = 'transition'
-      AND entry ->> 'from' = 'Restarting' AND entry ->> 'to' = 'Active' AND entry ->> 'because' <> 'the database was restarted'`)
-  )[0].n
+/** The restarts that failed since then, with what their tenants are told of it in the history. */
+export const failedRestarts = async (fleet: Fleet, since: number): Promise<ReadonlyArray<string>> =>
+  Names(
+    await fleet.sql(`SELECT 'a restart of ' || instance || ': ' || (entry ->> 'because') AS name FROM history
+      WHERE id > ${since} AND entry ->> 'kind' = 'transition' AND entry ->> 'from' = 'Restarting'
+        AND entry ->> 'to' = 'Active' AND entry ->> 'because' <> 'the database was restarted' ORDER BY id`)
+  ).map(({ name }) => name)
+
+/** The last line of all histories, for `failedRestarts`. */
+export const lastLine = async (fleet: Fleet) =>
+  Counted(await fleet.sql("SELECT coalesce(max(id), 0)::int AS n FROM history"))[0].n
 
 /** What an audit finds, asked again while it cannot look everywhere. */
 export const audit = async (fleet: Fleet): Promise<ReadonlyArray<string>> => {
