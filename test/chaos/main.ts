@@ -68,8 +68,11 @@ const tell = (line: string) => console.error(`${seconds(performance.now() - bega
 
 const fleet = new Fleet()
 const results: Array<Result> = []
+const showTable = () => console.log(`\n${legend}\n\n${table(fleet, faults, results)}`)
+
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
+    if (results.length > 0) showTable()
     tell("takes everything away")
     // Who is asked once more ends at once: what ends with us, and what the exit can take away, goes then, too.
     process.once(signal, () => process.exit(130))
@@ -99,7 +102,7 @@ try {
     }
   }
   report(await cleanUp(fleet))
-  console.log(`\n${legend}\n\n${table(fleet, faults, results)}`)
+  showTable()
   const { create, delete: removed, restart } = tenants.asked
   console.log(
     `\nMeanwhile tenants had ${create} orders, ${restart} restarts and ${removed} deletes accepted. Seed ${seed}.`

@@ -9,22 +9,26 @@ const short = 15_000
 /** Well past the lease of a taskmanager. */
 const long = Duration.toMillis(lease) + 16_000
 
-const link = (direction: Direction, length: number): Fault => ({
-  kind: `link cut ${direction === "both" ? "both ways" : direction} for ${length / 1000} s`,
-  obstacle: ({ network }) => missingOf(network),
-  strike: async ({ dice, fleet, strikes }) => {
-    const role = dice.pick(roles)
-    const namespace = fleet.linkOf(role)
-    if (namespace === null) throw new Error(`no ${role} has a link of its own`)
-    await strikes()
-    await namespace.cut(direction)
-    await sleep(length)
-    await namespace.mend()
-    return { what: `of a ${role}`, over: performance.now() }
+/** The roles take turns, from the given one on, so that each is cut off in every round. */
+const link = (direction: Direction, length: number, first: number): Fault => {
+  let turn = first
+  return {
+    kind: `link cut ${direction === "both" ? "both ways" : direction} for ${length / 1000} s`,
+    obstacle: ({ network }) => missingOf(network),
+    strike: async ({ fleet, strikes }) => {
+      const role = roles[turn++ % roles.length] ?? "taskmanager"
+      const namespace = fleet.linkOf(role)
+      if (namespace === null) throw new Error(`no ${role} has a link of its own`)
+      await strikes()
+      await namespace.cut(direction)
+      await sleep(length)
+      await namespace.mend()
+      return { what: `of the ${role}`, over: performance.now() }
+    }
   }
-})
+}
 
-export const links: ReadonlyArray<Fault> = (["in", "out", "both"] as const).flatMap((direction) => [
-  link(direction, short),
-  link(direction, long)
+export const links: ReadonlyArray<Fault> = (["in", "out", "both"] as const).flatMap((direction, n) => [
+  link(direction, short, 2 * n),
+  link(direction, long, 2 * n + 1)
 ])
