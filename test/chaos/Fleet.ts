@@ -3,40 +3,26 @@
  * PostgreSQL on a small disk of its own, namespaces, a container engine. Whatever the machine cannot do is left out, and
  * said.
  */
-import { randomBytes } from "node:crypto"
-import {
-  appendFileSync,
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  writeFileSync
-} from "node:fs"
+import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Layer, Logger, ManagedRuntime, Redacted, Schema } from "effect"
-import { parse, stringify } from "smol-toml"
+import { parse } from "smol-toml"
 import type { Role } from "../../src/layers/config/Configuration.ts"
 import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
 import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
-import type { CatalogContents } from "../../src/services/Catalog.ts"
 import { killAllIn } from "../e2e/footprint.ts"
 import { withPostgres } from "../e2e/logins.ts"
 import { freePort, runCoffer } from "../e2e/service.ts"
 import { testImages } from "../images/build.ts"
 import { TestBroker } from "../support/rabbitmq.ts"
+import { drawTokens, writeConfiguration } from "./configuration.ts"
 import * as Gate from "./Gate.ts"
 import { Member } from "./Member.ts"
 import { type Namespace, Network } from "./Network.ts"
 import { OwnEngine } from "./OwnEngine.ts"
 import { SmallDisk } from "./SmallDisk.ts"
-
-export const projects = ["ann", "bob", "eve"] as const
-export type Project = (typeof projects)[number] | "probe"
-const allProjects: ReadonlyArray<Project> = [...projects, "probe"]
 
 /** How much of everything: the whole of it, or as little as shows what `npm test` is to see. */
 export const sizes = {
@@ -49,22 +35,6 @@ const controlDisk = 400
 const guestDisk = 1500
 const startWithin = 90_000
 const endWithin = 10_000
-
-const catalog: CatalogContents = {
-  flavors: [{ id: "1", name: "db.tiny", ram: 256, vcpus: 1, disk: 5, ephemeral: 0 }],
-  datastores: [
-    {
-      id: "postgresql",
-      name: "postgresql",
-      defaultVersion: "pg",
-      versions: [
-        // Containers have what their image brings; processes what is installed, which is this.
-        { id: "pg", name: "18", version: "18", manager: "postgresql", image: testImages.postgresql, active: true }
-      ]
-    }
-  ],
-  defaultDatastore: "postgresql"
-}
 
 const HostFile = Schema.decodeUnknownSync(
   Schema.Struct({ guestagent: Schema.Struct({ urls: Schema.Array(Schema.String), key: Schema.String }) })
@@ -90,7 +60,7 @@ export class Fleet {
   readonly members: Array<Member> = []
   readonly hosts: Array<Host> = []
   readonly apis: Array<string> = []
-  readonly tokens = new Map<Project, string>()
+  readonly tokens = drawTokens()
   readonly #ground = ManagedRuntime.make(
     Layer.mergeAll(
       TestBroker.layer(),
@@ -161,7 +131,7 @@ export class Fleet {
     this.#configure()
     await this.run("db", "migrate")
     await Gate.install(this.databaseUrl)
-    for (const project of allProjects) {
+    for (const project of this.tokens.keys()) {
       await this.sql(
         `INSERT INTO quota_limits VALUES ('${project}', 'instances', 100), ('${project}', 'volumes', 100), ('${project}', 'ram', 102400)`
       )
@@ -195,31 +165,16 @@ export class Fleet {
   }
 
   #configure() {
-    writeFileSync(join(this.folder, "catalog.json"), JSON.stringify(catalog))
-    for (const project of allProjects) this.tokens.set(project, randomBytes(24).toString("base64url"))
-    const { host, port } = new URL(this.#fromAfar(this.#brokerUrl))
-    const tables = {
-      database: { url: this.databaseUrl },
-      broker: {
-        urls: [this.#brokerUrl],
-        management_url: this.#managementUrl,
-        ...(isMissing(this.network) ? {} : { guest_urls: [`amqp://${host}`] })
-      },
-      secrets: { key: randomBytes(32).toString("base64") },
-      api: {
-        allowed_hosts: ["*"],
-        rate_limit: 1_000_000,
-        tokens: [...this.tokens].map(([project, token]) => ({
-          token,
-          project,
-          user: project,
-          admin: project === "probe"
-        }))
-      },
-      catalog: { file: join(this.folder, "catalog.json") }
-    }
-    if (port === "") throw new Error("the broker has no port")
-    writeFileSync(this.file, stringify(tables), { mode: 0o600 })
+    const { host } = new URL(this.#fromAfar(this.#brokerUrl))
+    writeConfiguration({
+      folder: this.folder,
+      file: this.file,
+      databaseUrl: this.databaseUrl,
+      brokerUrl: this.#brokerUrl,
+      managementUrl: this.#managementUrl,
+      guestUrl: isMissing(this.network) ? null : `amqp://${host}`,
+      tokens: this.tokens
+    })
   }
 
   /** What anybody in a namespace needs to reach the ground. */

@@ -2,7 +2,8 @@
 import type { Dice } from "../simulation/Dice.ts"
 import * as Dices from "../simulation/Dice.ts"
 import { Client } from "./Client.ts"
-import { type Fleet, projects } from "./Fleet.ts"
+import { projects } from "./configuration.ts"
+import type { Fleet } from "./Fleet.ts"
 import type { Label } from "./Gate.ts"
 import { type Entry, look } from "./Ledger.ts"
 

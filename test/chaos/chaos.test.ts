@@ -37,17 +37,18 @@ describe("what is looked for", () => {
 describe.skipIf(missingBroker !== null)(
   `an installation under load${missingBroker === null ? "" : ` (skipped: ${missingBroker})`}`,
   () => {
-    const fleet = new Fleet()
+    let fleet: Fleet
     const dice = Dices.make(seed, "faults")
     let tenants: Tenants
 
     beforeAll(async () => {
+      fleet = new Fleet()
       await fleet.start("short", () => {})
       tenants = new Tenants(fleet, seed)
       await populate(tenants)
     }, 180_000)
 
-    afterAll(() => fleet.dispose(), 90_000)
+    afterAll(() => fleet?.dispose(), 90_000)
 
     it.each(faults)("loses nothing to this: $kind", { timeout: 300_000 }, async (fault) => {
       const { failed, lost, recovered, what } = await runFault(fleet, tenants, dice, fault, false)
