@@ -26,8 +26,8 @@ import { SmallDisk } from "./SmallDisk.ts"
 
 /** How much of everything: the whole of it, or as little as shows what `npm test` is to see. */
 export const sizes = {
-  whole: { api: 2, taskmanager: 3, conductor: 2, hasNetwork: true, hasEngine: true },
-  short: { api: 1, taskmanager: 2, conductor: 1, hasNetwork: false, hasEngine: false }
+  whole: { api: 2, taskmanager: 3, conductor: 2, hasNetwork: true, hasSmallHost: true, hasEngine: true },
+  short: { api: 1, taskmanager: 2, conductor: 1, hasNetwork: false, hasSmallHost: false, hasEngine: false }
 } as const
 export type Size = keyof typeof sizes
 
@@ -116,12 +116,12 @@ export class Fleet {
   }
 
   async start(size: Size, tell: (line: string) => void) {
-    const { hasEngine, hasNetwork, ...counts } = sizes[size]
+    const { hasEngine, hasNetwork, hasSmallHost, ...counts } = sizes[size]
     process.once("exit", this.#clear)
     chmodSync(this.folder, 0o755)
     mkdirSync(join(this.folder, "logs"))
     this.controlDisk = SmallDisk.make(join(this.folder, "control"), controlDisk)
-    this.guestDisk = SmallDisk.make(join(this.folder, "two"), guestDisk)
+    if (hasSmallHost) this.guestDisk = SmallDisk.make(join(this.folder, "two"), guestDisk)
     const broker = await this.#ground.runPromise(TestBroker)
     this.databaseUrl = Redacted.value((await this.#ground.runPromise(ControlPostgres)).url)
     this.#brokerUrl = broker.url
@@ -140,7 +140,7 @@ export class Fleet {
       for (let n = 1; n <= counts[role]; n++) await this.#add(role, n, n === counts[role] && hasNetwork)
     }
     await this.#addHost("one", "127.195.0.0/16", null, "process", {})
-    await this.#addHost("two", "127.196.0.0/16", this.linkOf("guestagent"), "process", {})
+    if (hasSmallHost) await this.#addHost("two", "127.196.0.0/16", this.linkOf("guestagent"), "process", {})
     if (hasEngine) await this.#addEngineHost()
     for (const member of this.members) member.start()
     for (const member of this.members) await member.healthy(startWithin)

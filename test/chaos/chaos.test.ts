@@ -56,8 +56,7 @@ describe.skipIf(missingBroker !== null)(
       expect(recovered, what).not.toBeNull()
     })
 
-    it("would tell of what is lost, and of what is left over", async () => {
-      await populate(tenants)
+    it("would tell of what is lost, and of what is left over", { timeout: 300_000 }, async () => {
       const [gone] = tenants.living.filter(({ row }) => row !== null)
       await fleet.sql(`DELETE FROM instances WHERE id = '${gone?.id}'`)
       const { lost } = await settle(fleet, tenants, [])
