@@ -17,7 +17,7 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["test/{layers,guest,interop,e2e}/**/*.test.ts"],
+          include: ["test/{layers,guest,interop,e2e,chaos}/**/*.test.ts"],
           globalSetup: ["test/support/docker.ts"],
           testTimeout: 120_000,
           hookTimeout: 300_000
