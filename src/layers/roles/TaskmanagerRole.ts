@@ -35,7 +35,8 @@ const settings = ({
   build_deadline,
   delete_deadline,
   deleted_retention,
-  restart_deadline
+  restart_deadline,
+  workflow_retention
 }: Config["taskmanager"]) =>
   Layer.mergeAll(
     Layer.succeed(InstanceActor.OperationDeadlines, {
@@ -44,6 +45,7 @@ const settings = ({
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),
+    Layer.succeed(Taskmanager.HandledRetention, workflow_retention),
     Layer.succeed(Audits.AuditInterval, audit_interval)
   )
 
