@@ -265,10 +265,7 @@ export const deadlineOf = (state: State): Millis | null => ("deadline" in state 
 
 /** The operations that the state waits for: the one under way, and the one that was called off. */
 export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
-  const named = [
-    "operation" in state ? state.operation : null,
-    "previous" in state ? state.previous : null
-  ]
+  const named = ["operation" in state ? state.operation : null, "previous" in state ? state.previous : null]
   return named.filter((operation) => operation !== null)
 }
 

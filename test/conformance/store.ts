@@ -453,7 +453,8 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         const id = yield* create(aProject())
         const operation = OperationId.make(`restart-${uuid()}`)
         const step = { operation, operationName: "restart", step: "a step", waitsFor: null, deadline: null }
-        for (let attempt = 1; attempt <= maxEntries + 20; attempt++) yield* history.stepStarted(id, { ...step, attempt })
+        for (let attempt = 1; attempt <= maxEntries + 20; attempt++)
+          yield* history.stepStarted(id, { ...step, attempt })
         const { generation } = Option.getOrThrow(yield* lifecycles.load(id))
         const transition = { from: "New", to: "Active", because: "at rest" }
         yield* lifecycles.commit(id, { generation, state: { _tag: "Active" }, transition, handled: [] })

@@ -5,7 +5,14 @@
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { type Command, State } from "../../actors/Instance.ts"
 import { deadlineOf, operationsOf } from "../../actors/Lifecycle.ts"
-import { type Failures, Lifecycles, maxSetAside, noFailures, readMail, StaleGeneration } from "../../actors/Lifecycles.ts"
+import {
+  type Failures,
+  Lifecycles,
+  maxSetAside,
+  noFailures,
+  readMail,
+  StaleGeneration
+} from "../../actors/Lifecycles.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { type Entry, History, maxEntries, maxReports, type StepEntry, stepKey } from "../../services/History.ts"

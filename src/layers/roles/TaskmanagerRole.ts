@@ -1,13 +1,10 @@
 /** `coffer taskmanager`: the actors. Any number of them share the instances, by way of the database. */
 import { Duration, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
+import * as Actors from "../../actors/Actors.ts"
 import * as Auditor from "../../actors/Auditor.ts"
 import * as Audits from "../../actors/Audits.ts"
-import * as BuildInstance from "../../actors/BuildInstance.ts"
-import * as DeleteInstance from "../../actors/DeleteInstance.ts"
 import * as InstanceActor from "../../actors/InstanceActor.ts"
-import * as RestartInstance from "../../actors/RestartInstance.ts"
-import * as TakeBackInstance from "../../actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../actors/Taskmanager.ts"
 import { commandHost } from "../../services/Placing.ts"
 import * as Cluster from "../cluster/Cluster.ts"
@@ -52,11 +49,8 @@ const settings = ({
 export const layer = (config: Config) => {
   const address = Cluster.addressOf(config.taskmanager)
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
-  return Layer.merge(Taskmanager.layer, Audits.layer).pipe(
-    Layer.provide(Auditor.layer([])),
-    Layer.provide(Metrics.ofAudits),
-    Layer.provideMerge(InstanceActor.layer),
-    Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer]),
+  const audits = Audits.layer.pipe(Layer.provide(Auditor.layer([])), Layer.provide(Metrics.ofAudits))
+  return Layer.merge(Actors.layer, audits).pipe(
     Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address), Leaving.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
