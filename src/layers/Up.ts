@@ -40,6 +40,7 @@ import * as PgAuditStore from "./postgres/PgAuditStore.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
+import * as PgJournal from "./postgres/PgJournal.ts"
 import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
 import * as PgPlacements from "./postgres/PgPlacements.ts"
@@ -81,6 +82,7 @@ const store = Layer.unwrap(
       PgHistory.layer,
       PgGuestHosts.layer,
       PgAuditStore.layer,
+      PgJournal.layer,
       PgPlacements.layer([localHost(loopbackRange(root))])
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })

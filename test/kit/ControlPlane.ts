@@ -20,6 +20,7 @@ import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
+import * as NoJournal from "../../src/layers/memory/NoJournal.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
@@ -81,4 +82,4 @@ export const roles = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Condu
 
 /** Its audits, which look at servers and guests' access as well. `standing`: the hosts that do not report. */
 export const audits = (standing: ReadonlyArray<string>) =>
-  Audits.layer.pipe(Layer.provideMerge(Auditor.layer(standing)))
+  Audits.layer.pipe(Layer.provideMerge(Auditor.layer(standing)), Layer.provide(NoJournal.layer))

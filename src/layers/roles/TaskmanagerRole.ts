@@ -19,6 +19,7 @@ import * as Health from "../Health.ts"
 import * as Metrics from "../Metrics.ts"
 import * as ClusterPruning from "../postgres/ClusterPruning.ts"
 import * as PgAuditStore from "../postgres/PgAuditStore.ts"
+import * as PgJournal from "../postgres/PgJournal.ts"
 import * as PgOrders from "../postgres/PgOrders.ts"
 import * as PgPlacements from "../postgres/PgPlacements.ts"
 import * as Checks from "./Checks.ts"
@@ -49,25 +50,25 @@ const settings = ({
 export const layer = (config: Config) => {
   const address = Cluster.addressOf(config.taskmanager)
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
-  const audits = Audits.layer.pipe(Layer.provide(Auditor.layer([])), Layer.provide(Metrics.ofAudits))
+  const compute = { command: compute_command ?? null, queues: config.broker.queues }
+  const audits = Audits.layer.pipe(
+    Layer.provide(Auditor.layer(HostsInventory.standing(compute_command))),
+    Layer.provide(Metrics.ofAudits)
+  )
   return Layer.merge(Actors.layer, audits).pipe(
     Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address), Leaving.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("taskmanager")),
-    Layer.provide(HostsInventory.layer),
-    Layer.provide(
-      HostsCompute.layer({ command: compute_command ?? null, queues: config.broker.queues }).pipe(
-        Layer.provide(PgOrders.layer)
-      )
-    ),
+    Layer.provide(HostsInventory.layer(compute)),
+    Layer.provide(HostsCompute.layer(compute).pipe(Layer.provide(PgOrders.layer))),
     Layer.provide(
       PgPlacements.layer(compute_command_addresses === undefined ? [] : [commandHost(compute_command_addresses)])
     ),
     Layer.provide(
       GuestAccess.layer(config).pipe(Layer.provide(Tenure.requests.pipe(Layer.provide(FetchHttpClient.layer))))
     ),
-    Layer.provide(PgAuditStore.layer),
+    Layer.provide([PgAuditStore.layer, PgJournal.layer]),
     Layer.provide(ControlPlane.catalog(config)),
     Layer.provide(Cluster.layer(config.taskmanager)),
     Layer.provide(ControlPlane.fabric(config, "taskmanager")),
