@@ -6,7 +6,7 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { randomUUID } from "node:crypto"
 import { NodeCrypto } from "@effect/platform-node"
-import { Duration, Effect, Exit, Layer, ManagedRuntime, Schedule, Schema, Scope } from "effect"
+import { Duration, Effect, Layer, ManagedRuntime, Schedule, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import * as Actors from "../../src/actors/Actors.ts"
 import { DeletedRetention, HandledRetention, PruneInterval } from "../../src/actors/Taskmanager.ts"
@@ -16,75 +16,18 @@ import * as Logging from "../../src/layers/Logging.ts"
 import * as ClusterPruning from "../../src/layers/postgres/ClusterPruning.ts"
 import * as Telemetry from "../../src/layers/Telemetry.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
-import { Compute } from "../../src/services/Compute.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
-import { ConductorApi, conductorTopic } from "../../src/services/ConductorApi.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
-import { GuestApi, guestTopic } from "../../src/services/GuestApi.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
+import * as InstantGuests from "../../test/kit/InstantGuests.ts"
 import * as composition from "./composition.ts"
 import { memory } from "./memory.ts"
 import { answer, options } from "./parent.ts"
 
 /** `retention`: how long what is over is kept, in milliseconds. */
 const { retention, url } = options(Schema.Struct({ url: Schema.String, retention: Schema.Int }))
-
-/** So that nobody takes them for silent. */
-const beatInterval = Duration.seconds(20)
-
-const InstantGuest = GuestApi.omit(
-  "rpc_ping",
-  "get_filesystem_stats",
-  "list_databases",
-  "list_users",
-  "get_user",
-  "create_database",
-  "delete_database",
-  "create_user",
-  "delete_user",
-  "enable_root",
-  "enable_root_with_password",
-  "disable_root"
-)
-
-const instantGuests = Layer.effect(
-  Compute,
-  Effect.gen(function* () {
-    const fabric = yield* Fabric
-    const conductor = fabric.client(conductorTopic, ConductorApi)
-    const all = yield* Effect.scope
-    const guests = new Map<string, Scope.Closeable>()
-
-    const begin = Effect.fnUntraced(function* (id: string) {
-      const heartbeat = Effect.suspend(() =>
-        conductor.heartbeat({ instance_id: id, payload: { service_status: "healthy" }, sent: Date.now() / 1000 })
-      ).pipe(Effect.ignore)
-      const scope = yield* Scope.fork(all)
-      guests.set(id, scope)
-      const beats = Effect.repeat(heartbeat, Schedule.spaced(beatInterval))
-      yield* fabric
-        .serve(guestTopic(id), InstantGuest, {
-          prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
-          restart: () => Effect.void
-        })
-        .pipe(Scope.provide(scope))
-    })
-
-    return Compute.of({
-      portOf: () => 5432,
-      isFree: () => Effect.succeed(true),
-      ensure: ({ instanceId }) => (guests.has(instanceId) ? Effect.void : begin(instanceId)),
-      destroy: (id) =>
-        Effect.suspend(() => {
-          const scope = guests.get(id)
-          guests.delete(id)
-          return scope === undefined ? Effect.void : Scope.close(scope, Exit.void)
-        })
-    })
-  })
-)
 
 const retentions = Layer.mergeAll(
   Layer.succeed(DeletedRetention, Duration.millis(retention)),
@@ -97,7 +40,7 @@ process.env["COFFER_WORKFLOW_RETENTION"] = `${retention} millis`
 const runtime = ManagedRuntime.make(
   Actors.layer.pipe(
     Layer.provide(ClusterPruning.layer),
-    Layer.provide([instantGuests, NoGuestAccess.layer]),
+    Layer.provide([InstantGuests.layer, NoGuestAccess.layer]),
     Layer.provide(Layer.effectDiscard(Conductor.serve)),
     Layer.provideMerge(composition.catalog),
     Layer.provideMerge(InProcessFabric.layer),
