@@ -7,6 +7,8 @@ import type { Effect, Scope } from "effect"
 /** How much is done: `quick` is to see whether the bench works, its figures mean little. */
 export interface Effort {
   readonly quick: boolean
+  /** How many operations a row that counts them does; null: as many as it says by itself. */
+  readonly operations: number | null
 }
 
 export interface Figure {

@@ -1,7 +1,7 @@
 /**
  * `npm run bench [row ...]`: how far we are from what the machine can do. Every row measures us beside bare tools
  * in the same run, for the ratio holds where absolute figures do not. `--list` names the rows, `--quick` tries
- * whether they work.
+ * whether they work, `--operations=N` says how many a row does that counts them.
  */
 import { availableParallelism, cpus, loadavg, totalmem } from "node:os"
 import { Cause, Effect, Exit } from "effect"
@@ -17,6 +17,7 @@ import { heartbeats } from "./rows/heartbeats.ts"
 import { list } from "./rows/list.ts"
 import { memory } from "./rows/memory.ts"
 import { start } from "./rows/start.ts"
+import { storage } from "./rows/storage.ts"
 import { takeover } from "./rows/takeover.ts"
 
 const rows: ReadonlyArray<Row> = [
@@ -31,7 +32,8 @@ const rows: ReadonlyArray<Row> = [
   fabricHeartbeats,
   command,
   guests,
-  takeover
+  takeover,
+  storage
 ]
 
 const machine = () => {
@@ -68,13 +70,15 @@ const print = (figures: ReadonlyArray<Figure>) => {
 const asked = process.argv.slice(2)
 const flags = new Set(asked.filter((word) => word.startsWith("--")))
 const keys = asked.filter((word) => !word.startsWith("--"))
+const counting = /^--operations=([1-9]\d{0,6})$/
+const counted = [...flags].flatMap((flag) => counting.exec(flag)?.[1] ?? []).map(Number)[0]
 const unknown = [
-  ...[...flags].filter((flag) => flag !== "--quick" && flag !== "--list"),
+  ...[...flags].filter((flag) => flag !== "--quick" && flag !== "--list" && !counting.test(flag)),
   ...keys.filter((key) => !rows.some((row) => row.key === key))
 ]
 
 const measure = (row: Row) =>
-  Effect.scoped(row.measure({ quick: flags.has("--quick") })).pipe(
+  Effect.scoped(row.measure({ quick: flags.has("--quick"), operations: counted ?? null })).pipe(
     Effect.exit,
     Effect.map((exit) =>
       Exit.isSuccess(exit) ? exit.value : [{ ...missing(row.title, "", Cause.pretty(exit.cause)), met: false }]
@@ -82,7 +86,9 @@ const measure = (row: Row) =>
   )
 
 if (unknown.length > 0) {
-  console.error(`bench: ${unknown.join(", ")}? Rows: ${rows.map(({ key }) => key).join(", ")}; flags: --list, --quick`)
+  console.error(
+    `bench: ${unknown.join(", ")}? Rows: ${rows.map(({ key }) => key).join(", ")}; flags: --list, --quick, --operations=N`
+  )
   process.exitCode = 2
 } else if (flags.has("--list")) {
   for (const { key, title } of rows) console.log(`${key.padEnd(20)}${title}`)

@@ -5,6 +5,7 @@
 import { createServer } from "node:http"
 import { NodeHttpServer } from "@effect/platform-node"
 import { Effect, Layer, Option, Redacted } from "effect"
+import { ClusterWorkflowEngine, SingleRunner } from "effect/cluster"
 import { HttpRouter, HttpServer } from "effect/http"
 import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
@@ -19,6 +20,7 @@ import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
 import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
 import * as Telemetry from "../../src/layers/Telemetry.ts"
+import { Compute } from "../../src/services/Compute.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { localHost } from "../../src/services/Placing.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
@@ -45,6 +47,24 @@ export const idleTaskmanager = Layer.effectDiscard(
       observed: () => Effect.void,
       silent: () => Effect.void
     })
+  )
+)
+
+/** Servers that are said to exist; nothing runs in them. */
+export const noCompute = Layer.succeed(
+  Compute,
+  Compute.of({
+    portOf: () => 5432,
+    isFree: () => Effect.succeed(true),
+    ensure: () => Effect.void,
+    destroy: () => Effect.void
+  })
+)
+
+/** A cluster of one, as `coffer up` has it. */
+export const cluster = ClusterWorkflowEngine.layer.pipe(
+  Layer.provideMerge(
+    SingleRunner.layer({ runnerStorage: "memory", shardingConfig: { maxResidentEntities: "unbounded" } })
   )
 )
 

@@ -7,15 +7,11 @@ import "effect/schema/SchemaJITCompiler/enable"
 import { NodeClusterSocket, NodeCrypto } from "@effect/platform-node"
 import { Effect, Layer, ManagedRuntime, Option, Schema } from "effect"
 import { ClusterWorkflowEngine, RunnerAddress } from "effect/cluster"
-import * as BuildInstance from "../../src/actors/BuildInstance.ts"
-import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
-import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as Actors from "../../src/actors/Actors.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
-import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import * as Logging from "../../src/layers/Logging.ts"
 import * as Telemetry from "../../src/layers/Telemetry.ts"
-import { Compute } from "../../src/services/Compute.ts"
 import * as composition from "./composition.ts"
 import { memory } from "./memory.ts"
 import { listen } from "./news.ts"
@@ -42,16 +38,6 @@ const firstTransitions = Layer.effect(
   }))
 ).pipe(Layer.provideMerge(composition.stores))
 
-const compute = Layer.succeed(
-  Compute,
-  Compute.of({
-    portOf: () => 5432,
-    isFree: () => Effect.succeed(true),
-    ensure: () => Effect.void,
-    destroy: () => Effect.void
-  })
-)
-
 const cluster = ClusterWorkflowEngine.layer.pipe(
   Layer.provideMerge(
     NodeClusterSocket.layer({
@@ -64,10 +50,8 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
 )
 
 const runtime = ManagedRuntime.make(
-  Taskmanager.layer.pipe(
-    Layer.provideMerge(InstanceActor.layer),
-    Layer.provide([BuildInstance.layer, DeleteInstance.layer]),
-    Layer.provide([compute, NoGuestAccess.layer]),
+  Actors.layer.pipe(
+    Layer.provide([composition.noCompute, NoGuestAccess.layer]),
     Layer.provide(composition.catalog),
     Layer.provide(cluster),
     Layer.provideMerge(fabric(broker, "taskmanager")),

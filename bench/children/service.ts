@@ -6,19 +6,15 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { NodeCrypto } from "@effect/platform-node"
 import { Effect, Layer, ManagedRuntime, Schema } from "effect"
-import { ClusterWorkflowEngine, Sharding, SingleRunner } from "effect/cluster"
+import { Sharding } from "effect/cluster"
 import { SqlClient } from "effect/sql"
-import * as BuildInstance from "../../src/actors/BuildInstance.ts"
-import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
-import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as Actors from "../../src/actors/Actors.ts"
 import { InstanceEntity } from "../../src/actors/InstanceMailbox.ts"
-import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as Logging from "../../src/layers/Logging.ts"
 import * as Metrics from "../../src/layers/Metrics.ts"
 import * as ClusterPruning from "../../src/layers/postgres/ClusterPruning.ts"
-import { Compute } from "../../src/services/Compute.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
 import * as composition from "./composition.ts"
 import { memory } from "./memory.ts"
@@ -26,36 +22,15 @@ import { answer, options } from "./parent.ts"
 
 const { url } = options(Schema.Struct({ url: Schema.String }))
 
-const compute = Layer.succeed(
-  Compute,
-  Compute.of({
-    portOf: () => 5432,
-    isFree: () => Effect.succeed(true),
-    ensure: () => Effect.void,
-    destroy: () => Effect.void
-  })
-)
-
-const cluster = ClusterWorkflowEngine.layer.pipe(
-  Layer.provideMerge(
-    SingleRunner.layer({ runnerStorage: "memory", shardingConfig: { maxResidentEntities: "unbounded" } })
-  )
-)
-
-const taskmanager = Taskmanager.layer.pipe(
-  Layer.provideMerge(InstanceActor.layer),
-  Layer.provide([BuildInstance.layer, DeleteInstance.layer])
-)
-
 const runtime = ManagedRuntime.make(
   composition.api.pipe(
     Layer.provide([Metrics.layer, ClusterPruning.layer]),
-    Layer.provide(taskmanager),
-    Layer.provide([compute, NoGuestAccess.layer]),
+    Layer.provide(Actors.layer),
+    Layer.provide([composition.noCompute, NoGuestAccess.layer]),
     Layer.provide(Layer.effectDiscard(Conductor.serve)),
     Layer.provide(composition.catalog),
     Layer.provide(InProcessFabric.layer),
-    Layer.provideMerge(cluster),
+    Layer.provideMerge(composition.cluster),
     Layer.provide(composition.stores),
     Layer.provideMerge(composition.sql(url)),
     Layer.provide(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest)),

@@ -1,6 +1,7 @@
 /**
  * An audit: looks at every place, looks again a little later at what does not agree with the records, and, where that is
- * wanted, takes back what nobody owns, by the same parts as a delete does. What cannot be made again is told.
+ * wanted, takes back what nobody owns, by the same parts as a delete does. What holds data goes only where that is
+ * wanted by name; what cannot be made again is told.
  */
 import { Clock, Context, Duration, Effect, Layer, Option, Result } from "effect"
 import {
@@ -21,7 +22,7 @@ import type { Compute } from "../services/Compute.ts"
 import type { GuestAccess } from "../services/GuestAccess.ts"
 import { GuestHostDirectory } from "../services/GuestHostDirectory.ts"
 import { History } from "../services/History.ts"
-import { AccessInventory, AuditStore, ServerInventory } from "../services/Inventories.ts"
+import { AccessInventory, AuditStore, JournalInventory, ServerInventory } from "../services/Inventories.ts"
 import type { Observations } from "../services/Observations.ts"
 import type { Placements } from "../services/Placements.ts"
 import type { ProvisioningStore } from "../services/Provisioning.ts"
@@ -52,11 +53,18 @@ const fixed = 4
 /** How much of a reason is kept, in characters. */
 const maxDetail = 500
 
+/** What is to be put right: nothing, what holds no data, or everything. */
+export type Fixes = "nothing" | "but data" | "everything"
+
+/** What was asked for by two words. */
+export const fixesOf = ({ fix, removeData }: { readonly fix: boolean; readonly removeData: boolean }): Fixes =>
+  fix ? (removeData ? "everything" : "but data") : "nothing"
+
 export class Auditor extends Context.Service<
   Auditor,
   {
-    /** `fix`: puts right what can be. Dies where the store is away. */
-    readonly audit: (fix: boolean) => Effect.Effect<AuditReport>
+    /** Dies where the store is away. */
+    readonly audit: (fixes: Fixes) => Effect.Effect<AuditReport>
   }
 >()("coffer/actors/Auditor") {}
 
@@ -79,7 +87,15 @@ const restore = Effect.fnUntraced(function* ({ instance }: Finding) {
   if (!isThere) return yield* new StepFailure({ message: "The guest has no key.", detail: "", transient: false })
 })
 
-type Needed = Compute | GuestAccess | AccessInventory | Placements | ProvisioningStore | Observations | Quotas
+type Needed =
+  | Compute
+  | GuestAccess
+  | AccessInventory
+  | JournalInventory
+  | Placements
+  | ProvisioningStore
+  | Observations
+  | Quotas
 
 const remedy = (found: Finding): Effect.Effect<void, StepFailure, Needed> => {
   const { finding, host, instance, resource } = found
@@ -92,6 +108,7 @@ const remedy = (found: Finding): Effect.Effect<void, StepFailure, Needed> => {
     case "home":
     case "process":
     case "container":
+    case "server":
       return host === null ? Effect.void : removeServerFrom(instance, host)
     case "address":
       return Effect.andThen(removeServer(instance), releaseAddress(instance))
@@ -101,11 +118,13 @@ const remedy = (found: Finding): Effect.Effect<void, StepFailure, Needed> => {
       return forgetObservation(instance)
     case "hold":
       return Effect.flatMap(Quotas, (quotas) => quotas.release(instance))
+    case "journal":
+      return Effect.flatMap(JournalInventory, (journal) => journal.forget(instance))
   }
 }
 
 interface Outcome {
-  readonly outcome: "done" | "failed"
+  readonly outcome: "done" | "failed" | "left"
   readonly detail: string | null
 }
 
@@ -158,12 +177,15 @@ const apply = Effect.fnUntraced(
 )
 
 /** Puts right what has a remedy, one thing of an instance after another. */
-const fixAll = Effect.fnUntraced(function* (findings: ReadonlyArray<Finding>) {
-  const byInstance = Map.groupBy(
-    findings.filter(({ remedy }) => remedy !== null),
-    ({ instance }) => instance
-  )
+const fixAll = Effect.fnUntraced(function* (findings: ReadonlyArray<Finding>, fixes: Fixes) {
   const outcomes = new Map<Finding, Outcome>()
+  if (fixes === "nothing") return outcomes
+  const byInstance = new Map<string, Array<Finding>>()
+  for (const finding of findings) {
+    if (finding.remedy === null) continue
+    if (finding.holdsData && fixes !== "everything") outcomes.set(finding, { outcome: "left", detail: null })
+    else byInstance.set(finding.instance, [...(byInstance.get(finding.instance) ?? []), finding])
+  }
   yield* Effect.forEach(
     byInstance.values(),
     Effect.fnUntraced(function* (ofOne) {
@@ -184,6 +206,7 @@ const make = Effect.fnUntraced(function* (standing: ReadonlyArray<string>) {
   const servers = yield* ServerInventory
   const access = yield* AccessInventory
   const store = yield* AuditStore
+  const journal = yield* JournalInventory
   const directory = yield* GuestHostDirectory
   const confirmAfter = yield* ConfirmAfter
 
@@ -237,25 +260,30 @@ const make = Effect.fnUntraced(function* (standing: ReadonlyArray<string>) {
     const seen = yield* Effect.forEach([...(yield* hosts).map(lookAtHost), lookAtBroker], (look) => look, {
       concurrency: asked
     })
+    const open = yield* journal.open
     const audited = yield* store.all
     const held = audited.flatMap(({ held }) => held)
     const stored: Look = { place: "the store", host: null, covers: StorePart.literals, found: held }
     return {
       at,
-      looks: [...seen.flatMap((one) => Option.toArray(Result.getSuccess(one))), stored],
+      looks: [
+        ...seen.flatMap((one) => Option.toArray(Result.getSuccess(one))),
+        { place: "the journal", host: null, ...open },
+        stored
+      ],
       unseen: seen.flatMap((one) => Option.toArray(Result.getFailure(one))),
       records: new Map(audited.map(({ record }) => [record.instance, record]))
     } satisfies Sight as Sight
   })
 
   return Auditor.of({
-    audit: Effect.fn("Auditor.audit")(function* (fix) {
+    audit: Effect.fn("Auditor.audit")(function* (fixes) {
       const first = yield* look
       const suspects = compare(first)
       const last = suspects.length === 0 ? first : yield* Effect.delay(look, confirmAfter)
       const all = last === first ? [] : confirmed(suspects, compare(last))
       const findings = all.slice(0, maxFindings)
-      const outcomes = fix ? yield* Effect.provideContext(fixAll(findings), context) : new Map<Finding, Outcome>()
+      const outcomes = yield* Effect.provideContext(fixAll(findings, fixes), context)
       return {
         at: first.at,
         looked: last.looks.filter(({ covers }) => covers.length > 0).map(({ place }) => place),

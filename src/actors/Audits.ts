@@ -7,7 +7,7 @@ import { Singleton } from "effect/cluster"
 import type { AuditReport } from "../services/Audit.ts"
 import { AuditApi, auditTopic } from "../services/AuditApi.ts"
 import { Fabric } from "../services/Fabric.ts"
-import { Auditor } from "./Auditor.ts"
+import { Auditor, fixesOf } from "./Auditor.ts"
 
 /** How often it is looked whether there is anything that nobody owns, or anything missing. */
 export const AuditInterval = Context.Reference<Duration.Duration>("coffer/actors/AuditInterval", {
@@ -22,11 +22,13 @@ export const AuditListener = Context.Reference<(report: AuditReport | null) => E
 
 const serve = Effect.gen(function* () {
   const auditor = yield* Auditor
-  yield* (yield* Fabric).serve(auditTopic, AuditApi, { audit: ({ fix }) => auditor.audit(fix) })
+  yield* (yield* Fabric).serve(auditTopic, AuditApi, {
+    audit: ({ fix, remove_data: removeData = false }) => auditor.audit(fixesOf({ fix, removeData }))
+  })
 })
 
 const look = Effect.gen(function* () {
-  const report = yield* (yield* Auditor).audit(false)
+  const report = yield* (yield* Auditor).audit("nothing")
   yield* (yield* AuditListener)(report)
   const { total, unseen } = report
   if (total > 0) yield* Effect.logWarning(`an audit found ${total} things that no record owns, or that are missing`)

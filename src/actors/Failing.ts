@@ -3,7 +3,9 @@
  * then the instance is given up: the command that it failed at is set aside with the reason, and the instance goes to
  * ERROR. A store or a cluster that is away is no fault of the instance, and counts for nothing.
  *
- * The count is in memory: a process that takes over begins at nought. What it comes to is in the store.
+ * The count is in the store, so that whoever takes over goes on with it. A turn that goes well writes nothing. One that
+ * ends its process cannot be counted afterwards: where mail waits for so long that this may have happened, or a turn has
+ * failed already, it is counted before it begins, and counted out when it went well.
  */
 import { Cause, Clock, Duration, Effect, Exit, Metric, Option, Predicate } from "effect"
 import { SecureRandom } from "effect/crypto"
@@ -96,41 +98,86 @@ const giveUp = Effect.fn("Instance.giveUp")(function* (
   return true
 })
 
+/** For so long no mail waits unless something went wrong: a taskmanager was away, or it ended at this very mail. */
+const suspicious = Duration.seconds(30)
+
+const unseenEnd = Cause.die(new Error("each taskmanager that worked on it ended in the middle of that"))
+
 /** How it goes with the turns of one actor. */
 export const make = (instance: InstanceId) => {
-  let failures = 0
+  /** What the store counts, as far as is known here. */
+  let known = 0
   let notBefore = 0
+  /** Whether this turn is among them before it has failed. */
+  let isCounted = false
+
+  const forget = Effect.fnUntraced(function* () {
+    if (known > 0) yield* (yield* Lifecycles).setFailures(instance, 0)
+    known = 0
+    notBefore = 0
+    isCounted = false
+  })
+
+  const end = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>, at: AtCommand | null) {
+    const times = known
+    if (!(yield* giveUp(instance, cause, at))) return
+    yield* Effect.logError(`the instance is in ERROR: its turn failed ${times} times in a row`)
+    yield* Metric.update(givenUp, 1)
+    yield* forget()
+  })
 
   const failed = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>, at: AtCommand | null) {
-    const history = yield* History
-    const pause = pauseAfter(failures + 1)
-    // A store that does not take this line is away for everybody.
-    if (failures < maxFailures) {
-      const times = `${failures + 1} of ${maxFailures}`
-      yield* history.report(instance, `an internal error stopped the work on this instance (${times})`)
-    }
-    failures++
+    if (!isCounted) known = yield* (yield* Lifecycles).noteFailure(instance)
+    isCounted = false
+    const pause = pauseAfter(known)
     notBefore = (yield* Clock.currentTimeMillis) + Duration.toMillis(pause)
+    if (known <= maxFailures) {
+      const line = `an internal error stopped the work on this instance (${known} of ${maxFailures})`
+      yield* (yield* History).report(instance, line)
+    }
     yield* Metric.update(failedTurns, 1)
-    const next = `failed ${failures} times in a row; it is tried again after ${Duration.format(pause)}`
+    const next = `failed ${known} times in a row; it is tried again after ${Duration.format(pause)}`
     yield* Effect.logError(`the actor's turn ${next}`, cause)
-    if (failures < maxFailures || !(yield* giveUp(instance, cause, at))) return
-    yield* Effect.logError(`the instance is in ERROR: its turn failed ${failures} times in a row`)
-    yield* Metric.update(givenUp, 1)
-    failures = 0
-    notBefore = 0
+    if (known >= maxFailures) yield* end(cause, at)
+  })
+
+  /** What was counted before it began did not fail for a fault of the instance. */
+  const countOut = Effect.suspend(() => {
+    if (!isCounted) return Effect.void
+    isCounted = false
+    known--
+    return Effect.flatMap(Lifecycles, (lifecycles) => lifecycles.setFailures(instance, known))
   })
 
   return {
     /** Whether it is to wait for its next turn. */
     isPaused: Effect.map(Clock.currentTimeMillis, (now) => now < notBefore),
-    succeeded: Effect.sync(() => {
-      failures = 0
+    /** Whether a turn on what was read may begin; false where it is to wait, or was given up. */
+    mayBegin: Effect.fnUntraced(function* ({ failures, mail, unreadable, waitsSince }: Loaded) {
+      known = failures.count
+      isCounted = false
+      const now = yield* Clock.currentTimeMillis
+      if (known > 0 && now < failures.at + Duration.toMillis(pauseAfter(known))) return false
+      const [first] = mail
+      if (known >= maxFailures) {
+        const at = first === undefined ? unreadable : { seq: first.seq, tag: first.command._tag }
+        yield* end(unseenEnd, at === null ? null : { tag: "unreadable", ...at })
+        if (known === 0) return false
+      }
+      if (known > 0 || (waitsSince !== null && now - waitsSince > Duration.toMillis(suspicious))) {
+        known = yield* (yield* Lifecycles).noteFailure(instance)
+        isCounted = true
+      }
+      return true
     }),
+    succeeded: Effect.suspend(forget),
     /** Counts it, where it is the instance's. */
     failed: (cause: Cause.Cause<unknown>, at: AtCommand | null) =>
       isOutage(cause)
-        ? Effect.logError("the actor's turn failed; a sweep will try again", cause)
+        ? Effect.andThen(
+            Effect.logError("the actor's turn failed; a sweep will try again", cause),
+            Effect.ignoreCause(countOut, { log: "Debug" })
+          )
         : failed(cause, at).pipe(
             Effect.catchCause((other) =>
               Effect.logError("the actor's turn failed; a sweep will try again", cause, other)

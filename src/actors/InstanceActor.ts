@@ -120,12 +120,17 @@ interface Progress {
 }
 
 /** One turn: everything that waits in the mailbox, in order, then the signal that brought it about. */
-const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal: Signal | null, progress: Progress) {
+const turn = Effect.fn("Instance.turn")(function* (
+  instance: InstanceId,
+  signal: Signal | null,
+  progress: Progress,
+  failing: ReturnType<typeof Failing.make>
+) {
   const lifecycles = yield* Lifecycles
   const deadlines = yield* OperationDeadlines
   const random = yield* SecureRandom.SecureRandom
   const loaded = yield* lifecycles.load(instance)
-  if (Option.isNone(loaded)) return
+  if (Option.isNone(loaded) || !(yield* failing.mayBegin(loaded.value))) return
   let { generation, state } = loaded.value
   yield* Effect.annotateCurrentSpan({ "coffer.instance": instance })
 
@@ -164,7 +169,7 @@ const turn = Effect.fn("Instance.turn")(function* (instance: InstanceId, signal:
   }
   if (signal !== null) yield* settle(signal, [])
   const { unreadable } = loaded.value
-  if (unreadable === null) return
+  if (unreadable === null) return yield* failing.succeeded
   const { key, reason, seq } = unreadable
   progress.at = { seq, tag: key.startsWith("delete:") ? "Delete" : "unreadable" }
   return yield* Effect.die(new Unreadable({ key, reason }))
@@ -183,8 +188,7 @@ export const layer = InstanceEntity.toLayer(
     const take = Effect.fnUntraced(function* (signal: Signal | null) {
       if (yield* failing.isPaused) return
       const progress: Progress = { at: null }
-      yield* turn(instance, signal, progress).pipe(
-        Effect.andThen(failing.succeeded),
+      yield* turn(instance, signal, progress, failing).pipe(
         Effect.catchTag("StaleGeneration", () => Effect.logWarning("this actor has moved elsewhere")),
         Effect.catchCause((cause) => failing.failed(cause, progress.at))
       )

@@ -263,6 +263,12 @@ export const unreadable = (operation: OperationId | null, fault: Fault): State =
 /** When the state must be left by itself, or null where the instance is at rest. */
 export const deadlineOf = (state: State): Millis | null => ("deadline" in state ? state.deadline : null)
 
+/** The operations that the state waits for: the one under way, and the one that was called off. */
+export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
+  const named = ["operation" in state ? state.operation : null, "previous" in state ? state.previous : null]
+  return named.filter((operation) => operation !== null)
+}
+
 /** The work that a state asks for. Each is ensured: asking twice does it once. */
 export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }

@@ -13,6 +13,14 @@ export interface Mail {
   readonly command: Command
 }
 
+/** How often the turns of an instance have failed in a row, and when last. */
+export interface Failures {
+  readonly count: number
+  readonly at: Millis
+}
+
+export const noFailures: Failures = { count: 0, at: 0 }
+
 export interface Loaded {
   readonly state: State
   /** Counts the commits; what was decided on an older one is refused. */
@@ -21,6 +29,9 @@ export interface Loaded {
   readonly mail: ReadonlyArray<Mail>
   /** The command behind them, where it cannot be read; those behind it are not told. */
   readonly unreadable: { readonly seq: number; readonly key: string; readonly reason: string } | null
+  /** When the oldest of all these commands was put in; null where there is none. */
+  readonly waitsSince: Millis | null
+  readonly failures: Failures
 }
 
 const decodeCommand = Schema.decodeUnknownExit(Command)
@@ -47,6 +58,9 @@ export interface Commit {
   /** Commands that cannot be handled: kept with the reason, and not given to the actor any more. */
   readonly setAside?: ReadonlyArray<{ readonly seq: number; readonly reason: string }>
 }
+
+/** How many commands that were set aside are kept of one instance; older ones give way. */
+export const maxSetAside = 50
 
 /** A command that was set aside, for the operator. */
 export interface SetAside {
@@ -92,6 +106,9 @@ export class Lifecycles extends Context.Service<
     ) => Effect.Effect<
       Option.Option<{ readonly tag: string; readonly generation: number; readonly operation: OperationId | null }>
     >
+    /** Counts one more failure of its turns; how many there are. */
+    readonly noteFailure: (id: InstanceId) => Effect.Effect<number>
+    readonly setFailures: (id: InstanceId, count: number) => Effect.Effect<void>
     /** State, handled mail, history entry and quota (held once ACTIVE, forgotten once DELETED) in one transaction. */
     readonly commit: (id: InstanceId, commit: Commit) => Effect.Effect<void, StaleGeneration>
     /** Puts a command into the mailbox; the same key twice is one command. */
@@ -112,11 +129,16 @@ export class Lifecycles extends Context.Service<
     readonly posted: (id: InstanceId, key: string) => Effect.Effect<Option.Option<Command>>
     /** Instances with an operation under way, or in ERROR; those that are so for longest first. */
     readonly unsettled: (limit: number) => Effect.Effect<ReadonlyArray<Unsettled>>
-    /** The commands of an instance that were set aside, oldest first. */
+    /** The commands of an instance that were set aside and are kept, oldest first. */
     readonly setAside: (id: InstanceId) => Effect.Effect<ReadonlyArray<SetAside>>
     /** How many instances are in each state. */
     readonly count: Effect.Effect<ReadonlyMap<State["_tag"], number>>
-    /** Removes every trace of instances that were deleted before `before`; how many went. */
-    readonly prune: (before: Millis) => Effect.Effect<number>
+    /** Removes every trace of instances that were deleted before `before`, `limit` of them at most; how many went. */
+    readonly prune: (before: Millis, limit: number) => Effect.Effect<number>
+    /**
+     * Removes commands that were handled before `before`, `limit` of them at most; how many went. Those that were set
+     * aside stay, and outcomes of the operations that the instance's state names.
+     */
+    readonly pruneMail: (before: Millis, limit: number) => Effect.Effect<number>
   }
 >()("coffer/actors/Lifecycles") {}

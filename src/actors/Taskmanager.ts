@@ -21,6 +21,16 @@ export const DeletedRetention = Context.Reference<Duration.Duration>("coffer/act
   defaultValue: () => Duration.days(7)
 })
 
+/** How long a command is remembered once it is handled. */
+export const HandledRetention = Context.Reference<Duration.Duration>("coffer/actors/HandledRetention", {
+  defaultValue: () => Duration.hours(1)
+})
+
+/** How often what is over is removed. */
+export const PruneInterval = Context.Reference<Duration.Duration>("coffer/actors/PruneInterval", {
+  defaultValue: () => Duration.minutes(10)
+})
+
 const serve = Effect.gen(function* () {
   const fabric = yield* Fabric
   const client = yield* InstanceEntity.client
@@ -53,17 +63,32 @@ const sweep = Effect.gen(function* () {
   yield* Effect.forEach(new Set([...missed, ...underWay]), wake, { concurrency: atOnce, discard: true })
 }).pipe(Effect.catchCause((cause) => Effect.logError("the sweep failed", cause)))
 
+/** How many rows are removed at a time. */
+const pruneBatch = 1000
+
+/** Removes what is over, a batch at a time. */
+const drain = Effect.fnUntraced(function* (removed: (limit: number) => Effect.Effect<number>) {
+  let all = 0
+  for (let last = pruneBatch; last >= pruneBatch; all += last) last = yield* removed(pruneBatch)
+  return all
+})
+
 const prune = Effect.gen(function* () {
   const lifecycles = yield* Lifecycles
-  const retention = yield* DeletedRetention
   const now = yield* Clock.currentTimeMillis
-  const pruned = yield* lifecycles.prune(now - Duration.toMillis(retention))
+  const handledBefore = now - Duration.toMillis(yield* HandledRetention)
+  yield* drain((limit) => lifecycles.pruneMail(handledBefore, limit))
+  const deletedBefore = now - Duration.toMillis(yield* DeletedRetention)
+  const pruned = yield* drain((limit) => lifecycles.prune(deletedBefore, limit))
   if (pruned > 0) yield* Effect.logInfo(`${pruned} deleted instances were forgotten`)
-}).pipe(Effect.catchCause((cause) => Effect.logError("deleted instances could not be pruned", cause)))
+}).pipe(Effect.catchCause((cause) => Effect.logError("what is over could not be pruned", cause)))
 
 /** One of a fleet's taskmanagers sweeps, and another takes over when it dies. */
 export const layer = Layer.mergeAll(
   Layer.effectDiscard(serve),
   Singleton.make("sweep", Effect.repeat(sweep, Schedule.spaced(sweepInterval))),
-  Singleton.make("prune", Effect.repeat(prune, Schedule.spaced("10 minutes")))
+  Singleton.make(
+    "prune",
+    Effect.flatMap(PruneInterval, (interval) => Effect.repeat(prune, Schedule.spaced(interval)))
+  )
 )

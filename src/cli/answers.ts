@@ -40,6 +40,7 @@ const Entry = Schema.Struct({
   operation_id: Schema.optionalKey(Schema.String),
   step: Schema.optionalKey(Schema.String),
   attempt: Schema.optionalKey(Schema.Int),
+  begun: Schema.optionalKey(Schema.Int),
   outcome: Schema.optionalKey(Schema.String),
   error: Schema.optionalKey(Schema.NullOr(Schema.String)),
   waits_for: Schema.optionalKey(Schema.NullOr(Schema.String)),

@@ -19,8 +19,17 @@ const header = ["FINDING", "RESOURCE", "WHERE", "INSTANCE", "STATE", "SINCE", "F
 const fixOf = ({ detail, outcome, remedy }: AuditReport["findings"][number]) => {
   if (remedy === null) return "cannot be made again: yours to decide"
   if (outcome === null) return remedy
-  return outcome === "done" ? `done: ${remedy}` : `failed: ${detail ?? remedy}`
+  switch (outcome) {
+    case "done":
+      return `done: ${remedy}`
+    case "failed":
+      return `failed: ${detail ?? remedy}`
+    case "left":
+      return `left, for it holds data: ${remedy}`
+  }
 }
+
+const save = "Save what you need of them first."
 
 export const renderAudit = (report: AuditReport): string => {
   const { findings, looked, total, unseen } = report
@@ -29,7 +38,8 @@ export const renderAudit = (report: AuditReport): string => {
       plain
     )
   )
-  const wouldFix = findings.some(({ outcome, remedy }) => remedy !== null && outcome === null)
+  const wouldFix = findings.filter(({ outcome, remedy }) => remedy !== null && outcome === null)
+  const left = findings.filter(({ outcome }) => outcome === "left").length
   return [
     ...(total === 0
       ? ["Nothing is left over, and nothing is missing, where it was looked."]
@@ -37,6 +47,10 @@ export const renderAudit = (report: AuditReport): string => {
     ...(findings.length < total ? [`${findings.length} of ${total}; the others are told of when these are gone.`] : []),
     `Looked at: ${plain(looked.join(", "))}.`,
     ...unseen.map(({ place, reason }) => `NOT looked at: ${plain(place)}: ${plain(reason)}`),
-    ...(wouldFix ? ["--fix does what the last column says."] : [])
+    ...(wouldFix.length > 0 ? ["--fix does what the last column says."] : []),
+    ...(wouldFix.some(({ holdsData }) => holdsData)
+      ? ["But it leaves what holds data, unless it is told --fix --remove-data. Save what you need of that first."]
+      : []),
+    ...(left > 0 ? [`${left} of these hold data, and were left: --fix --remove-data removes them. ${save}`] : [])
   ].join("\n")
 }

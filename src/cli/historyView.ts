@@ -21,10 +21,11 @@ const lineOf = (entry: Entry): string => {
       return `${time(entry.at)}  ${entry.text}`
     case "step": {
       const attempt = (entry.attempt ?? 1) > 1 ? `, attempt ${entry.attempt}` : ""
+      const begun = (entry.begun ?? 1) > 1 ? `, begun ${entry.begun} times` : ""
       const waits = entry.outcome === "running" && entry.waits_for ? `, waits for ${entry.waits_for}` : ""
       const deadline = entry.outcome === "running" && entry.deadline ? ` until ${time(entry.deadline)}` : ""
       const error = entry.error ? `: ${entry.error}` : ""
-      return `${time(entry.started_at)}    ${marks[entry.outcome ?? ""] ?? " "} ${entry.step}${attempt}${seconds(entry)}${waits}${deadline}${error}`
+      return `${time(entry.started_at)}    ${marks[entry.outcome ?? ""] ?? " "} ${entry.step}${attempt}${begun}${seconds(entry)}${waits}${deadline}${error}`
     }
   }
 }

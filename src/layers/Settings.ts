@@ -4,7 +4,7 @@ import { Config, Duration, Effect, Layer } from "effect"
 import { AuditInterval } from "../actors/Audits.ts"
 import { OperationDeadlines } from "../actors/InstanceActor.ts"
 import { defaultDeadlines } from "../actors/Lifecycle.ts"
-import { DeletedRetention } from "../actors/Taskmanager.ts"
+import { DeletedRetention, HandledRetention } from "../actors/Taskmanager.ts"
 
 const duration = (name: string, otherwise: Duration.Duration) =>
   Config.Duration(name).pipe(Config.withDefault(otherwise))
@@ -20,6 +20,7 @@ export const layer = Layer.unwrap(
     return Layer.mergeAll(
       Layer.succeed(OperationDeadlines, deadlines),
       Layer.succeed(DeletedRetention, retention),
+      Layer.succeed(HandledRetention, yield* duration("COFFER_WORKFLOW_RETENTION", HandledRetention.defaultValue())),
       Layer.succeed(AuditInterval, yield* duration("COFFER_AUDIT_INTERVAL", AuditInterval.defaultValue()))
     )
   })

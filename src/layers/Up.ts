@@ -12,14 +12,9 @@ import { Duration, Effect, Layer, Redacted } from "effect"
 import { ClusterWorkflowEngine, RunnerHealth, RunnerStorage, Runners, Sharding, ShardingConfig } from "effect/cluster"
 import { HttpRouter } from "effect/http"
 import { PrometheusMetrics } from "effect/observability"
+import * as Actors from "../actors/Actors.ts"
 import * as Auditor from "../actors/Auditor.ts"
 import * as Audits from "../actors/Audits.ts"
-import * as BuildInstance from "../actors/BuildInstance.ts"
-import * as DeleteInstance from "../actors/DeleteInstance.ts"
-import * as InstanceActor from "../actors/InstanceActor.ts"
-import * as RestartInstance from "../actors/RestartInstance.ts"
-import * as TakeBackInstance from "../actors/TakeBackInstance.ts"
-import * as Taskmanager from "../actors/Taskmanager.ts"
 import { HttpRoutes, serveOptions } from "../http/Server.ts"
 import * as Conductor from "../services/Conductor.ts"
 import { localHost, localName } from "../services/Placing.ts"
@@ -47,6 +42,7 @@ import * as PgAuditStore from "./postgres/PgAuditStore.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
+import * as PgJournal from "./postgres/PgJournal.ts"
 import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
 import * as PgPlacements from "./postgres/PgPlacements.ts"
@@ -89,6 +85,7 @@ const store = Layer.unwrap(
       PgHistory.layer,
       PgGuestHosts.layer,
       PgAuditStore.layer,
+      PgJournal.layer,
       PgPlacements.layer([localHost(loopbackRange(root))])
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })
@@ -118,11 +115,9 @@ const compute = Layer.unwrap(
   )
 )
 
-const taskmanager = Layer.merge(Taskmanager.layer, Audits.layer).pipe(
-  Layer.provide(Auditor.layer([localName])),
-  Layer.provide(Metrics.ofAudits),
-  Layer.provideMerge(InstanceActor.layer),
-  Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer])
+const taskmanager = Layer.merge(
+  Actors.layer,
+  Audits.layer.pipe(Layer.provide(Auditor.layer([localName])), Layer.provide(Metrics.ofAudits))
 )
 
 const api = (port: number) =>

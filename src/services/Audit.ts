@@ -4,12 +4,15 @@
  *
  * Backups will be one more kind of resource, with a place of its own to be looked at.
  */
-import { Schema } from "effect"
-import { InstanceId, Millis } from "./Ids.ts"
+import { Duration, Effect, Schema } from "effect"
+import { InstanceId, Millis, type OperationId } from "./Ids.ts"
 import { StateTag } from "./Status.ts"
 
-/** What an instance can have on a machine: its folder with its volume, processes and containers of its server. */
-export const ServerPart = Schema.Literals(["home", "process", "container"])
+/**
+ * What an instance can have on a machine: its folder with its volume, processes and containers of its server; or a
+ * server that a program of the operator made, whatever that is. All of them hold data, or serve it.
+ */
+export const ServerPart = Schema.Literals(["home", "process", "container", "server"])
 export type ServerPart = typeof ServerPart.Type
 
 /** What its guest can have at the broker, and the key that goes with it. */
@@ -20,7 +23,16 @@ export type AccessPart = typeof AccessPart.Type
 export const StorePart = Schema.Literals(["address", "provisioning", "observation", "hold"])
 export type StorePart = typeof StorePart.Type
 
-export const Resource = Schema.Literals([...ServerPart.literals, ...AccessPart.literals, ...StorePart.literals])
+/** What the workflow engine keeps of an operation that has not ended. */
+export const JournalPart = Schema.Literals(["journal"])
+export type JournalPart = typeof JournalPart.Type
+
+export const Resource = Schema.Literals([
+  ...ServerPart.literals,
+  ...AccessPart.literals,
+  ...StorePart.literals,
+  ...JournalPart.literals
+])
 export type Resource = typeof Resource.Type
 
 /** One thing that is there. */
@@ -29,6 +41,8 @@ export interface Found {
   readonly instance: InstanceId
   /** Since when; null where nobody knows. */
   readonly since: Millis | null
+  /** Of a journal: which operation's it is. */
+  readonly operation?: OperationId
 }
 
 /** A place that was looked at: what it could hold, and what it holds. */
@@ -60,6 +74,8 @@ export interface AuditRecord {
   readonly leftBehind: boolean
   /** Where it lives; null where it has no place. */
   readonly host: string | null
+  /** The operations that its state waits for. */
+  readonly operations: ReadonlyArray<OperationId>
 }
 
 /** What was seen at once: first the places, then the records, so that what is made meanwhile has one. */
@@ -85,7 +101,9 @@ export const Finding = Schema.Struct({
   /** Null where nobody knows. */
   since: Schema.NullOr(Millis),
   /** What a fix does, in words; null where nothing can be done but by the operator. */
-  remedy: Schema.NullOr(Schema.String)
+  remedy: Schema.NullOr(Schema.String),
+  /** Its remedy removes data that no record says is to go: that is done only where it is asked for by name. */
+  holdsData: Schema.Boolean.pipe(Schema.withDecodingDefaultKey(Effect.succeed(false)))
 })
 export type Finding = typeof Finding.Type
 
@@ -99,8 +117,8 @@ export const AuditReport = Schema.Struct({
   findings: Schema.Array(
     Schema.Struct({
       ...Finding.fields,
-      /** What became of it; null where nothing was tried. */
-      outcome: Schema.NullOr(Schema.Literals(["done", "failed"])),
+      /** What became of it; `left`: it holds data, and its removal was not asked for. Null where nothing was tried. */
+      outcome: Schema.NullOr(Schema.Literals(["done", "failed", "left"])),
       /** Why it failed. */
       detail: Schema.NullOr(Schema.String)
     })
@@ -118,6 +136,7 @@ const whenActive: Record<Resource, Holding> = {
   // A server that does not run is its guest's to start, and its health's to show.
   process: "may",
   container: "may",
+  server: "has",
   login: "has",
   queue: "has",
   key: "has",
@@ -125,8 +144,17 @@ const whenActive: Record<Resource, Holding> = {
   // With the order went the passwords in it.
   provisioning: "none",
   observation: "may",
-  hold: "has"
+  hold: "has",
+  // Judged by its operation.
+  journal: "may"
 }
+
+/** How long an operation that nobody waits for any more has to see that and come to its end. */
+const lastSteps = Duration.toMillis(Duration.minutes(10))
+
+/** Whether somebody waits for what a journal is about, or may until lately have done so. */
+const isAwaited = (record: AuditRecord | undefined, { operation }: Found, at: Millis) =>
+  record !== undefined && (record.since >= at - lastSteps || record.operations.some((awaited) => awaited === operation))
 
 const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis): Holding => {
   if (record === undefined) return "none"
@@ -168,8 +196,17 @@ const remedyOf = (finding: Finding["finding"], resource: Resource, host: string 
       return "forget what was last heard of the guest"
     case "hold":
       return "release the quota"
+    case "journal":
+      return "forget what the workflow engine keeps of the operation"
   }
 }
+
+/**
+ * Whether a remedy removes data that may be wanted. A store that was put back from an older copy knows nothing of what
+ * was ordered since, or has it as failed; but what was deleted by then does not come back to life.
+ */
+const holdsData = (resource: Resource, record: AuditRecord | undefined) =>
+  (isServerPart(resource) || resource === "address") && record?.state !== "Deleted"
 
 const byPlace = (one: Finding, other: Finding) =>
   one.instance === other.instance ? 0 : one.instance < other.instance ? -1 : 1
@@ -196,12 +233,26 @@ export const compare = ({ at, looks, records }: Sight): ReadonlyArray<Finding> =
     look.found.flatMap((found): ReadonlyArray<Finding> => {
       const { instance, resource } = found
       const record = records.get(instance)
-      if (holds(record, resource, at) !== "none" && !isStray(record, found, look.host)) return []
+      const isOwned =
+        resource === "journal"
+          ? isAwaited(record, found, at)
+          : holds(record, resource, at) !== "none" && !isStray(record, found, look.host)
+      if (isOwned) return []
       const host = resource === "address" ? (record?.host ?? null) : look.host
       const since = found.since ?? (record?.state === "Deleted" ? record.since : null)
       const remedy = remedyOf("orphan", resource, host)
       return [
-        { finding: "orphan", resource, place: look.place, host, instance, state: record?.state ?? null, since, remedy }
+        {
+          finding: "orphan",
+          resource,
+          place: look.place,
+          host,
+          instance,
+          state: record?.state ?? null,
+          since,
+          remedy,
+          holdsData: holdsData(resource, record)
+        }
       ]
     })
   )
@@ -213,7 +264,7 @@ export const compare = ({ at, looks, records }: Sight): ReadonlyArray<Finding> =
         if (isServerPart(resource) && record.host !== host) return []
         if (holds(record, resource, at) !== "has" || isSeen(resource, instance, host)) return []
         const remedy = remedyOf("missing", resource, host)
-        return [{ finding: "missing", resource, place, host, instance, state, since: null, remedy }]
+        return [{ finding: "missing", resource, place, host, instance, state, since: null, remedy, holdsData: false }]
       })
     )
   )

@@ -8,5 +8,9 @@ export const auditTopic = "taskmanager_audit"
 
 export const AuditApi = RpcGroup.make(
   /** A whole audit, which takes as long as the slowest machine, and a second look. */
-  call("audit", { fix: Schema.Boolean }, { success: AuditReport, timeout: "5 minutes" })
+  call(
+    "audit",
+    { fix: Schema.Boolean, remove_data: Schema.optionalKey(Schema.Boolean) },
+    { success: AuditReport, timeout: "5 minutes" }
+  )
 )

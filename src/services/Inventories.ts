@@ -3,7 +3,7 @@
  * store says of instances. They only look; names that are not Coffer's are none of theirs.
  */
 import { Context, type Effect } from "effect"
-import type { AccessPart, AuditRecord, Found, ServerPart } from "./Audit.ts"
+import type { AccessPart, AuditRecord, Found, JournalPart, ServerPart } from "./Audit.ts"
 import type { ComputeError } from "./Compute.ts"
 import type { GuestAccessError } from "./GuestAccess.ts"
 import type { InstanceId, Millis } from "./Ids.ts"
@@ -52,6 +52,16 @@ export interface Audited {
   readonly record: AuditRecord
   readonly held: ReadonlyArray<Found>
 }
+
+export class JournalInventory extends Context.Service<
+  JournalInventory,
+  {
+    /** What is kept of operations that have not ended; empty `covers` where nothing is kept for longer than a process. */
+    readonly open: Effect.Effect<{ readonly covers: ReadonlyArray<JournalPart>; readonly found: ReadonlyArray<Found> }>
+    /** Nothing is kept of operations of this instance that have not ended and that its state does not wait for. */
+    readonly forget: (id: InstanceId) => Effect.Effect<void>
+  }
+>()("coffer/services/JournalInventory") {}
 
 export class AuditStore extends Context.Service<
   AuditStore,

@@ -28,7 +28,7 @@ export const localName = "local"
 /** This machine, where everything is one process. */
 export const localHost = (addresses: string): StandingHost => ({ name: localName, addresses, agent: "coffer" })
 
-const commandName = "command"
+export const commandName = "command"
 
 /** Wherever the operator's program makes servers for Trove's agents. */
 export const commandHost = (addresses: string): StandingHost => ({ name: commandName, addresses, agent: "trove" })

@@ -1,7 +1,7 @@
 /** Audits of a whole control plane on virtual time: what nobody owns is found and taken back, what is in the making is not. */
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Redacted } from "effect"
-import { Auditor } from "../../src/actors/Auditor.ts"
+import { Auditor, type Fixes } from "../../src/actors/Auditor.ts"
 import { AuditListener } from "../../src/actors/Audits.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
@@ -19,9 +19,9 @@ import * as World from "../kit/World.ts"
 const stray = InstanceId.make("aaaaaaaa-0000-4000-8000-000000000001")
 
 /** An audit, with the time that its second look and what it puts right take. */
-const audit = Effect.fnUntraced(function* (fix = false) {
+const audit = Effect.fnUntraced(function* (fixes: Fixes = "nothing") {
   const auditor = yield* Auditor
-  const running = yield* Effect.forkChild(auditor.audit(fix))
+  const running = yield* Effect.forkChild(auditor.audit(fixes))
   yield* World.passes("15 seconds", "1 second")
   return yield* Fiber.join(running)
 })
@@ -75,7 +75,7 @@ describe("an audit", () => {
         yield* World.passes("10 seconds")
         expect(yield* World.status(id)).toBe("BUILD")
         expect((yield* (yield* GuestHosts).list).length).toBe(1)
-        expect(told(yield* audit(true))).toEqual([])
+        expect(told(yield* audit("everything"))).toEqual([])
         expect((yield* (yield* GuestHosts).list).length).toBe(1)
         yield* World.passes("6 minutes", "1 second")
         expect(yield* World.status(id)).toBe("ACTIVE")
@@ -95,11 +95,50 @@ describe("an audit", () => {
         const both = [`orphan home host local ${stray}`, `orphan process host local ${stray}`]
         expect(told(yield* audit())).toEqual(both)
         expect(databases.servers.has(stray)).toBe(true)
-        expect(told(yield* audit(true))).toEqual(both.map((line) => `${line} done`))
+        expect(told(yield* audit("everything"))).toEqual(both.map((line) => `${line} done`))
         expect([...databases.servers.keys()]).toEqual([id])
         expect((yield* homes.list).map(({ spec }) => spec.instanceId)).toEqual([id])
         expect(told(yield* audit())).toEqual([])
         expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+      })
+    )
+  )
+
+  it.effect("leaves what holds data, unless it is told to remove that as well", () =>
+    World.run(
+      Effect.gen(function* () {
+        const databases = yield* FakeDatabases
+        yield* begun(leave(stray, yield* GuestHosts, databases))
+        const id = yield* World.create()
+        yield* World.passes("10 seconds")
+        // As of an older store, to which the build had failed; what was deleted by then is not wanted back.
+        const lifecycles = yield* Lifecycles
+        const { generation } = yield* Effect.orDie(Effect.fromOption(yield* lifecycles.load(id)))
+        const fault = { message: "no", details: null, at: 0 }
+        const state = { _tag: "Failed" as const, fault, previous: null, again: "build" as const }
+        yield* lifecycles.commit(id, { generation, state, transition: null, handled: [] })
+        yield* World.passes("1 second")
+        const parts = ["home host local", "process host local"]
+        const both = [...parts, "address the store"].map((line) => `orphan ${line} ${id}`)
+        expect(told(yield* audit("but data"))).toEqual(
+          [
+            ...both.map((line) => `${line} left`),
+            `orphan observation the store ${id} done`,
+            ...parts.map((line) => `orphan ${line} ${stray} left`)
+          ].toSorted((one, other) => (one.includes(id) === other.includes(id) ? 0 : one.includes(id) ? -1 : 1))
+        )
+        expect([...databases.servers.keys()].toSorted()).toEqual([id, stray].toSorted())
+        yield* lifecycles.commit(id, {
+          generation: generation + 1,
+          state: { _tag: "Deleted", at: 0 },
+          transition: null,
+          handled: []
+        })
+        yield* World.passes("1 second")
+        expect(told(yield* audit("but data"))).toEqual(
+          expect.arrayContaining([...both.map((line) => `${line} done`), `orphan home host local ${stray} left`])
+        )
+        expect([...databases.servers.keys()]).toEqual([stray])
       })
     )
   )
@@ -111,7 +150,7 @@ describe("an audit", () => {
         const databases = yield* FakeDatabases
         yield* begun(leave(stray, homes, databases))
         yield* homes.remove(stray)
-        expect(told(yield* audit(true))).toEqual([`orphan process host local ${stray} done`])
+        expect(told(yield* audit("everything"))).toEqual([`orphan process host local ${stray} done`])
         expect(databases.servers.size).toBe(0)
       })
     )
@@ -123,7 +162,7 @@ describe("an audit", () => {
         const id = yield* World.create()
         yield* World.passes("10 seconds")
         yield* (yield* GuestHosts).remove(id)
-        const { findings } = yield* audit(true)
+        const { findings } = yield* audit("everything")
         expect(findings).toEqual([
           expect.objectContaining({ finding: "missing", resource: "home", host: "local", remedy: null, outcome: null })
         ])
@@ -145,7 +184,7 @@ describe("an audit", () => {
         faults.removeFails = new RuntimeError({ message: "The engine is away.", detail: "no answer", transient: true })
         const left = ["home host local", "process host local", "address the store", "hold the store"]
         yield* World.passes("1 second")
-        const failed = yield* audit(true)
+        const failed = yield* audit("everything")
         expect(told(failed)).toEqual(
           left.map((line) => `orphan ${line} ${id} ${line.startsWith("hold") ? "done" : "failed"}`)
         )
@@ -153,7 +192,7 @@ describe("an audit", () => {
         expect((yield* (yield* Placements).find(id))._tag).toBe("Some")
 
         faults.removeFails = null
-        expect(told(yield* audit(true))).toEqual(left.slice(0, 3).map((line) => `orphan ${line} ${id} done`))
+        expect(told(yield* audit("everything"))).toEqual(left.slice(0, 3).map((line) => `orphan ${line} ${id} done`))
         expect([servers.size, (yield* (yield* Placements).find(id))._tag]).toEqual([0, "None"])
         const story = yield* World.story(id)
         expect(story).toContain("the audit: orphan home: could not be put right: The engine is away.")
@@ -171,7 +210,9 @@ describe("an audit", () => {
         yield* World.passes("61 minutes", "5 seconds")
         expect(heard.map((report) => report?.total)).toEqual([2])
         expect(databases.servers.has(stray)).toBe(true)
-        const asked = yield* Effect.forkChild((yield* Fabric).client(auditTopic, AuditApi).audit({ fix: true }))
+        const asked = yield* Effect.forkChild(
+          (yield* Fabric).client(auditTopic, AuditApi).audit({ fix: true, remove_data: true })
+        )
         yield* World.passes("15 seconds", "1 second")
         expect((yield* Fiber.join(asked)).findings.map(({ outcome }) => outcome)).toEqual(["done", "done"])
       })
@@ -194,7 +235,7 @@ describe("an audit of many machines", () => {
         yield* World.passes("5 seconds")
         yield* begun(leave(stray, near.homes, near.databases))
         yield* far.cut
-        const report = yield* audit(true)
+        const report = yield* audit("everything")
         expect(told(report)).toEqual([`orphan home host near ${stray} done`, `orphan process host near ${stray} done`])
         expect(report.unseen).toEqual([{ place: "host far", reason: expect.stringContaining("cannot be reached") }])
         expect(yield* World.status(id)).toBe("ACTIVE")
@@ -220,7 +261,7 @@ describe("an audit of many machines", () => {
         const { instances } = yield* Fleet.Admitted
         instances.delete(id)
         instances.add(stray)
-        expect(told(yield* audit(true)).toSorted()).toEqual([
+        expect(told(yield* audit("everything")).toSorted()).toEqual([
           `missing login the broker ${id} done`,
           `orphan login the broker ${stray} done`
         ])

@@ -1,6 +1,6 @@
 /** What goes wrong with one instance's own mail, state or turn stays with it, and ends. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Metric, Option } from "effect"
+import { Context, Duration, Effect, Layer, Metric, Option, Scope } from "effect"
 import { ConnectionError, SqlError } from "effect/sql/SqlError"
 import { maxFailures } from "../../src/actors/Failing.ts"
 import type { Command, State } from "../../src/actors/Instance.ts"
@@ -8,6 +8,7 @@ import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
+import * as Mortal from "../kit/Mortal.ts"
 import * as World from "../kit/World.ts"
 
 /** Of no kind that anybody knows, as a row may be. */
@@ -244,3 +245,104 @@ it.effect("an operation that passes its deadline says what it waited for, and is
     })
   )
 )
+
+/** A process that can be killed, over what survives it; `deadly`: it dies by itself when it is to commit a command. */
+const start = Effect.fnUntraced(function* (deadly = false) {
+  const world = yield* Effect.context<Layer.Success<typeof World.surviving>>()
+  const { dying, life } = Mortal.context(world, () => Effect.void)
+  const lifecycles = Context.get(dying, Lifecycles)
+  const commit: typeof lifecycles.commit = (id, commit) =>
+    Effect.suspend(() => {
+      life.over ||= commit.handled.length > 0
+      return life.over ? Effect.never : lifecycles.commit(id, commit)
+    })
+  const services = deadly ? Context.add(dying, Lifecycles, { ...lifecycles, commit }) : dying
+  // Nobody closes it: who is killed runs no finalizer.
+  const scope = yield* Scope.make()
+  const built = yield* Layer.buildWithScope(World.process, scope).pipe(Effect.provideContext(services))
+  yield* World.passes("200 millis")
+  return { life, within: Effect.provideContext(Context.merge(built, world)) }
+})
+
+const failuresOf = (id: InstanceId) =>
+  Effect.flatMap(Lifecycles, (lifecycles) =>
+    Effect.map(lifecycles.load(id), (loaded) => Option.getOrThrow(loaded).failures.count)
+  )
+
+describe("a count of turns that failed", () => {
+  it.effect("goes on in the process that takes over", () =>
+    Effect.gen(function* () {
+      const first = yield* start()
+      const id = yield* first.within(up)
+      yield* post(id, "poison", nonsense)
+      yield* World.passes("10 seconds")
+      const counted = yield* failuresOf(id)
+      expect(counted).toBeGreaterThan(1)
+      expect(counted).toBeLessThan(maxFailures)
+      first.life.over = true
+      const second = yield* start()
+      yield* World.passes("90 seconds")
+      yield* second.within(
+        Effect.gen(function* () {
+          expect(yield* World.status(id)).toBe("ERROR")
+          expect(yield* troubles(id)).toHaveLength(maxFailures)
+        })
+      )
+      expect(yield* failuresOf(id)).toBe(0)
+    }).pipe(Effect.provide(World.surviving))
+  )
+
+  it.effect("has those in it that ended the process, and so ends", () =>
+    Effect.gen(function* () {
+      const healthy = yield* start()
+      const id = yield* healthy.within(up)
+      healthy.life.over = true
+      yield* post(id, "poison", { _tag: "Restart" })
+      // At first it may be as well that nobody was there.
+      yield* World.passes("40 seconds", "1 second")
+      for (let deaths = 1; deaths <= maxFailures; deaths++) {
+        const { life } = yield* start(true)
+        yield* World.passes("70 seconds", "1 second")
+        expect([life.over, yield* failuresOf(id)]).toEqual([true, deaths])
+      }
+      const { life, within } = yield* start(true)
+      yield* World.passes("70 seconds", "1 second")
+      expect(life.over).toBe(false)
+      expect(yield* within(World.status(id))).toBe("ERROR")
+      expect(yield* (yield* Lifecycles).setAside(id)).toMatchObject([
+        { key: "poison", reason: expect.stringContaining("each taskmanager that worked on it ended") }
+      ])
+    }).pipe(Effect.provide(World.surviving))
+  )
+
+  it.effect("is not kept of mail that waited for long and was handled, nor of a store that was away", () =>
+    Effect.gen(function* () {
+      const first = yield* start()
+      const id = yield* first.within(up)
+      first.life.over = true
+      yield* post(id, "late", { _tag: "Restart" })
+      yield* World.passes("5 minutes", "5 seconds")
+      const noted: Array<InstanceId> = []
+      const lifecycles = yield* Lifecycles
+      const { commit, noteFailure } = lifecycles
+      let isAway = true
+      Object.assign(lifecycles, {
+        noteFailure: (id: InstanceId) => Effect.tap(noteFailure(id), () => Effect.sync(() => noted.push(id))),
+        commit: (...args: Parameters<typeof commit>) =>
+          isAway
+            ? Effect.die(new SqlError({ reason: new ConnectionError({ cause: new Error("away") }) }))
+            : commit(...args)
+      })
+      const second = yield* start()
+      yield* World.passes("20 seconds")
+      expect(noted.length).toBeGreaterThan(2)
+      expect(yield* failuresOf(id)).toBe(0)
+      isAway = false
+      yield* World.passes("10 seconds")
+      expect(yield* failuresOf(id)).toBe(0)
+      const story = yield* second.within(World.story(id))
+      expect(story).toContain("Restarting → Active")
+      expect(yield* second.within(troubles(id))).toEqual([])
+    }).pipe(Effect.provide(World.surviving))
+  )
+})

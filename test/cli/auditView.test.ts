@@ -13,10 +13,11 @@ const one: AuditReport["findings"][number] = {
   state: "Deleted",
   since: 1000,
   remedy: "remove the server with its data from db1",
+  holdsData: true,
   outcome: null,
   detail: null
 }
-const lost = { ...one, finding: "missing", state: "Active", since: null, remedy: null } as const
+const lost = { ...one, finding: "missing", state: "Active", since: null, remedy: null, holdsData: false } as const
 const clean: AuditReport = { at: 0, looked: ["host db1", "the store"], unseen: [], findings: [], total: 0 }
 const away = [{ place: "host db2", reason: "It is \u001baway." }]
 
@@ -29,6 +30,7 @@ it("ends with 0 if all is well, with 1 if anything is left, with 2 if it could n
   expect(auditCode({ ...clean, findings: [done], total: 1 })).toBe(0)
   expect(auditCode({ ...clean, findings: [done], total: 2 })).toBe(1)
   expect(auditCode({ ...clean, findings: [failed, done], total: 2 })).toBe(1)
+  expect(auditCode({ ...clean, findings: [{ ...one, outcome: "left" }, done], total: 2 })).toBe(1)
   expect(auditCode({ ...clean, findings: [done], unseen: away, total: 1 })).toBe(2)
   expect(auditCode({ ...clean, findings: [lost], unseen: away, total: 1 })).toBe(1)
 })
@@ -50,7 +52,19 @@ it("says what, where, whose, since when, and what a fix does or has done", () =>
     "3 of 4; the others are told of when these are gone.",
     "Looked at: host db1, the store.",
     expect.stringMatching(/^NOT looked at: host db2: It is .?away\.$/),
-    "--fix does what the last column says."
+    "--fix does what the last column says.",
+    "But it leaves what holds data, unless it is told --fix --remove-data. Save what you need of that first."
   ])
   expect(text).not.toContain("\u001b")
+})
+
+it("says what a fix has left because it holds data, and what removes it", () => {
+  const text = renderAudit({ ...clean, findings: [{ ...one, outcome: "left" }], total: 1 })
+  expect(text.split("\n").slice(1)).toEqual([
+    expect.stringMatching(/ left, for it holds data: remove the server with its data from db1$/),
+    "Looked at: host db1, the store.",
+    "1 of these hold data, and were left: --fix --remove-data removes them. Save what you need of them first."
+  ])
+  const access = { ...one, resource: "login", holdsData: false } as const
+  expect(renderAudit({ ...clean, findings: [access], total: 1 })).not.toContain("remove-data")
 })

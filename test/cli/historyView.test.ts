@@ -32,6 +32,11 @@ it("tells how long a step took, and why it failed", () => {
   expect(renderHistory(instance, [failed])).toContain("✗ wait for the database, attempt 2 (2.5 s): no disk")
 })
 
+it("tells how often an attempt was begun, where that was more than once", () => {
+  expect(renderHistory(instance, [{ ...step, begun: 3 }])).toContain("attempt 2, begun 3 times, waits for")
+  expect(renderHistory(instance, [{ ...step, begun: 1 }])).not.toContain("begun")
+})
+
 it("shows the fault, the address and the health", () => {
   const shown = renderHistory(
     { ...instance, status: "ERROR", operating_status: "x", ip: ["127.0.0.9"], fault: { message: "it broke" } },

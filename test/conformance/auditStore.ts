@@ -131,7 +131,7 @@ export const auditStoreConformance = <E>(name: string, store: Layer.Layer<Store,
       Effect.gen(function* () {
         const id = yield* create
         yield* move(id, { _tag: "Deleted", at: 0 })
-        yield* (yield* Lifecycles).prune((yield* Clock.currentTimeMillis) + 1000)
+        yield* (yield* Lifecycles).prune((yield* Clock.currentTimeMillis) + 1000, 1000)
         expect(yield* audited(id)).toBeNull()
       })
     )

@@ -2,11 +2,11 @@
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, Exit, type Layer, Option, Redacted } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Lifecycles, maxSetAside, noFailures } from "../../src/actors/Lifecycles.ts"
 import type { BackupReport } from "../../src/services/ConductorApi.ts"
 import type { GuestHostDirectory } from "../../src/services/GuestHostDirectory.ts"
 import { History, maxEntries, maxReports } from "../../src/services/History.ts"
-import { InstanceId, type OperationId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, OperationId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { maxBackupReports, Observations } from "../../src/services/Observations.ts"
 import type { Placements } from "../../src/services/Placements.ts"
@@ -369,12 +369,111 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         const [dead, alive] = [yield* create(aProject()), yield* create(aProject())]
         yield* move(dead, "Deleted")
         expect(Option.isNone(yield* (yield* Instances).get("any", dead))).toBe(true)
-        expect(yield* lifecycles.prune(0)).toBe(0)
+        expect(yield* lifecycles.prune(0, 1000)).toBe(0)
         expect((yield* (yield* History).list(dead)).length).toBe(1)
-        expect(yield* lifecycles.prune((yield* Clock.currentTimeMillis) + 1)).toBeGreaterThan(0)
+        expect(yield* lifecycles.prune((yield* Clock.currentTimeMillis) + 1, 1000)).toBeGreaterThan(0)
         expect(Option.isNone(yield* lifecycles.load(dead))).toBe(true)
         expect(yield* (yield* History).list(dead)).toEqual([])
         expect(Option.isSome(yield* lifecycles.load(alive))).toBe(true)
+      })
+    )
+
+    it.effect("forgets no more of the deleted at a time than it is told to", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        yield* lifecycles.prune((yield* Clock.currentTimeMillis) + 1, 1000)
+        for (let n = 0; n < 3; n++) yield* move(yield* create(aProject()), "Deleted")
+        const now = (yield* Clock.currentTimeMillis) + 1
+        expect(yield* lifecycles.prune(now, 2)).toBe(2)
+        expect(yield* lifecycles.prune(now, 2)).toBe(1)
+      })
+    )
+
+    it.effect("forgets commands that were handled, and neither those that wait nor those that were set aside", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const id = yield* create(aProject())
+        const operation = OperationId.make(`build-${uuid()}`)
+        const ended = OperationId.make(`restart-${uuid()}`)
+        yield* lifecycles.post(id, "under way", { _tag: "OperationSucceeded", operation })
+        yield* lifecycles.post(id, "over", { _tag: "OperationSucceeded", operation: ended })
+        yield* lifecycles.post(id, "poison", { _tag: "Delete" })
+        yield* lifecycles.post(id, "waits", { _tag: "Restart" })
+        const loaded = Option.getOrThrow(yield* lifecycles.load(id))
+        const [created, underWay, over, poison] = loaded.mail
+        expect(loaded.waitsSince).toBeLessThanOrEqual(yield* Clock.currentTimeMillis)
+        const seqs = [created, underWay, over].flatMap((mail) => (mail === undefined ? [] : [mail.seq]))
+        yield* lifecycles.commit(id, {
+          generation: loaded.generation,
+          state: { _tag: "Building", operation, deadline: (yield* Clock.currentTimeMillis) + 60_000 },
+          transition: null,
+          handled: seqs,
+          setAside: [{ seq: poison?.seq ?? 0, reason: "for a reason" }]
+        })
+        const kept = Effect.filter(["create", "under way", "over", "poison", "waits"], (key) =>
+          Effect.map(lifecycles.posted(id, key), Option.isSome)
+        )
+        yield* lifecycles.pruneMail(0, 1000)
+        expect(yield* kept).toHaveLength(5)
+        const now = (yield* Clock.currentTimeMillis) + 1
+        expect(yield* lifecycles.pruneMail(now, 1)).toBe(1)
+        yield* lifecycles.pruneMail(now, 1000)
+        expect(yield* kept).toEqual(["under way", "poison", "waits"])
+        // Its outcome is asked for as long as it may be told again.
+        yield* lifecycles.commit(id, {
+          generation: loaded.generation + 1,
+          state: { _tag: "Active" },
+          transition: null,
+          handled: []
+        })
+        yield* lifecycles.pruneMail(now, 1000)
+        expect(yield* kept).toEqual(["poison", "waits"])
+      })
+    )
+
+    it.effect("keeps the newest of what was set aside", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const id = yield* create(aProject())
+        for (let n = 0; n < maxSetAside + 3; n++) {
+          yield* lifecycles.post(id, `poison ${n}`, { _tag: "Restart" })
+          const { generation, mail, state } = Option.getOrThrow(yield* lifecycles.load(id))
+          const setAside = mail.map(({ seq }) => ({ seq, reason: "for a reason" }))
+          yield* lifecycles.commit(id, { generation, state, transition: null, handled: [], setAside })
+        }
+        const kept = (yield* lifecycles.setAside(id)).map(({ key }) => key)
+        expect([kept.length, kept[0], kept.at(-1)]).toEqual([maxSetAside, "poison 3", `poison ${maxSetAside + 2}`])
+      })
+    )
+
+    it.effect("keeps no more of a history than is told, also of an instance whose guest tells nothing", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const history = yield* History
+        const id = yield* create(aProject())
+        const operation = OperationId.make(`restart-${uuid()}`)
+        const step = { operation, operationName: "restart", step: "a step", waitsFor: null, deadline: null }
+        for (let attempt = 1; attempt <= maxEntries + 20; attempt++)
+          yield* history.stepStarted(id, { ...step, attempt })
+        const { generation } = Option.getOrThrow(yield* lifecycles.load(id))
+        const transition = { from: "New", to: "Active", because: "at rest" }
+        yield* lifecycles.commit(id, { generation, state: { _tag: "Active" }, transition, handled: [] })
+        const entries = yield* history.list(id)
+        expect([entries.length, entries[0]]).toMatchObject([maxEntries, { attempt: 22 }])
+      })
+    )
+
+    it.effect("counts how often the turns of an instance have failed, until they are forgotten", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const id = yield* create(aProject())
+        const failures = Effect.map(lifecycles.load(id), (loaded) => Option.getOrThrow(loaded).failures)
+        expect(yield* failures).toEqual(noFailures)
+        expect([yield* lifecycles.noteFailure(id), yield* lifecycles.noteFailure(id)]).toEqual([1, 2])
+        expect(yield* failures).toEqual({ count: 2, at: expect.any(Number) })
+        yield* lifecycles.setFailures(id, 0)
+        expect((yield* failures).count).toBe(0)
+        expect(yield* lifecycles.noteFailure(InstanceId.make(uuid()))).toBe(0)
       })
     )
 

@@ -122,7 +122,7 @@ describe.skipIf(missingBroker !== null)(
     }
 
     it("finds nothing where all is well, nor while something is built", async () => {
-      const looked = ["host one", "the broker", "the store"]
+      const looked = ["host one", "the broker", "the journal", "the store"]
       expect(await audit()).toEqual({ code: 0, told: [], unseen: [], looked })
       const building = await coffer.create({ name: "building", ...order })
       expect(await audit("--fix")).toEqual({ code: 0, told: [], unseen: [], looked })
@@ -139,7 +139,20 @@ describe.skipIf(missingBroker !== null)(
       const all = ["home", part, "login", "queue"].map((resource) => `orphan ${resource} ${lost}`).sort()
       expect(await audit()).toMatchObject({ code: 1, told: all })
       expect(homes()).toEqual([kept, lost].sort())
-      expect(await audit("--fix")).toMatchObject({ code: 0, told: all.map((line) => `${line} done`) })
+      // What may be the only copy of somebody's data goes only when it is asked for by name.
+      const holdsData = (line: string) => / (home|container|process) /.test(line)
+      expect(await audit("--fix")).toMatchObject({
+        code: 1,
+        told: all.map((line) => `${line} ${holdsData(line) ? "left" : "done"}`)
+      })
+      expect(homes()).toEqual([kept, lost].sort())
+      const { output } = await coffer.end("audit", "--fix")
+      expect(output).toContain("2 of these hold data, and were left: --fix --remove-data removes them.")
+      const rest = all.filter(holdsData)
+      expect(await audit("--fix", "--remove-data")).toMatchObject({
+        code: 0,
+        told: rest.map((line) => `${line} done`)
+      })
       expect(homes()).toEqual([kept])
       expect(await guestsAtTheBroker()).toEqual([`guest-${kept}`, `guestagent.${kept}`])
       expect(await audit()).toMatchObject({ code: 0, told: [] })
@@ -151,7 +164,7 @@ describe.skipIf(missingBroker !== null)(
       for (const name of [begun, "precious"]) {
         mkdirSync(join(coffer.folder, "guests/instances", name, "volume"), { recursive: true })
       }
-      expect(await audit("--fix")).toMatchObject({ code: 0, told: [`orphan home ${begun} done`] })
+      expect(await audit("--fix", "--remove-data")).toMatchObject({ code: 0, told: [`orphan home ${begun} done`] })
       expect(homes()).toEqual([kept, "precious"].sort())
     })
 
@@ -186,6 +199,11 @@ describe.skipIf(missingBroker !== null)(
       await coffer.start("guestagent")
       await isServing()
       expect(existsSync(join(coffer.folder, "guests/instances", kept))).toBe(true)
+    })
+
+    it("removes no data for somebody who did not ask to fix anything", async () => {
+      const { code, output } = await coffer.end("audit", "--remove-data")
+      expect([code, output]).toEqual([2, expect.stringContaining("--remove-data goes with --fix")])
     })
 
     it("ends with 2 where it has no store to look at", async () => {

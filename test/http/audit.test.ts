@@ -23,6 +23,7 @@ const report = (fix: boolean): AuditReport => ({
       state: null,
       since: null,
       remedy: "remove the server with its data from db1",
+      holdsData: true,
       outcome: fix ? "done" : null,
       detail: null
     }
@@ -31,12 +32,12 @@ const report = (fix: boolean): AuditReport => ({
 })
 
 const taskmanager = Effect.gen(function* () {
-  const asked: Array<boolean> = []
+  const asked: Array<object> = []
   yield* (yield* Fabric).serve(auditTopic, AuditApi, {
-    audit: ({ fix }) =>
+    audit: (request) =>
       Effect.sync(() => {
-        asked.push(fix)
-        return report(fix)
+        asked.push(request)
+        return report(request.fix)
       })
   })
   return asked
@@ -64,6 +65,7 @@ it.effect("an administrator is told what was found, and has it put right by aski
               state: null,
               since: null,
               remedy: "remove the server with its data from db1",
+              holds_data: true,
               outcome: null,
               detail: null
             }
@@ -74,7 +76,10 @@ it.effect("an administrator is told what was found, and has it put right by aski
     ])
     const fixed = yield* call("POST", path("/mgmt/audit"), { token: adminToken, body: { audit: { fix: true } } })
     expect(fixed.json.audit.findings[0].outcome).toBe("done")
-    expect(asked).toEqual([false, true])
+    const body = { audit: { fix: true, remove_data: true } }
+    expect((yield* call("POST", path("/mgmt/audit"), { token: adminToken, body })).status).toBe(200)
+    // Nobody removes data who was not asked to by name.
+    expect(asked).toEqual([{ fix: false }, { fix: true }, { fix: true, remove_data: true }])
   }).pipe(Effect.scoped, Effect.provide(server()))
 )
 

@@ -344,6 +344,9 @@ it.effect("the history tells what happened and what is waited for, until when", 
       since: "1970-01-01T00:00:05.000",
       deadline: "1970-01-01T00:01:05.000"
     })
+    expect((yield* history).entries.at(-1)).not.toHaveProperty("begun")
+    // Another taskmanager takes it up.
+    yield* steps.stepStarted(id, { ...step, waitsFor: "the volume to be made", deadline: 65_000 })
     yield* steps.stepEnded(id, { ...step, outcome: "failed", error: "the disk is full", detail: "/dev/sda" })
     const told = (yield* history).entries.at(-1)
     expect(told).not.toHaveProperty("detail")
@@ -351,6 +354,7 @@ it.effect("the history tells what happened and what is waited for, until when", 
       kind: "step",
       step: "volume",
       attempt: 2,
+      begun: 2,
       ended_at: "1970-01-01T00:00:05.000",
       outcome: "failed",
       error: "the disk is full"

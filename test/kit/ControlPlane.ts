@@ -21,6 +21,7 @@ import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
+import * as NoJournal from "../../src/layers/memory/NoJournal.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
@@ -84,4 +85,4 @@ export const roles = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Condu
 
 /** Its audits, which look at servers and guests' access as well. `standing`: the hosts that do not report. */
 export const audits = (standing: ReadonlyArray<string>) =>
-  Audits.layer.pipe(Layer.provideMerge(Auditor.layer(standing)))
+  Audits.layer.pipe(Layer.provideMerge(Auditor.layer(standing)), Layer.provide(NoJournal.layer))

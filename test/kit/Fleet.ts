@@ -68,7 +68,10 @@ const accessInventory = Layer.effect(
   )
 )
 
-const layer = World.controlPlane(Layer.mergeAll(compute, HostsInventory.layer, access, accessInventory), []).pipe(
+const layer = World.controlPlane(
+  Layer.mergeAll(compute, HostsInventory.layer({ command: null, queues: "durable" }), access, accessInventory),
+  []
+).pipe(
   Layer.provideMerge(
     Layer.mergeAll(MemoryStore.layerOf([]), MessageStorage.MemoryDriver.layer, InstantCrypto.layer, Admitted.layer)
   )

@@ -39,7 +39,7 @@ it.effect("tells what the last audit found, and nothing once this process audits
     const tell = yield* AuditListener
     const one = { resource: "home", place: "host a", host: "a", state: null, since: null, remedy: null } as const
     const instance = InstanceId.make("aaaaaaaa-0000-4000-8000-000000000001")
-    const finding = { ...one, instance, finding: "orphan", outcome: null, detail: null } as const
+    const finding = { ...one, instance, finding: "orphan", holdsData: true, outcome: null, detail: null } as const
     const unseen = [{ place: "the broker", reason: "away" }]
     yield* tell({ at: 5000, looked: [], unseen, findings: [finding, finding], total: 2 })
     const values = Effect.map(Metric.snapshot, (metrics) =>

@@ -9,7 +9,7 @@ import {
   Resource,
   type Sight
 } from "../../src/services/Audit.ts"
-import { InstanceId } from "../../src/services/Ids.ts"
+import { InstanceId, operationId } from "../../src/services/Ids.ts"
 import { StateTag } from "../../src/services/Status.ts"
 
 const ann = InstanceId.make("00000000-0000-4000-8000-00000000000a")
@@ -23,10 +23,11 @@ const record = (changed: Partial<AuditRecord> = {}): AuditRecord => ({
   deleteRequested: false,
   leftBehind: false,
   host: "db1",
+  operations: [],
   ...changed
 })
 
-const server = ["home", "process", "container"] as const
+const server = ["home", "process", "container", "server"] as const
 const access = ["login", "queue", "key"] as const
 const stored = ["address", "provisioning", "observation", "hold"] as const
 
@@ -41,7 +42,12 @@ const looksAt = (all: ReadonlyArray<Found>): ReadonlyArray<Look> => {
     covers,
     found: all.filter(({ resource }) => covers.includes(resource))
   })
-  return [part("host db1", "db1", server), part("the broker", null, access), part("the store", null, stored)]
+  return [
+    part("host db1", "db1", server),
+    part("the broker", null, access),
+    part("the store", null, stored),
+    part("the journal", null, ["journal"])
+  ]
 }
 
 const sight = (records: ReadonlyArray<AuditRecord>, looks: ReadonlyArray<Look>): Sight => ({
@@ -54,7 +60,7 @@ const sight = (records: ReadonlyArray<AuditRecord>, looks: ReadonlyArray<Look>):
 const told = (sight: Sight) => compare(sight).map(({ finding, resource }) => `${finding} ${resource}`)
 
 const everything = Resource.literals
-const must = ["home", "login", "queue", "key", "address", "hold"] as const
+const must = ["home", "server", "login", "queue", "key", "address", "hold"] as const
 
 /** What of all that there can be is an orphan, and what is missing where there is nothing. */
 const table: Record<
@@ -66,9 +72,10 @@ const table: Record<
   Restarting: { orphans: [], missing: ["hold"] },
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
-  Deleted: { orphans: everything, missing: [] },
+  // A journal is judged by its operation.
+  Deleted: { orphans: everything.filter((resource) => resource !== "journal"), missing: [] },
   Failed: {
-    orphans: everything.filter((resource) => resource !== "hold" && resource !== "provisioning"),
+    orphans: everything.filter((resource) => !["hold", "provisioning", "journal"].includes(resource)),
     missing: ["hold"]
   }
 }
@@ -115,7 +122,7 @@ describe("an instance", () => {
     const looks = (host: string, all: ReadonlyArray<Resource>): Look => ({
       place: `host ${host}`,
       host,
-      covers: server,
+      covers: ["home", "process", "container"],
       found: found(all)
     })
     expect(told(sight([record()], [looks("db2", [])]))).toEqual([])
@@ -144,7 +151,8 @@ describe("a finding", () => {
         instance: ann,
         state: "Deleted",
         since: 700,
-        remedy: "take the guest's access back: its login, its queues, its key"
+        remedy: "take the guest's access back: its login, its queues, its key",
+        holdsData: false
       },
       expect.objectContaining({
         resource: "address",
@@ -159,7 +167,8 @@ describe("a finding", () => {
         instance: bob,
         state: null,
         since: 42,
-        remedy: "remove the server with its data from db1"
+        remedy: "remove the server with its data from db1",
+        holdsData: true
       }
     ])
   })
@@ -167,6 +176,33 @@ describe("a finding", () => {
   it("of what is missing has a remedy only where it can be made again", () => {
     const remedies = compare(sight([record()], looksAt([]))).map(({ remedy, resource }) => [resource, remedy !== null])
     expect(remedies).toEqual(must.map((resource) => [resource, resource === "login" || resource === "queue"]))
+  })
+
+  it("holds data unless its instance is known to be deleted", () => {
+    const holding = (records: ReadonlyArray<AuditRecord>) =>
+      compare(sight(records, looksAt(found(everything))))
+        .filter(({ finding, holdsData }) => finding === "orphan" && holdsData)
+        .map(({ resource }) => resource)
+    expect(holding([])).toEqual([...server, "address"])
+    expect(holding([record({ state: "Failed" })])).toEqual([...server, "address"])
+    expect(holding([record({ state: "Deleted" })])).toEqual([])
+  })
+
+  it("is a journal that nobody waits for, nor has lately", () => {
+    const operation = operationId("restart", "1")
+    const journal: Look = {
+      place: "the journal",
+      host: null,
+      covers: ["journal"],
+      found: [{ resource: "journal", instance: ann, since: 1, operation }]
+    }
+    const at = 3_600_000
+    const judged = (records: ReadonlyArray<AuditRecord>) => told({ ...sight(records, [journal]), at })
+    expect(judged([])).toEqual(["orphan journal"])
+    expect(judged([record()])).toEqual(["orphan journal"])
+    expect(judged([record({ operations: [operation] })])).toEqual([])
+    expect(judged([record({ operations: [operationId("restart", "2")] })])).toEqual(["orphan journal"])
+    expect(judged([record({ since: at - 60_000 })])).toEqual([])
   })
 
   it("counts when it is found both times", () => {

@@ -20,6 +20,8 @@ export const deadlines = {
   delete: Duration.minutes(6)
 }
 
+const compute = { command: null, queues: "durable" } as const
+
 /** Milliseconds that a taskmanager stands still: within its lease, or for long after. */
 const shortestFreeze = 2_000
 export const longestFreeze = 120_000
@@ -58,8 +60,8 @@ const start = Effect.fnUntraced(function* (universe: Universe, party: Party, add
     Layer.provideMerge(Layer.mergeAll(secureRandom, NodeCrypto.layerDigest))
   )
   const layer = Layer.mergeAll(ControlPlane.roles, ControlPlane.audits([]), EngineTables.pruning).pipe(
-    Layer.provideMerge(HostsInventory.layer),
-    Layer.provideMerge(HostsCompute.layer({ command: null, queues: "durable" })),
+    Layer.provideMerge(HostsInventory.layer(compute)),
+    Layer.provideMerge(HostsCompute.layer(compute)),
     Layer.provideMerge(Layer.succeed(Fabric, broker.fabricOf(party))),
     Layer.provideMerge(engine)
   )

@@ -22,8 +22,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     what: "a command that is not marked handled",
     file: "src/layers/memory/MemoryStore.ts",
-    find: "if (commit.handled.includes(letter.seq)) letter.handled = true",
-    replace: 'if (commit.handled.includes(letter.seq)) letter.handled = letter.key !== "create"'
+    find: "if (commit.handled.includes(letter.seq)) letter.handled = now",
+    replace: 'if (commit.handled.includes(letter.seq)) letter.handled = letter.key === "create" ? null : now'
   },
   {
     what: "a sweep that wakes nobody",

@@ -21,8 +21,10 @@ const Finding = Schema.Struct({
   since: Schema.NullOr(PreciseStamp),
   /** What a fix does; null where nothing can be done but by the operator. */
   remedy: Schema.NullOr(Schema.String),
-  /** What became of it; null where nothing was tried. */
-  outcome: Schema.NullOr(Schema.Literals(["done", "failed"])),
+  /** The remedy removes data, and is done only with `remove_data`. */
+  holds_data: Schema.Boolean,
+  /** What became of it; `left`: it holds data. Null where nothing was tried. */
+  outcome: Schema.NullOr(Schema.Literals(["done", "failed", "left"])),
   detail: Schema.NullOr(Schema.String)
 })
 
@@ -44,7 +46,13 @@ export class AuditHttpApi extends HttpApiGroup.make("audit")
     HttpApiEndpoint.get("look", "/mgmt/audit", { params: project, success: Audit }),
     HttpApiEndpoint.post("fix", "/mgmt/audit", {
       params: project,
-      payload: Schema.Struct({ audit: Schema.Struct({ fix: Schema.Literal(true) }) }),
+      payload: Schema.Struct({
+        audit: Schema.Struct({
+          fix: Schema.Literal(true),
+          /** Removes what no record owns with its data; without it, that is left. */
+          remove_data: Schema.optionalKey(Schema.Boolean)
+        })
+      }),
       success: Audit
     })
   )

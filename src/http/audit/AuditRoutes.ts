@@ -14,12 +14,12 @@ export const AuditRoutes = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const taskmanager = (yield* Fabric).client(auditTopic, AuditApi)
 
-    const audit = Effect.fnUntraced(function* (fix: boolean) {
+    const audit = Effect.fnUntraced(function* (request: { readonly fix: boolean; readonly remove_data?: boolean }) {
       const caller = yield* CurrentCaller
       if (!caller.isAdmin) return yield* Effect.fail(forbidden("Audits are for administrators."))
-      return auditView(yield* Effect.mapError(taskmanager.audit({ fix }), unaudited))
+      return auditView(yield* Effect.mapError(taskmanager.audit(request), unaudited))
     })
 
-    return handlers.handleAll({ look: () => audit(false), fix: () => audit(true) })
+    return handlers.handleAll({ look: () => audit({ fix: false }), fix: ({ payload }) => audit(payload.audit) })
   })
 )

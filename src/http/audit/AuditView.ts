@@ -9,8 +9,9 @@ export const auditView = ({ at, findings, looked, total, unseen }: AuditReport):
     clean: total === 0 && unseen.length === 0,
     looked_at: looked,
     not_looked_at: unseen,
-    findings: findings.map(({ instance, since, ...finding }) => ({
+    findings: findings.map(({ holdsData, instance, since, ...finding }) => ({
       ...finding,
+      holds_data: holdsData,
       instance_id: instance,
       since: since === null ? null : preciseStamp(since)
     })),

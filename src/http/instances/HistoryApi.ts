@@ -22,6 +22,8 @@ const Step = Schema.Struct({
   operation_id: Schema.String,
   step: Schema.String,
   attempt: Schema.Number,
+  /** How often the attempt was begun, where a taskmanager left in the middle and another took it up: more than once. */
+  begun: Schema.optionalKey(Schema.Number),
   started_at: PreciseStamp,
   ended_at: Schema.NullOr(PreciseStamp),
   outcome: Schema.Literals(["running", "done", "failed", "interrupted"]),

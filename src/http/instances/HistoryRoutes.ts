@@ -26,6 +26,7 @@ export const entryView = (entry: Entry, isAdmin: boolean): typeof HistoryEntry.T
         operation_id: entry.operation,
         step: entry.step,
         attempt: entry.attempt,
+        ...(entry.begun > 1 ? { begun: entry.begun } : {}),
         started_at: preciseStamp(entry.startedAt),
         ended_at: stampOrNull(entry.endedAt),
         outcome: entry.outcome,

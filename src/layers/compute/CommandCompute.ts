@@ -1,7 +1,10 @@
 /**
  * Servers that a program of the operator makes and removes, in whatever cloud there is: for Trove's agents, which
- * expect a machine of their own. The program is run with the verb `ensure` or `destroy` as its last argument, and is
- * told the rest as JSON on its standard input. Exit 0: done; 75: try again later; any other: it cannot be done.
+ * expect a machine of their own. The program is run with the verb `ensure`, `destroy` or `list` as its last argument, and
+ * is told the rest as JSON on its standard input. Exit 0: done; 75: try again later; any other: it cannot be done.
+ *
+ * `list` is for audits, and may be left out: it changes nothing and tells on its standard output, as JSON, of every
+ * instance that there is anything of, whoever ordered it: {"instances": [{"instance_id": "…"}]}.
  *
  * What the program must see to, for nobody else can:
  * - Both verbs may come again at any time, and to ask twice is to ask once: an ensure of a server that is there, and a
@@ -15,7 +18,7 @@
 import { Context, Duration, Effect, Layer, Redacted, Schema, Semaphore } from "effect"
 import { ComputeError, type ServerSpec } from "../../services/Compute.ts"
 import type { GuestLink } from "../../services/GuestAccess.ts"
-import type { InstanceId } from "../../services/Ids.ts"
+import { InstanceId } from "../../services/Ids.ts"
 import { parseUrl } from "../fabric/amqp/Urls.ts"
 import type { QueueKind } from "../fabric/oslo/Topology.ts"
 import { type Outcome, type ProgramNotRun, run } from "./OperatorProgram.ts"
@@ -54,6 +57,21 @@ const ServerOrder = Schema.fromJsonString(
 const encodeOrder = Schema.encodeEffect(ServerOrder)
 const encodeRemoval = Schema.encodeEffect(Schema.fromJsonString(Schema.Struct({ instance_id: Schema.String })))
 
+/** How much of a list is read, in bytes: more than a hundred thousand instances. */
+const maxListed = 16 << 20
+
+const decodeListed = Schema.decodeEffect(
+  Schema.fromJsonString(Schema.Struct({ instances: Schema.Array(Schema.Struct({ instance_id: Schema.String })) }))
+)
+const isInstanceId = Schema.is(InstanceId)
+
+const untold = (detail: string) =>
+  new ComputeError({
+    message: "The operator's program does not tell what it has made (verb `list`).",
+    detail,
+    transient: true
+  })
+
 export class CommandCompute extends Context.Service<
   CommandCompute,
   {
@@ -61,6 +79,8 @@ export class CommandCompute extends Context.Service<
     readonly ensure: (spec: ServerSpec, link: GuestLink | null) => Effect.Effect<void, ComputeError>
     /** Nothing is left of the server. Ensured. */
     readonly destroy: (id: InstanceId) => Effect.Effect<void, ComputeError>
+    /** Every instance that there is anything of. Fails where the program does not know to tell. */
+    readonly list: Effect.Effect<ReadonlyArray<InstanceId>, ComputeError>
   }
 >()("coffer/layers/compute/CommandCompute") {}
 
@@ -89,8 +109,8 @@ const cannotRun = ({ detail, transient }: ProgramNotRun) =>
 const make = Effect.fnUntraced(function* ({ command, queues }: Settings) {
   const bounded = (yield* Semaphore.make(maxRunning)).withPermits(1)
 
-  const tell = Effect.fnUntraced(function* (verb: string, input: string, secrets: ReadonlyArray<string>) {
-    const outcome = yield* run([...command, verb], Redacted.make(input)).pipe(
+  const runVerb = (verb: string, input: string, maxOutput = 0) =>
+    run([...command, verb], Redacted.make(input), maxOutput).pipe(
       Effect.mapError(cannotRun),
       Effect.timeoutOrElse({
         duration: programDeadline,
@@ -100,6 +120,9 @@ const make = Effect.fnUntraced(function* ({ command, queues }: Settings) {
         }
       })
     )
+
+  const tell = Effect.fnUntraced(function* (verb: string, input: string, secrets: ReadonlyArray<string>) {
+    const outcome = yield* runVerb(verb, input)
     if (outcome.code === 0) return
     const transient = outcome.code === tryAgain
     const message = verb === "ensure" ? "The server could not be made." : "The server could not be removed."
@@ -131,23 +154,30 @@ const make = Effect.fnUntraced(function* ({ command, queues }: Settings) {
     }),
     destroy: Effect.fn("CommandCompute.destroy")(function* (id) {
       yield* tell("destroy", yield* Effect.orDie(encodeRemoval({ instance_id: id })), [])
-    })
+    }),
+    list: Effect.gen(function* () {
+      const outcome = yield* runVerb("list", "{}", maxListed)
+      if (outcome.code !== 0) return yield* untold(detailOf(outcome, []))
+      const { instances } = yield* Effect.mapError(decodeListed(outcome.output), () =>
+        untold(
+          `what it wrote to its standard output (at most ${maxListed} bytes are read) is not {"instances": [{"instance_id": "…"}]}`
+        )
+      )
+      const ids = new Set(instances.map(({ instance_id: id }) => id).filter(isInstanceId))
+      return [...ids].toSorted()
+    }).pipe(bounded, Effect.withSpan("CommandCompute.list"))
   })
 })
 
 export const layer = (settings: Settings): Layer.Layer<CommandCompute> => Layer.effect(CommandCompute, make(settings))
 
-const refused = () =>
-  Effect.fail(
-    new ComputeError({
-      message: "Databases of this kind cannot be made here.",
-      detail: "there is no compute_command",
-      transient: false
-    })
-  )
+const lacking = (message: string) =>
+  Effect.fail(new ComputeError({ message, detail: "there is no compute_command", transient: false }))
+
+const refused = () => lacking("Databases of this kind cannot be made here.")
 
 /** Where the operator has no such program. */
 export const none: Layer.Layer<CommandCompute> = Layer.succeed(
   CommandCompute,
-  CommandCompute.of({ ensure: refused, destroy: refused })
+  CommandCompute.of({ ensure: refused, destroy: refused, list: lacking("Nobody can tell what was made.") })
 )

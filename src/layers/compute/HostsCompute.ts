@@ -55,7 +55,8 @@ export interface Settings {
   readonly queues: CommandCompute.Settings["queues"]
 }
 
-export const layer = ({ command, queues }: Settings): Layer.Layer<Compute, never, Fabric | Orders> =>
-  Layer.effect(Compute, make).pipe(
-    Layer.provide(command === null ? CommandCompute.none : CommandCompute.layer({ command, queues }))
-  )
+export const commandLayer = ({ command, queues }: Settings) =>
+  command === null ? CommandCompute.none : CommandCompute.layer({ command, queues })
+
+export const layer = (settings: Settings): Layer.Layer<Compute, never, Fabric | Orders> =>
+  Layer.effect(Compute, make).pipe(Layer.provide(commandLayer(settings)))

@@ -1,6 +1,6 @@
 /**
- * Runs a program of the operator: told what to do on its standard input, heard on its standard error, and killed with
- * all it started when its time is over. It is no shell that runs it, and nothing secret is in its arguments.
+ * Runs a program of the operator: told what to do on its standard input, heard on its standard error and, where it is
+ * asked something, on its standard output, and killed with all it started when its time is over. It is no shell that runs it, and nothing secret is in its arguments.
  */
 import { type ChildProcess, spawn } from "node:child_process"
 import { Effect, Redacted, Schema } from "effect"
@@ -27,6 +27,8 @@ export interface Outcome {
   readonly code: number | null
   /** The end of what it wrote to its standard error. */
   readonly said: string
+  /** What it wrote to its standard output, as much as was to be read. */
+  readonly output: string
 }
 
 /** Variables that are ours begin so, and some of them are secret. */
@@ -42,28 +44,40 @@ const kill = (child: ChildProcess) =>
     signal(-child.pid, "SIGKILL")
   })
 
-/** Interruption kills it. */
-export const run = (command: readonly [string, ...ReadonlyArray<string>], input: Redacted.Redacted) =>
+/** Interruption kills it. `maxOutput`: how much of its standard output is read, in bytes. */
+export const run = (
+  command: readonly [string, ...ReadonlyArray<string>],
+  input: Redacted.Redacted,
+  maxOutput = 0
+): Effect.Effect<Outcome, ProgramNotRun> =>
   Effect.callback<Outcome, ProgramNotRun>((resume) => {
     const [program, ...args] = command
     const child = spawn(program, args, {
       cwd: "/",
       detached: true,
       env: environment(),
-      stdio: ["pipe", "ignore", "pipe"]
+      stdio: ["pipe", maxOutput > 0 ? "pipe" : "ignore", "pipe"]
     })
     child.once("error", (error) => resume(Effect.fail(notRun(error))))
     // Then there may be no pipes either.
     if (child.pid === undefined) return
     let said = ""
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+    child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
       said = (said + chunk).slice(-maxHeard)
+    })
+    const output: Array<Buffer> = []
+    let room = maxOutput
+    // What is beyond is thrown away, so that it can end.
+    child.stdout?.on("data", (chunk: Buffer) => {
+      if (room > 0) output.push(chunk.subarray(0, room))
+      room -= chunk.length
     })
     child.once("exit", (code) => {
       const end = () => {
         // Something that it left running may hold it open for ever.
-        child.stderr.destroy()
-        resume(Effect.succeed({ code, said }))
+        child.stderr?.destroy()
+        child.stdout?.destroy()
+        resume(Effect.succeed({ code, said, output: Buffer.concat(output).toString("utf8") }))
       }
       const late = setTimeout(end, lastWords)
       child.once("close", () => {
@@ -72,7 +86,7 @@ export const run = (command: readonly [string, ...ReadonlyArray<string>], input:
       })
     })
     // It need not read to its end what it does not need.
-    child.stdin.on("error", () => {})
-    child.stdin.end(Redacted.value(input))
+    child.stdin?.on("error", () => {})
+    child.stdin?.end(Redacted.value(input))
     return kill(child)
   })

@@ -110,7 +110,11 @@ const Taskmanager = Schema.Struct({
   delete_deadline: defaulted(rule.Time, "10 minutes", "When a delete is called off"),
   deleted_retention: defaulted(rule.Time, "7 days", "How long a deleted instance and its history are remembered"),
   audit_interval: defaulted(rule.Time, "1 hour", "How often it is looked for what no record owns, and what is missing"),
-  workflow_retention: defaulted(rule.Time, "1 hour", "How long the engine's records of ended operations are kept"),
+  workflow_retention: defaulted(
+    rule.Time,
+    "1 hour",
+    "How long the engine's records of ended operations, and commands that were handled, are kept"
+  ),
   compute_command: optional(
     rule.someOf(rule.Argument),
     "Program, with its arguments, that makes servers for guests that are Trove's own agents",

@@ -22,6 +22,8 @@ export interface Options {
   readonly addresses: string
   /** What its databases may have together. */
   readonly memoryMb: number
+  /** Where it keeps how far orders have come; with nothing, it forgets that with its process. */
+  readonly orders?: NewestOrders.OrderFloor
 }
 
 /** The host is set up so that it can have no database. */
@@ -62,7 +64,7 @@ const makeIsFit = Effect.gen(function* () {
   })
 })
 
-const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Options) {
+const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name, orders = NewestOrders.unkept }: Options) {
   if (!isHostName(name)) return yield* new GuestHostInvalid({ reason: `no host can be called ${JSON.stringify(name)}` })
   const problem = hostProblem({ addresses, name })
   if (problem !== null) return yield* new GuestHostInvalid({ reason: problem })
@@ -72,14 +74,15 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name }: Option
   const inventory = yield* ServerInventory
   // A removal waits for what makes the same server, also if nobody waits for that any more: nothing comes back.
   const locks = yield* RcMap.make({ lookup: (_id: string) => Semaphore.make(1) })
-  const newest = NewestOrders.make()
+  const newest = yield* NewestOrders.make(orders)
   const inTurn = (id: string, order: number | undefined, work: Effect.Effect<void, ComputeError>) =>
-    Effect.suspend(() => {
-      if (order !== undefined) newest.hear(id, order)
+    Effect.gen(function* () {
+      if (order !== undefined) yield* newest.hear(id, order)
       const ifNewest = Effect.suspend(() =>
         order !== undefined && newest.isLate(id, order) ? Effect.fail(tooLate) : work
       )
-      return Effect.flatMap(RcMap.get(locks, id), (lock) => lock.withPermits(1)(ifNewest))
+      const lock = yield* RcMap.get(locks, id)
+      yield* lock.withPermits(1)(ifNewest)
     }).pipe(Effect.scoped)
 
   yield* fabric.serve(guestHostTopic(name), GuestHostApi, {

@@ -1,7 +1,7 @@
 /** What an audit reads of the store in memory: the part of MemoryStore that is the twin of PgAuditStore. */
 import { Effect } from "effect"
 import type { State } from "../../actors/Instance.ts"
-import { isMoving } from "../../actors/Lifecycle.ts"
+import { isMoving, operationsOf } from "../../actors/Lifecycle.ts"
 import type { Found, StorePart } from "../../services/Audit.ts"
 import { type Entry, leftBehind } from "../../services/History.ts"
 import type { InstanceId, Millis } from "../../services/Ids.ts"
@@ -45,7 +45,8 @@ const toAudited = (rows: AuditedRows): Audited => {
         state._tag === "Failed" &&
         (state.again !== "build" ||
           history.some((entry) => entry.kind === "report" && entry.text.startsWith(leftBehind))),
-      host
+      host,
+      operations: operationsOf(state)
     },
     held: heldBy(rows)
   }

@@ -4,8 +4,15 @@
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { type Command, State } from "../../actors/Instance.ts"
-import { deadlineOf } from "../../actors/Lifecycle.ts"
-import { Lifecycles, readMail, StaleGeneration } from "../../actors/Lifecycles.ts"
+import { deadlineOf, operationsOf } from "../../actors/Lifecycle.ts"
+import {
+  type Failures,
+  Lifecycles,
+  maxSetAside,
+  noFailures,
+  readMail,
+  StaleGeneration
+} from "../../actors/Lifecycles.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
@@ -28,7 +35,7 @@ interface Letter {
   readonly key: string
   readonly command: Command
   readonly posted: number
-  handled: boolean
+  handled: number | null
   setAside: { readonly at: number; readonly reason: string } | null
 }
 
@@ -57,7 +64,8 @@ interface Rows {
   state: State
   since: number
   generation: number
-  readonly mailbox: Array<Letter>
+  failures: Failures
+  mailbox: Array<Letter>
   observed: Seen | null
   /** When its guest told last, by method. */
   readonly noted: Map<string, number>
@@ -93,7 +101,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       })
     const letter = (row: Rows, key: string, command: Command, posted: number) => {
       if (row.mailbox.some((letter) => letter.key === key)) return
-      row.mailbox.push({ seq: ++sequence, key, command, posted, handled: false, setAside: null })
+      row.mailbox.push({ seq: ++sequence, key, command, posted, handled: null, setAside: null })
     }
 
     const toRecord = (row: Rows): InstanceRecord => ({
@@ -131,6 +139,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             state: { _tag: "New" },
             since: desired.created,
             generation: 0,
+            failures: noFailures,
             mailbox: [],
             observed: null,
             noted: new Map(),
@@ -202,9 +211,22 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         Effect.gen(function* () {
           const row = rows.get(id)
           if (row === undefined) return Option.none()
-          const letters = row.mailbox.filter((letter) => !letter.handled)
+          const letters = row.mailbox.filter((letter) => letter.handled === null)
           const state = yield* Effect.orDie(decodeState(row.state))
-          return Option.some({ state, generation: row.generation, ...readMail(letters) })
+          const { failures, generation } = row
+          const waitsSince = letters[0]?.posted ?? null
+          return Option.some({ state, generation, failures, waitsSince, ...readMail(letters) })
+        }),
+      noteFailure: Effect.fnUntraced(function* (id) {
+        const at = yield* Clock.currentTimeMillis
+        const row = rows.get(id)
+        if (row === undefined) return 0
+        row.failures = { count: row.failures.count + 1, at }
+        return row.failures.count
+      }),
+      setFailures: (id, count) =>
+        change(id, (row) => {
+          row.failures = count === 0 ? noFailures : { ...row.failures, count }
         }),
       salvage: (id) =>
         Effect.sync(() =>
@@ -222,15 +244,19 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         if (row.state._tag !== commit.state._tag) row.since = now
         row.state = commit.state
         row.generation++
-        for (const letter of row.mailbox) if (commit.handled.includes(letter.seq)) letter.handled = true
+        for (const letter of row.mailbox) if (commit.handled.includes(letter.seq)) letter.handled = now
         for (const { reason, seq } of commit.setAside ?? []) {
           for (const letter of row.mailbox) {
-            if (letter.seq === seq) Object.assign(letter, { handled: true, setAside: { at: now, reason } })
+            if (letter.seq === seq) Object.assign(letter, { handled: now, setAside: { at: now, reason } })
           }
         }
+        const aside = row.mailbox.filter(({ setAside }) => setAside !== null)
+        const tooMany = new Set(aside.slice(0, -maxSetAside))
+        row.mailbox = row.mailbox.filter((letter) => !tooMany.has(letter))
         if (commit.transition !== null) {
           row.history.push({ key: null, entry: { kind: "transition", at: now, ...commit.transition } })
           row.desired = { ...row.desired, updated: now }
+          if (deadlineOf(commit.state) === null) row.history = row.history.slice(-maxEntries)
         }
         if (commit.state._tag === "Deleted") row.observed = null
         if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
@@ -255,7 +281,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
               const deadline = deadlineOf(row.state)
               return (
                 (deadline !== null && deadline < now) ||
-                row.mailbox.some((letter) => !letter.handled && letter.posted < mailBefore)
+                row.mailbox.some((letter) => letter.handled === null && letter.posted < mailBefore)
               )
             })
             .slice(0, limit)
@@ -295,14 +321,36 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)
         return counts
       }),
-      prune: (before) =>
+      prune: (before, limit) =>
         Effect.sync(() => {
-          const gone = [...rows.values()].filter((row) => row.state._tag === "Deleted" && row.since < before)
+          const gone = [...rows.values()]
+            .filter((row) => row.state._tag === "Deleted" && row.since < before)
+            .slice(0, limit)
           for (const row of gone) {
             rows.delete(row.desired.id)
             places.delete(row.desired.id)
           }
           return gone.length
+        }),
+      pruneMail: (before, limit) =>
+        Effect.sync(() => {
+          const gone = new Set(
+            [...rows.values()]
+              .flatMap(({ mailbox, state }) =>
+                mailbox.filter(
+                  ({ command, handled, setAside }) =>
+                    handled !== null &&
+                    handled < before &&
+                    setAside === null &&
+                    !("operation" in command && operationsOf(state).includes(command.operation))
+                )
+              )
+              .slice(0, limit)
+          )
+          if (gone.size > 0) {
+            for (const row of rows.values()) row.mailbox = row.mailbox.filter((letter) => !gone.has(letter))
+          }
+          return gone.size
         })
     })
 
@@ -479,7 +527,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         state: row.state,
         since: row.since,
         deleteRequested: row.deleteRequested,
-        hasMail: row.mailbox.some(({ handled }) => !handled),
+        hasMail: row.mailbox.some(({ handled }) => handled === null),
         history: row.history.map(({ entry }) => entry),
         host: places.get(row.desired.id)?.host ?? null,
         provisioning: row.provisioning !== null,

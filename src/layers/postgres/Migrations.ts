@@ -174,11 +174,19 @@ const manyTaskmanagers = Effect.gen(function* () {
     )`
 })
 
+/** What is over can be found from its old end, and how often a turn has failed is known to whoever takes over. */
+const bounded = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`CREATE INDEX mailbox_handled ON mailbox (handled) WHERE handled IS NOT NULL AND set_aside IS NULL`
+  yield* sql`ALTER TABLE lifecycles ADD COLUMN failures int NOT NULL DEFAULT 0, ADD COLUMN failed timestamptz`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
   "0003_set_aside": setAside,
-  "0004_many_taskmanagers": manyTaskmanagers
+  "0004_many_taskmanagers": manyTaskmanagers,
+  "0005_bounded": bounded
 }
 
 /** The version of the tables that this release needs. */

@@ -3,7 +3,7 @@ import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { Found, StorePart } from "../../services/Audit.ts"
 import { leftBehind } from "../../services/History.ts"
-import { InstanceId, type Millis } from "../../services/Ids.ts"
+import { InstanceId, type Millis, OperationId } from "../../services/Ids.ts"
 import { type Audited, AuditStore } from "../../services/Inventories.ts"
 import { StateTag } from "../../services/Status.ts"
 
@@ -22,6 +22,7 @@ const decodeRows = Schema.decodeUnknownEffect(
       delete_requested: Schema.Boolean,
       left_behind: Schema.Boolean,
       host: Schema.NullOr(Schema.String),
+      operations: Schema.Array(Schema.String),
       has_order: Schema.Boolean,
       heard: Schema.NullOr(Schema.Date),
       has_hold: Schema.Boolean
@@ -29,6 +30,8 @@ const decodeRows = Schema.decodeUnknownEffect(
   )
 )
 type Row = Effect.Success<ReturnType<typeof decodeRows>>[number]
+
+const isOperation = Schema.is(OperationId)
 
 const toAudited = (row: Row): Audited => {
   const one = (resource: StorePart, since: Millis | null = null): Found => ({ resource, instance: row.instance, since })
@@ -40,7 +43,8 @@ const toAudited = (row: Row): Audited => {
       isMoving: row.is_moving,
       deleteRequested: row.delete_requested,
       leftBehind: row.left_behind,
-      host: row.host
+      host: row.host,
+      operations: row.operations.filter(isOperation)
     },
     held: [
       ...(row.host === null ? [] : [one("address")]),
@@ -57,6 +61,7 @@ const make = Effect.gen(function* () {
   const page = (after: string) =>
     sql`
       SELECT i.id AS instance, l.tag AS state, l.since, a.host,
+        array_remove(ARRAY[l.state ->> 'operation', l.state ->> 'previous'], NULL) AS operations,
         l.tag = 'New' OR l.deadline IS NOT NULL OR (l.tag = 'Failed' AND l.state ->> 'previous' IS NOT NULL)
           OR EXISTS (SELECT 1 FROM mailbox m WHERE m.instance = i.id AND m.handled IS NULL) AS is_moving,
         i.delete_requested IS NOT NULL AS delete_requested,

@@ -40,18 +40,21 @@ const toJson = (entry: object) =>
     typeof value === "string" ? value.toWellFormed().replaceAll("\0", "") : value
   )
 
+/**
+ * A guest that flaps for days, or a tenant that restarts his database every minute, must not fill the table: the oldest
+ * reports give way, and then the oldest entries.
+ */
+export const trimHistory = (sql: SqlClient.SqlClient, id: string) => sql`
+  DELETE FROM history WHERE instance = ${id} AND (
+    id <= (SELECT id FROM history WHERE instance = ${id} ORDER BY id DESC OFFSET ${maxEntries} LIMIT 1)
+    OR entry ->> 'kind' = 'report' AND id <= (
+      SELECT id FROM history WHERE instance = ${id} AND entry ->> 'kind' = 'report'
+      ORDER BY id DESC OFFSET ${maxReports} LIMIT 1
+    )
+  )`
+
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-
-  /** A guest that flaps for days must not fill the table: its oldest reports give way, and then the oldest entries. */
-  const trim = (id: string) => sql`
-    DELETE FROM history WHERE instance = ${id} AND (
-      id <= (SELECT id FROM history WHERE instance = ${id} ORDER BY id DESC OFFSET ${maxEntries} LIMIT 1)
-      OR entry ->> 'kind' = 'report' AND id <= (
-        SELECT id FROM history WHERE instance = ${id} AND entry ->> 'kind' = 'report'
-        ORDER BY id DESC OFFSET ${maxReports} LIMIT 1
-      )
-    )`
 
   return History.of({
     report: Effect.fnUntraced(function* (id, text) {
@@ -60,7 +63,7 @@ const make = Effect.gen(function* () {
       yield* died(sql`
         INSERT INTO history (instance, entry)
         SELECT id, ${toJson(entry)}::jsonb FROM instances WHERE id = ${id}`)
-      yield* died(again(trim(id)))
+      yield* died(again(trimHistory(sql, id)))
     }),
     stepStarted: Effect.fnUntraced(function* (id, step) {
       const startedAt = yield* Clock.currentTimeMillis

@@ -6,6 +6,8 @@ import { deadlineOf } from "../../actors/Lifecycle.ts"
 import {
   type Commit,
   Lifecycles,
+  maxSetAside,
+  noFailures,
   type Request,
   readMail,
   type SetAside,
@@ -16,16 +18,17 @@ import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
 import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
 import { StateTag } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
+import { trimHistory } from "./PgHistory.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
 
 const died = Effect.orDie
 
-/** How many commands that were set aside are told of one instance. */
-const maxSetAside = 50
-
 const LoadedRow = Schema.Struct({
   state: State,
   generation: Schema.Int,
+  failures: Schema.Int,
+  failed: Schema.NullOr(Schema.Date),
+  waits_since: Schema.NullOr(Schema.Date),
   mail: Schema.Array(Schema.Struct({ seq: Schema.Int, key: Schema.String, command: Schema.Unknown }))
 })
 const decodeState = Schema.decodeUnknownOption(State)
@@ -51,6 +54,7 @@ const decodeSetAside = Schema.decodeUnknownEffect(
   )
 )
 const decodeLoaded = Schema.decodeUnknownEffect(Schema.Array(LoadedRow))
+const decodeFailures = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ failures: Schema.Int })))
 const decodeDesired = Schema.decodeUnknownEffect(Schema.Array(DesiredRow))
 const decodeIds = Schema.decodeUnknownEffect(
   Schema.Array(Schema.Struct({ instance: Schema.String.pipe(Schema.brand("InstanceId")) }))
@@ -72,19 +76,35 @@ const make = Effect.gen(function* () {
 
   const load = Effect.fnUntraced(function* (id: InstanceId) {
     const rows = yield* sql`
-      SELECT l.state, l.generation, coalesce(m.mail, '[]') AS mail
+      SELECT l.state, l.generation, l.failures, l.failed, m.waits_since, coalesce(m.mail, '[]') AS mail
       FROM lifecycles l
       LEFT JOIN LATERAL (
-        SELECT jsonb_agg(jsonb_build_object('seq', seq, 'key', key, 'command', command) ORDER BY seq) AS mail
+        SELECT jsonb_agg(jsonb_build_object('seq', seq, 'key', key, 'command', command) ORDER BY seq) AS mail,
+          min(posted) AS waits_since
         FROM mailbox WHERE instance = l.instance AND handled IS NULL
       ) m ON true
       WHERE l.instance = ${id}`.pipe(Effect.flatMap(decodeLoaded), died)
-    return Option.map(Option.fromNullishOr(rows[0]), ({ generation, mail, state }) => ({
-      state,
-      generation,
-      ...readMail(mail)
+    return Option.map(Option.fromNullishOr(rows[0]), (row) => ({
+      state: row.state,
+      generation: row.generation,
+      failures: { count: row.failures, at: row.failed?.getTime() ?? noFailures.at },
+      waitsSince: row.waits_since?.getTime() ?? null,
+      ...readMail(row.mail)
     }))
   })
+
+  const noteFailure = Effect.fnUntraced(function* (id: InstanceId) {
+    const at = new Date(yield* Clock.currentTimeMillis)
+    const rows = yield* sql`
+      UPDATE lifecycles SET failures = failures + 1, failed = ${at} WHERE instance = ${id} RETURNING failures`.pipe(
+      Effect.flatMap(decodeFailures),
+      died
+    )
+    return rows[0]?.failures ?? 0
+  })
+
+  const setFailures = (id: InstanceId, count: number) =>
+    died(Effect.asVoid(sql`UPDATE lifecycles SET failures = ${count} WHERE instance = ${id}`))
 
   const salvage = Effect.fnUntraced(function* (id: InstanceId) {
     const rows = yield* sql`
@@ -115,12 +135,19 @@ const make = Effect.gen(function* () {
       }
       for (const { reason, seq } of commit.setAside ?? []) {
         yield* died(sql`UPDATE mailbox SET handled = ${at}, set_aside = ${reason} WHERE seq = ${seq}`)
+        yield* died(sql`
+          DELETE FROM mailbox WHERE seq IN (
+            SELECT seq FROM mailbox WHERE instance = ${id} AND set_aside IS NOT NULL
+            ORDER BY seq DESC OFFSET ${maxSetAside}
+          )`)
       }
       if (commit.transition !== null) {
         const entry: TransitionEntry = { kind: "transition", at: now, ...commit.transition }
         yield* died(sql`INSERT INTO history (instance, entry) VALUES (${id}, ${JSON.stringify(entry)}::jsonb)`)
         yield* died(sql`UPDATE instances SET updated = ${at} WHERE id = ${id}`)
       }
+      // A rest comes after each operation: whoever has many of them, and a guest that tells nothing, is trimmed here.
+      if (commit.transition !== null && deadline === null) yield* died(trimHistory(sql, id))
       // The guest's last words may have come after it was forgotten.
       if (tag === "Deleted") yield* died(sql`DELETE FROM observations WHERE instance = ${id}`)
       if (tag === "Active") {
@@ -222,11 +249,27 @@ const make = Effect.gen(function* () {
     Effect.map((rows) => new Map(rows.map(({ count, tag }) => [tag, Number(count)])))
   )
 
-  const prune: Lifecycles["Service"]["prune"] = (before) =>
+  const prune: Lifecycles["Service"]["prune"] = (before, limit) =>
     sql`
       DELETE FROM instances
-      WHERE id IN (SELECT instance FROM lifecycles WHERE tag = 'Deleted' AND since < ${new Date(before)})
+      WHERE id IN (
+        SELECT instance FROM lifecycles WHERE tag = 'Deleted' AND since < ${new Date(before)}
+        ORDER BY since LIMIT ${limit} FOR UPDATE SKIP LOCKED
+      )
       RETURNING id`.pipe(
+      died,
+      Effect.map((rows) => rows.length)
+    )
+
+  const pruneMail: Lifecycles["Service"]["pruneMail"] = (before, limit) =>
+    sql`
+      DELETE FROM mailbox WHERE seq IN (
+        SELECT m.seq FROM mailbox m JOIN lifecycles l ON l.instance = m.instance
+        WHERE m.handled < ${new Date(before)} AND m.set_aside IS NULL
+          AND (m.command ->> 'operation' IN (l.state ->> 'operation', l.state ->> 'previous')) IS NOT TRUE
+        ORDER BY m.handled LIMIT ${limit} FOR UPDATE OF m SKIP LOCKED
+      )
+      RETURNING seq`.pipe(
       died,
       Effect.map((rows) => rows.length)
     )
@@ -234,6 +277,8 @@ const make = Effect.gen(function* () {
   return Lifecycles.of({
     load,
     salvage,
+    noteFailure,
+    setFailures,
     commit,
     post,
     request,
@@ -244,7 +289,8 @@ const make = Effect.gen(function* () {
     unsettled,
     setAside,
     count,
-    prune
+    prune,
+    pruneMail
   })
 })
 

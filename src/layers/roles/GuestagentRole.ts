@@ -58,7 +58,13 @@ const compute = (config: Config) =>
 
 export const layer = (config: Config) => {
   const { addresses, data_dir, name } = config.guestagent
-  return GuestHost.layer({ name, addresses, memoryMb: Math.floor(totalmem() / megabyte) }).pipe(
+  const memoryMb = Math.floor(totalmem() / megabyte)
+  const host = Layer.unwrap(
+    Effect.map(DataFolder, ({ root }) =>
+      GuestHost.layer({ name, addresses, memoryMb, orders: replayFile(join(root, "orders")) })
+    )
+  )
+  return host.pipe(
     Layer.provide(compute(config)),
     Layer.merge(Health.serve(healthAddress(config, "guestagent"))),
     Layer.provide(Checks.ofFabric),

@@ -1,13 +1,10 @@
 /** `coffer taskmanager`: the actors. Any number of them share the instances, by way of the database. */
 import { Duration, Layer } from "effect"
 import { FetchHttpClient } from "effect/http"
+import * as Actors from "../../actors/Actors.ts"
 import * as Auditor from "../../actors/Auditor.ts"
 import * as Audits from "../../actors/Audits.ts"
-import * as BuildInstance from "../../actors/BuildInstance.ts"
-import * as DeleteInstance from "../../actors/DeleteInstance.ts"
 import * as InstanceActor from "../../actors/InstanceActor.ts"
-import * as RestartInstance from "../../actors/RestartInstance.ts"
-import * as TakeBackInstance from "../../actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../actors/Taskmanager.ts"
 import { commandHost } from "../../services/Placing.ts"
 import * as Cluster from "../cluster/Cluster.ts"
@@ -22,6 +19,7 @@ import * as Health from "../Health.ts"
 import * as Metrics from "../Metrics.ts"
 import * as ClusterPruning from "../postgres/ClusterPruning.ts"
 import * as PgAuditStore from "../postgres/PgAuditStore.ts"
+import * as PgJournal from "../postgres/PgJournal.ts"
 import * as PgOrders from "../postgres/PgOrders.ts"
 import * as PgPlacements from "../postgres/PgPlacements.ts"
 import * as Checks from "./Checks.ts"
@@ -35,7 +33,8 @@ const settings = ({
   build_deadline,
   delete_deadline,
   deleted_retention,
-  restart_deadline
+  restart_deadline,
+  workflow_retention
 }: Config["taskmanager"]) =>
   Layer.mergeAll(
     Layer.succeed(InstanceActor.OperationDeadlines, {
@@ -44,34 +43,32 @@ const settings = ({
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),
+    Layer.succeed(Taskmanager.HandledRetention, workflow_retention),
     Layer.succeed(Audits.AuditInterval, audit_interval)
   )
 
 export const layer = (config: Config) => {
   const address = Cluster.addressOf(config.taskmanager)
   const { compute_command, compute_command_addresses, workflow_retention } = config.taskmanager
-  return Layer.merge(Taskmanager.layer, Audits.layer).pipe(
-    Layer.provide(Auditor.layer([])),
-    Layer.provide(Metrics.ofAudits),
-    Layer.provideMerge(InstanceActor.layer),
-    Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer]),
+  const compute = { command: compute_command ?? null, queues: config.broker.queues }
+  const audits = Audits.layer.pipe(
+    Layer.provide(Auditor.layer(HostsInventory.standing(compute_command))),
+    Layer.provide(Metrics.ofAudits)
+  )
+  return Layer.merge(Actors.layer, audits).pipe(
     Layer.provide([Metrics.layer, ClusterPruning.layer, Report.layer(address), Leaving.layer(address)]),
     Layer.merge(Health.serve(healthAddress(config, "taskmanager"))),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("taskmanager")),
-    Layer.provide(HostsInventory.layer),
-    Layer.provide(
-      HostsCompute.layer({ command: compute_command ?? null, queues: config.broker.queues }).pipe(
-        Layer.provide(PgOrders.layer)
-      )
-    ),
+    Layer.provide(HostsInventory.layer(compute)),
+    Layer.provide(HostsCompute.layer(compute).pipe(Layer.provide(PgOrders.layer))),
     Layer.provide(
       PgPlacements.layer(compute_command_addresses === undefined ? [] : [commandHost(compute_command_addresses)])
     ),
     Layer.provide(
       GuestAccess.layer(config).pipe(Layer.provide(Tenure.requests.pipe(Layer.provide(FetchHttpClient.layer))))
     ),
-    Layer.provide(PgAuditStore.layer),
+    Layer.provide([PgAuditStore.layer, PgJournal.layer]),
     Layer.provide(ControlPlane.catalog(config)),
     Layer.provide(Cluster.layer(config.taskmanager)),
     Layer.provide(ControlPlane.fabric(config, "taskmanager")),

@@ -6,8 +6,9 @@
 #   compute.sh ensure    {"instance_id","manager","version","image","volume_size","address","guest_info","agent_conf"}
 #                        on stdin, anything more is left unread: the agent has been started when this ends with 0
 #   compute.sh destroy   {"instance_id"} on stdin: nothing is left of the server when this ends with 0
+#   compute.sh list      tells on stdout of each server that there is anything of: {"instances": [{"instance_id": "…"}]}
 #
-# Both may be told again at any time. 75 asks to be told again, all else is a failure with its reason on stderr.
+# All may be told again at any time. 75 asks to be told again, all else is a failure with its reason on stderr.
 # TROVE_STATE is the folder that keeps the servers: on a disk, and not below /etc, /opt, /run, /var/lib or /var/log.
 set -euo pipefail
 PATH=$PATH:/usr/sbin:/sbin
@@ -22,6 +23,15 @@ verb=${1:-}
 [ "$(id -u)" = 0 ] || fail "only root can start servers"
 state=$(realpath --canonicalize-missing "${TROVE_STATE:?names the folder that keeps the servers}")
 order=$(cat)
+
+if [ "$verb" = list ]; then
+  mkdir -p "$state"
+  # Images and notes lie beside the servers.
+  servers=$(find "$state" -mindepth 1 -maxdepth 1 -type d ! -name images -printf ',{"instance_id":"%f"}')
+  echo "{\"instances\":[${servers#,}]}"
+  exit
+fi
+
 field() { /usr/bin/python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1" <<<"$order"; }
 id=$(field instance_id)
 [[ $id =~ ^[0-9a-zA-Z-]{1,64}$ ]] || fail "not the id of an instance"

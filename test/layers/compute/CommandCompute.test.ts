@@ -7,6 +7,7 @@ import { Context, Effect, Fiber, Layer, Redacted, Schema, type Scope } from "eff
 import { TestClock } from "effect/testing"
 import * as CommandCompute from "../../../src/layers/compute/CommandCompute.ts"
 import { signal } from "../../../src/layers/embedded/HostProcess.ts"
+import { ComputeError } from "../../../src/services/Compute.ts"
 import type { GuestLink } from "../../../src/services/GuestAccess.ts"
 import { InstanceId } from "../../../src/services/Ids.ts"
 import { serverSpec } from "../../conformance/guestHosts.ts"
@@ -211,3 +212,34 @@ test("makes no server for an agent without a broker", "touch $here/ran", ({ at, 
     assert.isFalse(existsSync(at("ran")))
   })
 )
+
+const listed = (script: string, behaviour: string, expected: (listed: ReadonlyArray<string> | ComputeError) => void) =>
+  test(behaviour, `cat >$here/told; ${script}`, (world) =>
+    Effect.map(
+      Effect.catch(world.compute.list, (error) => Effect.succeed(error)),
+      expected
+    )
+  )
+
+listed(
+  `echo "$2" >$here/verb; echo '{"instances": [{"instance_id": "${id}", "zone": "b"}, {"instance_id": "web-1"}, {"instance_id": "${id}"}]}'`,
+  "asks the program what it has made, once each, and leaves alone what bears another name",
+  (ids) => assert.deepEqual(ids, [id])
+)
+
+listed(`echo '{"instances": []}'`, "hears that there is nothing", (ids) => assert.deepEqual(ids, []))
+
+for (const [behaviour, script, detail] of [
+  ["does not know the verb", "echo usage: ensure or destroy >&2; exit 64", "ended with 64: usage: ensure or destroy"],
+  ["says nothing, as one that knows nothing of verbs", "true", "standard output"],
+  ["says something else", "echo '{}'", "standard output"],
+  ["is cut off in the middle", 'printf \'{"instances": [{"instance\'', "standard output"],
+  ["says more than is read", "head -c 17000000 /dev/zero", "standard output"]
+] as const) {
+  listed(script, `takes a program for one that does not tell what it has made that ${behaviour}`, (error) => {
+    assert.instanceOf(error, ComputeError)
+    if (!(error instanceof ComputeError)) return
+    assert.include(error.message, "does not tell what it has made")
+    assert.include(error.detail, detail)
+  })
+}

@@ -73,7 +73,8 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
       yield* Layer.build(
         host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric), fitness, inventory]))
       )
-      const asking = Layer.merge(HostsCompute.layer({ command: null, queues: "durable" }), HostsInventory.layer)
+      const settings = { command: null, queues: "durable" } as const
+      const asking = Layer.merge(HostsCompute.layer(settings), HostsInventory.layer(settings))
       const built = yield* Layer.build(asking.pipe(Layer.provide([Layer.succeed(Fabric, fabric), MemoryOrders.layer])))
       const [compute, inventories] = [Context.get(built, Compute), Context.get(built, ServerInventory)]
       yield* body({ log, faults, told, compute, fabric, inventories })
@@ -213,7 +214,7 @@ test("tells what it holds a page at a time, as often as it takes, and what it co
     assert.deepEqual(yield* Effect.flip(inventories.of("alpha")), failure)
     for (const [host, said] of [
       ["beta", "cannot be reached"],
-      ["command", "program is not asked"]
+      ["command", "Nobody can tell what was made"]
     ] as const) {
       assert.include((yield* Effect.flip(inventories.of(host))).message, said)
     }
