@@ -5,7 +5,7 @@ import { print } from "./Story.ts"
 import { simulate, type Verdict } from "./simulate.ts"
 
 /** How many seeds are run each time. More are run by `npm run simulate`. */
-const range = 300
+const range = 1000
 
 /** Seeds that have shown a bug: see docs/found-by-simulation.md. */
 const found: ReadonlyArray<readonly [seed: number, what: string]> = [
