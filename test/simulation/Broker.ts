@@ -9,6 +9,7 @@ import type { Handlers } from "../../src/services/Contract.ts"
 import { Fabric, FabricError } from "../../src/services/Fabric.ts"
 import type { Dice } from "./Dice.ts"
 import type { Faults } from "./Faults.ts"
+import type { Meet } from "./FaultyServices.ts"
 import { type Life, type VirtualTime, whileAlive } from "./VirtualTime.ts"
 
 /** A process as the broker knows it. */
@@ -17,6 +18,8 @@ export interface Party {
   readonly life: Life
   /** What is done for others is done by its clock, and with what it knows. */
   readonly references: Context.Context<never>
+  /** What a message meets that it sends. */
+  readonly meet: Meet
 }
 
 interface Consumer {
@@ -97,12 +100,9 @@ export class Broker {
       return clientOf(
         contract,
         (tag, method) => (payload) =>
-          whileAlive(
-            party.life,
+          party.meet(
+            `send ${tag}`,
             this.#deliver(`${tag} to ${topic.slice(0, 17)} by ${party.name}`, method, route(tag, payload), topic, tag)
-          ).pipe(
-            Effect.exit,
-            Effect.flatMap((exit) => whileAlive(party.life, exit))
           )
       )
     }

@@ -39,7 +39,8 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   const { broker, faults, outage, references, story, time, witness, world } = universe
   const dice = universe.dice("clients")
   const ids = universe.dice("instances")
-  const party = { name: "api", life: alive(), references }
+  const life = alive()
+  const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
   const troubled = FaultyServices.troubled({ faults, outage, now: () => time.now, who: "api" })
   const store = FaultyServices.world(
     world,

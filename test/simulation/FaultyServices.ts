@@ -98,15 +98,21 @@ export const troubled =
       return effect
     })
 
-/** A process that lives while it is let: `strike` may end it, or hold it up, at any call. */
+/**
+ * A process that lives while it is let: `strike` may end it, or hold it up, at any call, and answers what is to be done
+ * right after the call, before anybody hears of it.
+ */
 export const mortal =
-  (life: Life, strike: (call: string) => void): Meet =>
+  (life: Life, strike: (call: string) => (() => void) | undefined): Meet =>
   (call, effect) =>
     whileAlive(
       life,
       Effect.suspend(() => {
-        strike(call)
+        const afterwards = strike(call)
         // The process that is ended here is ended before the call, and the one that is ended after it hears nothing.
-        return Effect.flatMap(whileAlive(life, effect), (answer) => whileAlive(life, Effect.succeed(answer)))
+        return Effect.flatMap(Effect.exit(whileAlive(life, effect)), (exit) => {
+          afterwards?.()
+          return whileAlive(life, exit)
+        })
       })
     )
