@@ -1,8 +1,8 @@
 /** Lives by seed: a range that is always run, and every seed that ever showed a bug. */
 import { describe, expect, it } from "vitest"
-import { runSeeds } from "./Seeds.ts"
 import { print } from "./Story.ts"
 import { simulate, type Verdict } from "./simulate.ts"
+import { runLives } from "./Threads.ts"
 
 /** How many seeds are run each time. More are run by `npm run simulate`. */
 const range = 1000
@@ -39,8 +39,8 @@ describe("a simulated life", () => {
 
   it(`comes to rest and leaves nothing, for the first ${range} seeds`, { timeout: 300_000 }, async () => {
     const failed: Array<Verdict> = []
-    await runSeeds({
-      seeds: Array.from({ length: range }, (_, n) => n + 1),
+    await runLives({
+      lives: Array.from({ length: range }, (_, n) => n + 1),
       threads: 2,
       onVerdict: (verdict) => {
         if (verdict.violations.length > 0) failed.push(verdict)
