@@ -17,7 +17,7 @@ const inWords = ([point, verdict]: readonly [CrashPoint, Verdict]) =>
 
 describe("a process that is killed", () => {
   it(`at any of ${points.length} points of ${stories.length} operations changes no end and leaves nothing`, {
-    timeout: 300_000
+    timeout: 600_000
   }, async () => {
     const failed: Array<readonly [CrashPoint, Verdict]> = []
     let played = 0
