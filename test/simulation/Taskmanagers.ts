@@ -80,6 +80,8 @@ export const make = (universe: Universe, name: string, port: number) => {
   const { broker, faults, leases, outage, story, time } = universe
   let life: Life = alive()
   let party: Party | null = null
+  /** Since when it stands still, if it does. */
+  let heldSince = 0
 
   const kill = (where: string) => {
     if (party === null || life.over) return
@@ -111,6 +113,7 @@ export const make = (universe: Universe, name: string, port: number) => {
     } else if (life.held === null && faults.strikes("taskmanager freezes", `${name} ${call}`, times)) {
       const frozen = life
       frozen.held = []
+      heldSince = time.now
       universe.hooks.whenHeldUp()
       const millis = faults.lasts("taskmanager freezes", shortestFreeze, longestFreeze)
       time.after(millis, () => {
@@ -177,7 +180,8 @@ export const make = (universe: Universe, name: string, port: number) => {
     boot,
     /** Nothing holds it up any more. */
     heal: Effect.suspend(() => {
-      if (life.held !== null) thaw(life)
+      if (life.held !== null && time.now - heldSince >= lease) kill("it stood still past its lease")
+      else if (life.held !== null) thaw(life)
       return party === null ? boot : Effect.void
     })
   }
