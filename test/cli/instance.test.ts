@@ -311,7 +311,7 @@ describe("delete", () => {
       expect(yield* coffer("delete", "first")).toEqual({
         code: 1,
         out: "",
-        err: "coffer: There is no instance named first.\n"
+        err: `coffer: There is no instance named first in the project ${project}. See: coffer instance list\n`
       })
     }).pipe(Effect.scoped, Effect.provide(quietly(server())))
   )

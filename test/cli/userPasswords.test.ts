@@ -5,7 +5,7 @@ import { passwordsFor } from "../../src/cli/userPasswords.ts"
 import { fileWith } from "../config/fixture.ts"
 
 const told = (users: ReadonlyArray<string>, file: string | null) =>
-  Effect.map(passwordsFor(users, Option.fromNullishOr(file)), (passwords) =>
+  Effect.map(passwordsFor(users, { passwordFile: Option.fromNullishOr(file), askPassword: false }), (passwords) =>
     passwords.map(({ isDrawn, name, password }) => [name, Redacted.value(password), isDrawn] as const)
   )
 
@@ -42,7 +42,7 @@ it.effect("are refused where a line is missing, empty or too much, and none is t
       [[], "hush\n"]
     ] as const) {
       const { message } = yield* Effect.flip(told(users, yield* fileWith(text)))
-      expect(message).toMatch(/has to hold one line for each --user/)
+      expect(message).toMatch(/has to hold one line for each user/)
       expect(message).not.toContain("hush")
     }
     expect((yield* Effect.flip(told(["ann"], "/nowhere/passwords"))).message).toBe(
