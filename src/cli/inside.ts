@@ -1,4 +1,4 @@
-/** What commands about the databases and users inside an instance share: which instance, and what to do where it refuses. */
+/** What commands about one instance and what is inside share: which it is, and what to do where it refuses. */
 import { Effect } from "effect"
 import type { HttpClient } from "effect/http"
 import { plain } from "../layers/config/terminalText.ts"

@@ -201,6 +201,20 @@ describe("list and show", () => {
   )
 })
 
+describe("rename", () => {
+  it.live("gives another name, which is refused where it is none", () =>
+    Effect.gen(function* () {
+      const { id } = yield* active({ name: "first" })
+      expect(yield* coffer("rename", "first", "tea")).toEqual({ code: 0, out: "first is called tea now.\n", err: "" })
+      const { out } = yield* coffer("rename", "tea", "room", "--json")
+      expect(JSON.parse(out)).toMatchObject({ instance: { id, name: "room" } })
+      const refused = yield* coffer("rename", "room", "?")
+      expect(refused.code).toBe(1)
+      expect(refused.err).toMatch(/^coffer: Validation error: .*name.* needs a letter or a digit/)
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
 describe("restart", () => {
   it.live("waits until the database is back", () =>
     Effect.gen(function* () {
