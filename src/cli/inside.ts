@@ -31,10 +31,10 @@ interface Asked extends ConnectionFlags {
 /** Finds the instance, and goes on with the path of its resource in the API. */
 export const inside = <A>(
   asked: Asked,
-  use: (connection: Connection, path: string) => Effect.Effect<A, CommandFailed, HttpClient.HttpClient>
+  use: (connection: Connection, path: string, id: string) => Effect.Effect<A, CommandFailed, HttpClient.HttpClient>
 ) =>
   Effect.gen(function* () {
     const connection = yield* connect(asked)
-    const path = `/instances/${encodeURIComponent(yield* idOf(connection, asked.nameOrId))}`
-    return yield* Effect.mapError(use(connection, path), advised(asked.nameOrId))
+    const id = yield* idOf(connection, asked.nameOrId)
+    return yield* Effect.mapError(use(connection, `/instances/${id}`, id), advised(asked.nameOrId))
   })

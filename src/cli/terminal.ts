@@ -18,15 +18,16 @@ export const CurrentScreen = Context.Reference<Screen>("coffer/cli/CurrentScreen
   })
 })
 
-/** A line that is typed and not shown. Ctrl-C and the end of the input end the command. */
+/** A line that is typed and not shown. */
 const askUnseen = (question: string): Effect.Effect<Redacted.Redacted, CommandFailed> =>
   Effect.callback<Redacted.Redacted, CommandFailed>((resume) => {
     const unseen = new Writable({ write: (_, _encoding, done) => done() })
     const lines = createInterface({ input: process.stdin, output: unseen, terminal: true })
     process.stderr.write(question)
     lines.once("line", (line) => resume(Effect.succeed(Redacted.make(line))))
-    for (const end of ["SIGINT", "close"] as const)
-      lines.once(end, () => resume(Effect.fail(failed("No password was given; nothing was done."))))
+    lines.once("close", () => resume(Effect.fail(failed("No password was given; nothing was done."))))
+    // A terminal that is read letter by letter makes no signal of Ctrl-C.
+    lines.on("SIGINT", () => process.kill(process.pid, "SIGINT"))
     return Effect.sync(() => lines.close())
   }).pipe(
     Effect.ensuring(

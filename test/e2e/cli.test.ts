@@ -6,6 +6,7 @@ import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ensurePackages, psql, zsh } from "../support/packages.ts"
 import { eventually } from "./api.ts"
+import { processesIn } from "./footprint.ts"
 import { postgres } from "./logins.ts"
 import { coffer as command, newService, node, type Service } from "./service.ts"
 
@@ -26,8 +27,6 @@ describe.skipIf(missing !== null)(
   { timeout: 240_000 },
   () => {
     let service: Service
-    /** One word a token, for tests that make up their own users. */
-    let passwordFile: string
 
     beforeAll(async () => {
       service = await newService({ runtime: "process" })
@@ -37,8 +36,7 @@ describe.skipIf(missing !== null)(
       mkdirSync(bin)
       writeFileSync(join(bin, "coffer"), `#!/bin/sh\nexec ${[node, ...command].map(quoted).join(" ")} "$@"\n`)
       chmodSync(join(bin, "coffer"), 0o755)
-      passwordFile = join(service.folder, "password")
-      writeFileSync(passwordFile, "hush-1\n", { mode: 0o600 })
+      writeFileSync(join(service.folder, "password"), "hush-1\n", { mode: 0o600 })
       await service.start()
     }, 90_000)
 
@@ -123,35 +121,52 @@ describe.skipIf(missing !== null)(
         code: 1,
         err: "coffer: There is no psql on the PATH. On Debian and its like: apt install postgresql-client\n"
       })
-      for (const { pid } of service.serversOf(id)) process.kill(pid, "SIGSTOP")
       const building = await service.create({ name: "building" })
+      // The build is held where it is, however long the command takes to start.
+      const initdb = await eventually("initdb runs", () => {
+        const found = processesIn(join(service.root, "instances", building))
+        return found.length > 0 ? found : null
+      })
+      for (const { pid } of initdb) process.kill(pid, "SIGSTOP")
       const early = await bash("coffer connect building")
       expect(early.code).toBe(1)
-      expect(early.err).toMatch(/^coffer: building is BUILD: nobody can log in now\. See why: coffer instance show/)
-      for (const { pid } of service.serversOf(id)) process.kill(pid, "SIGCONT")
+      expect(early.err).toMatch(/^coffer: building is BUILD.*: nobody can log in now\. See why: coffer instance show/)
+      for (const { pid } of initdb) process.kill(pid, "SIGCONT")
       await service.remove(building)
       await service.remove(id)
     })
 
     it("asks for a password on a terminal, and shows it to nobody", async () => {
       const { address, id } = await create("typed")
-      const child = spawn("script", ["-qec", "coffer user passwd typed ann --ask-password", "/dev/null"], {
-        ...surroundings(),
-        stdio: ["pipe", "pipe", "pipe"]
-      })
-      let shown = ""
-      child.stdout.on("data", (chunk: Buffer) => {
-        shown += chunk.toString()
-      })
-      const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
-      await eventually("it asks", () => (shown.includes("The password of ann: ") ? true : null))
-      child.stdin.write("typed-2\r")
-      await eventually("it asks again", () => (shown.includes("Once more: ") ? true : null))
-      child.stdin.write("typed-2\r")
-      expect(await ended).toBe(0)
-      expect(shown).toContain("ann has another password.")
-      expect(shown).not.toContain("typed-2")
+      /** The command on a terminal of its own. */
+      const typing = () => {
+        const child = spawn("script", ["-qec", "coffer user passwd typed ann --ask-password", "/dev/null"], {
+          ...surroundings(),
+          stdio: ["pipe", "pipe", "pipe"]
+        })
+        const screen = { shown: "" }
+        child.stdout.on("data", (chunk: Buffer) => {
+          screen.shown += chunk.toString()
+        })
+        const ended = new Promise<number | null>((resolve) => child.once("close", resolve))
+        const shows = (words: string) =>
+          eventually(`it shows ${words}`, () => (screen.shown.includes(words) ? true : null))
+        return { ended, screen, shows, types: (keys: string) => child.stdin.write(keys) }
+      }
+      const typed = typing()
+      await typed.shows("The password of ann: ")
+      typed.types("typed-2\r")
+      await typed.shows("Once more: ")
+      typed.types("typed-2\r")
+      expect(await typed.ended).toBe(0)
+      expect(typed.screen.shown).toContain("ann has another password.")
+      expect(typed.screen.shown).not.toContain("typed-2")
       const login = { user: "ann", password: "typed-2", database: "shop", address }
+      expect(await postgres(login, "SELECT 1 AS one")).toEqual([{ one: 1 }])
+      const broken = typing()
+      await broken.shows("The password of ann: ")
+      broken.types("typed-3\u0003")
+      expect(await broken.ended).toBe(130)
       expect(await postgres(login, "SELECT 1 AS one")).toEqual([{ one: 1 }])
       const elsewhere = await bash("coffer user passwd typed ann --ask-password < /dev/null")
       expect(elsewhere.err).toMatch(/^coffer: --ask-password needs a terminal/)
