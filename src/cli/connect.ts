@@ -2,7 +2,7 @@
 import { Effect, Option } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { plain } from "../layers/config/terminalText.ts"
-import { type Instance, Shown, ShownUser, Users } from "./answers.ts"
+import { type Instance, Shown, type User, Users } from "./answers.ts"
 import { asking, get } from "./client.ts"
 import { type Connection, connectionFlags, failed, readText } from "./connection.ts"
 import { clientOf, findProgram } from "./databaseClients.ts"
@@ -56,38 +56,37 @@ const addressOf = Effect.fnUntraced(function* ({ nameOrId }: Asked, instance: In
   return address
 })
 
-/** The user that was named, else the only one there is. */
-const userOf = Effect.fnUntraced(function* (connection: Connection, path: string, asked: Asked) {
-  if (Option.isSome(asked.user)) return asked.user.value
-  const found = { users: yield* allPages(connection, `${path}/users`, "users") }
-  const { users } = yield* read(connection, Users, found)
-  const names = [...new Set(users.map(({ name }) => name))]
-  if (names[0] !== undefined && names.length === 1) return names[0]
-  return yield* failed(
-    plain(
-      names.length === 0
-        ? `${asked.nameOrId} has no users. Make one: coffer user create ${asked.nameOrId} NAME`
-        : `${asked.nameOrId} has several users: ${names.join(", ")}. Name one with --user.`
-    )
-  )
-})
+const distinct = (names: ReadonlyArray<{ readonly name: string }>) => [...new Set(names.map(({ name }) => name))]
 
-/** The database that was named, else the only one that the user may use; null where that says nothing. */
-const databaseOf = Effect.fnUntraced(function* (connection: Connection, path: string, asked: Asked, user: string) {
-  if (Option.isSome(asked.database)) return asked.database.value
-  // root is nobody of whom the API tells: it may use everything.
-  const { databases } = yield* patiently(get(connection, `${path}/users/${encodeURIComponent(user)}`, ShownUser)).pipe(
-    Effect.map(({ user }) => user),
-    Effect.catchIf(
-      ({ status }) => status === 404 || status === 400,
-      () => Effect.succeed({ databases: [] })
+/** The user that was named, else the only one there is. */
+const userOf = ({ nameOrId, user }: Asked, users: ReadonlyArray<User>) => {
+  if (Option.isSome(user)) return Effect.succeed(user.value)
+  const [first, ...others] = distinct(users)
+  if (first !== undefined && others.length === 0) return Effect.succeed(first)
+  return failed(
+    plain(
+      first === undefined
+        ? `${nameOrId} has no users. Make one: coffer user create ${nameOrId} NAME`
+        : `${nameOrId} has several users: ${[first, ...others].join(", ")}. Name one with --user.`
     )
   )
-  if (databases.length > 1)
-    return yield* failed(
-      plain(`${user} may use several databases: ${databases.map(({ name }) => name).join(", ")}. Name one: --database`)
-    )
-  return databases[0]?.name ?? null
+}
+
+/** The database that was named, else the only one that the user may use; null for whom the API does not tell of, as root. */
+const databaseOf = ({ database }: Asked, users: ReadonlyArray<User>, user: string) => {
+  if (Option.isSome(database)) return Effect.succeed(database.value)
+  const [first, ...others] = distinct(users.filter(({ name }) => name === user).flatMap(({ databases }) => databases))
+  if (others.length === 0) return Effect.succeed(first ?? null)
+  return failed(plain(`${user} may use several databases: ${[first, ...others].join(", ")}. Name one with --database.`))
+}
+
+/** As whom to log in to which database; the users are looked at where something was not named. */
+const whoAndWhere = Effect.fnUntraced(function* (connection: Connection, path: string, asked: Asked) {
+  const isNamed = Option.isSome(asked.user) && Option.isSome(asked.database)
+  const found = { users: isNamed ? [] : yield* allPages(connection, `${path}/users`, "users") }
+  const { users } = yield* read(connection, Users, found)
+  const user = yield* userOf(asked, users)
+  return { user, database: yield* databaseOf(asked, users, user) }
 })
 
 const passwordOf = Effect.fnUntraced(function* (file: string) {
@@ -111,8 +110,7 @@ export const connect = Command.make("connect", flags, (asked) =>
       if (client === undefined)
         return yield* failed(plain(`No client is known for ${instance.datastore.type}; its address is ${instance.ip}.`))
       const address = yield* addressOf(asked, instance)
-      const user = yield* userOf(connection, path, asked)
-      const database = yield* databaseOf(connection, path, asked, user)
+      const { database, user } = yield* whoAndWhere(connection, path, asked)
       const program = findProgram(client.programs, process.env["PATH"] ?? "")
       if (program === null)
         return yield* failed(

@@ -116,7 +116,12 @@ describe.skipIf(missing !== null)(
         code: 1,
         err: "coffer: other has several users: ann, bob. Name one with --user.\n"
       })
-      const without = await bash("PATH=$PWD/bin; coffer connect other --user ann")
+      await bash("coffer database create other stock && coffer user grant other ann stock")
+      expect(await bash("coffer connect other --user ann")).toMatchObject({
+        code: 1,
+        err: "coffer: ann may use several databases: shop, stock. Name one with --database.\n"
+      })
+      const without = await bash("PATH=$PWD/bin; coffer connect other --user ann --database shop")
       expect(without).toMatchObject({
         code: 1,
         err: "coffer: There is no psql on the PATH. On Debian and its like: apt install postgresql-client\n"
