@@ -67,6 +67,16 @@ const refuse = (missing: string) => {
 
 export const curl: Requirement = { name: "curl", probe: ["curl", "--version"], packages: ["curl", "ca-certificates"] }
 
+export const psql: Requirement = { name: "psql", probe: ["psql", "--version"], packages: ["postgresql-client"] }
+
+export const mariadbClient: Requirement = {
+  name: "MariaDB's client",
+  probe: ["mariadb", "--version"],
+  packages: ["mariadb-client"]
+}
+
+export const zsh: Requirement = { name: "zsh", probe: ["zsh", "--version"], packages: ["zsh"] }
+
 export const openstackClient: Requirement = {
   name: "OpenStack's client with its database commands",
   probe: ["openstack", "help", "database", "instance", "list"],
