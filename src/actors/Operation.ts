@@ -47,16 +47,18 @@ const isWanted = Effect.fnUntraced(function* ({ instance, operation }: Operation
 
 const calledOff = new StepFailure({ message: "The operation was called off.", detail: "", transient: false })
 
-/** How often a pause looks whether anybody waits for its end; a shorter one does not look. */
+/** How often a pause looks whether anybody waits for its end; a shorter one looks when it is over. */
 const lookInterval = Duration.seconds(5)
 
 /** The pause before an attempt. It ends with a failure once the operation is called off: nobody wants the attempt. */
 const pausing = (operation: Operation, attempt: number): Effect.Effect<void, StepFailure, Lifecycles> => {
+  if (attempt === 1) return Effect.void
+  // A store that is away for a moment calls nothing off.
+  const look = Effect.catchCause(isWanted(operation), () => Effect.succeed(true))
   const pause = Effect.sleep(pauseBefore(attempt))
-  if (Duration.isLessThan(pauseBefore(attempt), lookInterval)) return pause
-  const untilCalledOff = isWanted(operation).pipe(
-    // A store that is away for a moment calls nothing off.
-    Effect.catchCause(() => Effect.succeed(true)),
+  if (Duration.isLessThan(pauseBefore(attempt), lookInterval))
+    return Effect.flatMap(Effect.andThen(pause, look), (isWanted) => (isWanted ? Effect.void : Effect.fail(calledOff)))
+  const untilCalledOff = look.pipe(
     Effect.repeat({ while: (isWanted) => isWanted, schedule: Schedule.spaced(lookInterval) }),
     Effect.andThen(Effect.fail(calledOff))
   )
