@@ -90,7 +90,7 @@ it.live("cancels, and says why it cannot", () =>
 it.live("is for administrators, about instances that are there", () =>
   Effect.gen(function* () {
     const tenant = yield* run(["list"], null)
-    expect(tenant).toEqual({ code: 1, out: "", err: "coffer: Operations are for administrators.\n" })
+    expect(tenant).toEqual({ code: 1, out: "", err: "coffer: Policy doesn't allow operation:index to be performed.\n" })
     const nobody = yield* run(["show", "00000000-0000-4000-8000-00000000dead"])
     expect([nobody.code, nobody.err]).toEqual([
       1,

@@ -10,6 +10,7 @@ import { type Flaw, flawsOf, nameOf } from "./flaws.ts"
 import { ConfigurationInvalid, type Problem } from "./Problem.ts"
 import { sections, settingNamed } from "./settings.ts"
 import { type Environment, type Gathered, gather, parseFile, type Table } from "./sources.ts"
+import { whyUnread } from "./unread.ts"
 
 /** A configuration that holds, and where each part of it came from. */
 export interface Loaded<C extends Configuration = Configuration> {
@@ -75,19 +76,10 @@ const checked = <R extends Role>(
     : Result.fail(new ConfigurationInvalid({ problems }))
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "is not there",
-  EACCES: "may not be read by this user",
-  EISDIR: "is a folder"
-}
-
 const readTable = Effect.fnUntraced(function* (path: string) {
   const text = yield* Effect.tryPromise({
     try: () => readFile(path, "utf8"),
-    catch: (error) => {
-      const code = error instanceof Error && "code" in error ? String(error.code) : ""
-      return { where: path, setting: "", rule: reasons[code] ?? `cannot be read (${code})` }
-    }
+    catch: (error) => ({ where: path, setting: "", rule: whyUnread(error) })
   })
   return yield* Effect.fromResult(parseFile(path, text))
 })
