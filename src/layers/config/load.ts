@@ -5,9 +5,17 @@
 import { readFile } from "node:fs/promises"
 import { Effect, Option, Result, Schema } from "effect"
 import { disagreements } from "./agreements.ts"
-import { Configuration, type ConfigurationOf, type Role, required } from "./Configuration.ts"
+import {
+  alternatives,
+  Configuration,
+  type ConfigurationOf,
+  type Role,
+  required,
+  type SettingName
+} from "./Configuration.ts"
 import { type Flaw, flawsOf, nameOf } from "./flaws.ts"
 import { ConfigurationInvalid, type Problem } from "./Problem.ts"
+import { readPolicy } from "./policyFile.ts"
 import { sections, settingNamed } from "./settings.ts"
 import { type Environment, type Gathered, gather, parseFile, type Table } from "./sources.ts"
 import { whyUnread } from "./unread.ts"
@@ -33,12 +41,17 @@ const without = (values: Table, flaws: ReadonlyArray<Flaw>): Table => {
   return Object.fromEntries(sections.map((section) => [section, kept(section)]))
 }
 
-/** What a role requires and is not set. */
-export const unset = (configuration: Configuration, role: Role): ReadonlyArray<string> => {
+/** What a role requires and is not set, and what would do in its place. */
+export const unset = (
+  configuration: Configuration,
+  role: Role
+): ReadonlyArray<{ readonly name: SettingName; readonly others: ReadonlyArray<SettingName> }> => {
   const given = new Set(
     Object.entries(configuration).flatMap(([section, values]) => Object.keys(values).map((key) => `${section}.${key}`))
   )
-  return required[role].filter((name) => !given.has(name))
+  return [...required[role].map((name) => [name] as const), ...alternatives[role]]
+    .filter((names) => !names.some((name) => given.has(name)))
+    .map(([name, ...others]) => ({ name, others }))
 }
 
 const isOf = <R extends Role>(configuration: Configuration, role?: R): configuration is ConfigurationOf<R> =>
@@ -57,8 +70,11 @@ const problemsOf = (gathered: Gathered, flaws: ReadonlyArray<Flaw>, file: Option
     ...flaws.map(({ path, rule }): Problem => ({ where: where(settingOf(path)), setting: nameOf(path), rule })),
     ...disagreeing.map(({ rule, setting }): Problem => ({ where: where(setting), setting, rule })),
     ...missing
-      .filter((name) => !invalid.has(name))
-      .map((name): Problem => ({ where: where(name), setting: name, rule: `is required by ${role}${hint(name)}` })),
+      .filter(({ name, others }) => ![name, ...others].some((one) => invalid.has(one)))
+      .map(({ name, others }): Problem => {
+        const either = others.map((other) => `, or ${other}`).join("")
+        return { where: where(name), setting: name, rule: `is required by ${role}${either}${hint(name)}` }
+      }),
     ...gathered.problems
   ]
 }
@@ -93,7 +109,11 @@ export const loadWithSources = Effect.fn("Configuration.load")(function* <R exte
   const table = Option.isNone(path)
     ? {}
     : yield* Effect.mapError(readTable(path.value), (problem) => new ConfigurationInvalid({ problems: [problem] }))
-  return yield* Effect.fromResult(checked(gather(table, env), path, role))
+  const loaded = yield* Effect.fromResult(checked(gather(table, env), path, role))
+  // Only the api reads it: on another machine it need not be there.
+  const { policy_file } = loaded.configuration.api
+  if (role === "api" && policy_file !== undefined) yield* readPolicy(policy_file)
+  return loaded
 })
 
 /** The configuration; for a role, with all that it requires. */

@@ -1,8 +1,8 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Option, Redacted } from "effect"
-import * as TokenIdentity from "../../src/layers/identity/TokenIdentity.ts"
-import { Identity } from "../../src/services/Identity.ts"
-import { ProjectId } from "../../src/services/Ids.ts"
+import * as TokenIdentity from "../../../src/layers/identity/TokenIdentity.ts"
+import { Identity } from "../../../src/services/Identity.ts"
+import { ProjectId } from "../../../src/services/Ids.ts"
 
 const identity = TokenIdentity.layer([
   { token: Redacted.make("anns-token-0123456"), project: "demo", user: "ann", admin: false },
