@@ -3,7 +3,7 @@
  * answers is decoded and bounded. Passwords and tokens stand in headers and bodies alone; a failure says what was asked and
  * what came back, and holds neither.
  */
-import { ByteSize, Duration, Effect, Option, Redacted, Schema } from "effect"
+import { ByteSize, Duration, Effect, flow, Option, Redacted, Schema } from "effect"
 import { HttpClient, HttpClientRequest, HttpClientResponse, HttpIncomingMessage } from "effect/http"
 
 /** The largest answer that is read. */
@@ -107,7 +107,11 @@ export const make = Effect.fnUntraced(function* (
   /** Nobody reads the rest, and its connection is free again. */
   const drained = (response: HttpClientResponse.HttpClientResponse) => Effect.ignore(response.text)
 
-  const bounded = Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBody)
+  /** The client's own span would hold request and response, with their headers; ours holds what came of it. */
+  const question = flow(
+    Effect.provideService(HttpIncomingMessage.MaxBodySize, maxBody),
+    Effect.provideService(HttpClient.TracerDisabledWhen, () => true)
+  )
 
   const enter = Effect.gen(function* () {
     const request = HttpClientRequest.post(tokens).pipe(HttpClientRequest.bodyJsonUnsafe(passwordOf(access)))
@@ -124,7 +128,7 @@ export const make = Effect.fnUntraced(function* (
     // Its own clock on both sides: how long the token lasts, whatever the time is here.
     const lasts = Duration.millis(Math.max(0, expires_at.epochMilliseconds - issued_at.epochMilliseconds))
     return { token: Redacted.make(token), lasts }
-  }).pipe(bounded, Effect.withSpan("Keystone.enter"))
+  }).pipe(question, Effect.withSpan("Keystone.enter"))
 
   const holderOf = Effect.fn("Keystone.holderOf")(function* (token: Redacted.Redacted, own: Redacted.Redacted) {
     if (!isSendable(token)) return yield* new TokenUnknown()
@@ -152,7 +156,7 @@ export const make = Effect.fnUntraced(function* (
       default:
         return yield* unusable(`answered ${response.status} when asked whose a token is`)
     }
-  }, bounded)
+  }, question)
 
   return { enter, holderOf }
 })
