@@ -1,19 +1,21 @@
 /** The api before Debian's Keystone: Fernet tokens, good and bad, roles and a policy file, an outage; OpenStack's client. */
-import { execFile } from "node:child_process"
 import { mkdirSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Layer, Logger, Redacted, Schedule, Schema } from "effect"
-import { HttpServer } from "effect/http"
+import { Duration, Effect, Layer, Logger, ManagedRuntime, Redacted, Schedule, Schema } from "effect"
 import { layer as policyLayer } from "../../src/layers/config/policyFile.ts"
+import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import * as KeystoneIdentity from "../../src/layers/identity/KeystoneIdentity.ts"
+import { Installation } from "../e2e/installation.ts"
 import { adminToken, call, server } from "../http/harness.ts"
 import { ensurePackages, openstackClient } from "../support/packages.ts"
+import * as Postgres from "../support/postgres.ts"
+import { missingBroker, TestBroker } from "../support/rabbitmq.ts"
+import { encrypted } from "./keystone/encrypted.ts"
 import { Keystone, type KeystoneServer, missingKeystone, passwordOf, type Scope } from "./keystone/keystone.ts"
+import { openstackAs } from "./keystone/openstack.ts"
 
-const run = promisify(execFile)
-const missing = missingKeystone ?? (await ensurePackages(openstackClient))
+const missing = missingKeystone ?? missingBroker ?? (await ensurePackages(openstackClient))
 
 /** A bound for what takes a moment, on a busy machine. */
 const patience = "60 seconds"
@@ -55,23 +57,27 @@ describe.skipIf(missing !== null)(
 
     afterAll(() => keystone.dispose())
 
-    const identity = (settings: Partial<KeystoneIdentity.Settings> = {}) =>
-      KeystoneIdentity.layer({
-        url: main.url,
-        publicUrl: main.url,
-        username: "trove",
-        password: Redacted.make(passwordOf("trove")),
-        project: "service",
-        userDomain: "Default",
-        projectDomain: "Default",
-        cacheLifetime: Duration.minutes(1),
-        timeout: Duration.seconds(30),
-        ...settings
-      })
+    const settingsOf = (settings: Partial<KeystoneIdentity.Settings>): KeystoneIdentity.Settings => ({
+      url: main.url,
+      publicUrl: main.url,
+      username: "trove",
+      password: Redacted.make(passwordOf("trove")),
+      project: "service",
+      userDomain: "Default",
+      projectDomain: "Default",
+      cacheLifetime: Duration.minutes(1),
+      timeout: Duration.seconds(30),
+      ...settings
+    })
 
     /** The api over a store in memory, on a port of its own. */
+    const over = (identity: ReturnType<typeof KeystoneIdentity.layer>) =>
+      server({}, identity).pipe(Layer.provide(Logger.layer([])))
     const api = (settings: Partial<KeystoneIdentity.Settings> = {}) =>
-      Layer.unwrap(Effect.sync(() => server({}, identity(settings)).pipe(Layer.provide(Logger.layer([])))))
+      Layer.unwrap(Effect.sync(() => over(KeystoneIdentity.layer(settingsOf(settings)))))
+
+    const openstack = (user: string, project: string, ...command: ReadonlyArray<string>) =>
+      openstackAs({ url: main.url, user, project }, ["database", ...command])
 
     const tokenOf = (scope: Scope, from = () => main) => Effect.promise(() => from().token(scope))
     const ann = () => tokenOf({ user: "ann", project: "shop" })
@@ -117,6 +123,20 @@ describe.skipIf(missing !== null)(
       }).pipe(Effect.provide(api()))
     )
 
+    it.live("believes a Keystone of https that the authority it was told of vouches for, and no other", () =>
+      Effect.gen(function* () {
+        const { caFile, url } = yield* encrypted(() => main.url, keystone.folder)
+        const token = yield* ann()
+        const asked = (ca?: string) =>
+          list(token).pipe(
+            Effect.map(({ status }) => status),
+            Effect.provide(Layer.fresh(over(KeystoneIdentity.layer(settingsOf({ url }), ca))))
+          )
+        expect(yield* asked(caFile)).toBe(200)
+        expect(yield* asked()).toBe(503)
+      }).pipe(Effect.scoped)
+    )
+
     it.live("refuses a token of somebody else's keys", () =>
       Effect.gen(function* () {
         const elsewhere = yield* Effect.promise(() => keystone.server({ foreignKeys: true }))
@@ -129,7 +149,7 @@ describe.skipIf(missing !== null)(
 
     it.live("refuses a token when its time is over, also one that it knew", () =>
       Effect.gen(function* () {
-        const lifetime = 8
+        const lifetime = 15
         const brief = yield* Effect.promise(() => keystone.server({ lifetime }))
         yield* Effect.promise(() => brief.start())
         const began = Date.now()
@@ -231,33 +251,48 @@ describe.skipIf(missing !== null)(
         }).pipe(Effect.provide(api()), Effect.ensuring(Effect.promise(() => main.start())))
     )
 
-    it.live("is found by OpenStack's client in the service catalogue", () =>
-      Effect.gen(function* () {
-        const { address } = yield* HttpServer.HttpServer
-        if (address._tag === "UnixPathAddress") return yield* Effect.die("the server listens on a socket")
-        const url = `http://127.0.0.1:${address.port}/v1.0/%(tenant_id)s`
-        yield* Effect.promise(() => keystone.register(main, url))
-        expect((yield* call("POST", `/v1.0/${shop}/instances`, { token: yield* ann(), body: order })).status).toBe(200)
-        const listed = yield* Effect.promise(() => openstack("ann", "shop", "database", "instance", "list"))
-        expect(rows(listed)).toEqual([{ Name: "first", Status: "BUILD" }])
-        expect(rows(yield* Effect.promise(() => openstack("admin", "admin", "database", "instance", "list")))).toEqual(
-          []
+    it("as a process of its own is found by OpenStack's client in the service catalogue", async () => {
+      const surroundings = ManagedRuntime.make(Layer.mergeAll(TestBroker.layer(), Postgres.server))
+      const policy = join(keystone.folder, "policy.json")
+      writeFileSync(policy, JSON.stringify({ "instance:create": "role:member", "operation:index": "role:reader" }))
+      const broker = await surroundings.runPromise(TestBroker)
+      const { url: database } = await surroundings.runPromise(ControlPostgres)
+      const coffer = await Installation.make({
+        brokerUrl: broker.url,
+        managementUrl: broker.managementUrl ?? "",
+        databaseUrl: Redacted.value(database),
+        runtime: "process",
+        keystone: { auth_url: main.url, username: "trove", password: passwordOf("trove") },
+        api: { policy_file: policy }
+      })
+      try {
+        await coffer.prepare()
+        await coffer.start("api")
+        await keystone.register(main, `${coffer.url}/v1.0/%(tenant_id)s`)
+        const created = ["instance", "create", "first", "--flavor", "1", "--size", "1", "--datastore", "postgresql"]
+        expect(JSON.parse(await openstack("ann", "shop", ...created))).toMatchObject({ name: "first" })
+        expect(rows(await openstack("rhea", "shop", "instance", "list"))).toMatchObject([{ Name: "first" }])
+        await expect(openstack("rhea", "shop", ...created)).rejects.toThrow(
+          /Policy doesn't allow instance:create to be performed/
         )
-      }).pipe(Effect.provide(api()))
-    )
-
-    const openstack = async (user: string, project: string, ...command: ReadonlyArray<string>) => {
-      const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("OS_")))
-      const credentials = {
-        OS_AUTH_URL: main.url,
-        OS_USERNAME: user,
-        OS_PASSWORD: passwordOf(user),
-        OS_PROJECT_NAME: project,
-        OS_USER_DOMAIN_NAME: "Default",
-        OS_PROJECT_DOMAIN_NAME: "Default",
-        OS_IDENTITY_API_VERSION: "3"
+        expect(rows(await openstack("admin", "admin", "instance", "list"))).toEqual([])
+        const token = await main.token({ user: "rhea", project: "shop" })
+        const asked = await fetch(`${coffer.url}/v1.0/${shop}/mgmt/operations`, {
+          headers: { "x-auth-token": token }
+        })
+        expect(asked.status).toBe(200)
+        expect(coffer.outputOf("api")).not.toContain(token)
+        expect(coffer.outputOf("api")).not.toContain(passwordOf("trove"))
+        expect(await coffer.run("config", "check", "--role", "api")).not.toContain(passwordOf("trove"))
+        writeFileSync(policy, JSON.stringify({ "instance:create": "role:" }))
+        expect(await coffer.end("config", "check")).toMatchObject({
+          code: 1,
+          output: expect.stringContaining("policy.json: instance:create column 1: role: must be followed by a name")
+        })
+      } finally {
+        await coffer.dispose()
+        await surroundings.dispose()
       }
-      return (await run("openstack", [...command, "-f", "json"], { env: { ...env, ...credentials } })).stdout
-    }
+    })
   }
 )

@@ -95,9 +95,9 @@ export const keystone: Requirement = {
   probe: [
     "/bin/sh",
     "-ec",
-    `command -v setpriv; command -v keystone-wsgi-public; ${debianPython} -c "import keystone"`
+    `command -v setpriv; command -v openssl; command -v keystone-wsgi-public; ${debianPython} -c "import keystone"`
   ],
-  packages: ["python3-keystone", "util-linux"]
+  packages: ["python3-keystone", "openssl", "util-linux"]
 }
 
 const rabbitmqPrograms = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "erl", "epmd", "openssl", "setpriv"]
