@@ -275,7 +275,7 @@ const secret = "of-a-file-1"
 const knowing = Layer.succeed(Identity, {
   authenticate: (project, token) =>
     Option.exists(token, (token) => Redacted.value(token) === secret)
-      ? Effect.succeed({ project, user: "ann", isAdmin: false })
+      ? Effect.succeed({ project, user: "ann", roles: ["member"] })
       : Effect.fail(new Unauthenticated())
 })
 

@@ -122,7 +122,7 @@ it.live("waits until what was asked is at its end, and tells whether it is a goo
 it.live("is for administrators, about instances that are there", () =>
   Effect.gen(function* () {
     const tenant = yield* run(["list"], null)
-    expect(tenant).toEqual({ code: 1, out: "", err: "coffer: Operations are for administrators.\n" })
+    expect(tenant).toEqual({ code: 1, out: "", err: "coffer: Policy doesn't allow operation:index to be performed.\n" })
     const nobody = yield* run(["show", "00000000-0000-4000-8000-00000000dead"])
     expect([nobody.code, nobody.err]).toEqual([
       1,

@@ -99,6 +99,17 @@ export const troveModules: Requirement = {
   packages: ["python3-trove"]
 }
 
+/** Keystone itself, without the service that its package would start. */
+export const keystone: Requirement = {
+  name: "Keystone",
+  probe: [
+    "/bin/sh",
+    "-ec",
+    `command -v setpriv; command -v openssl; command -v keystone-wsgi-public; ${debianPython} -c "import keystone"`
+  ],
+  packages: ["python3-keystone", "openssl", "util-linux"]
+}
+
 const rabbitmqPrograms = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "erl", "epmd", "openssl", "setpriv"]
 
 /** The server is run from its own folder: Debian's command would change the user to `rabbitmq`. */
