@@ -188,7 +188,7 @@ const awaitGuest = Effect.fnUntraced(function* (operation: Operation) {
   yield* noted(
     Effect.gen(function* () {
       const loaded = yield* lifecycles.load(operation.instance)
-      yield* history.stepStarted(operation.instance, {
+      yield* history.waitStarted(operation.instance, {
         ...waitKey(operation.operation),
         operationName: "build",
         waitsFor: "the guest to see that a client can log in",

@@ -57,6 +57,8 @@ export const maxReports = 200
 /** How a report begins that tells of something that could not be taken back. */
 export const leftBehind = "left behind: "
 
+export type StepStart = Pick<StepEntry, "operation" | "operationName" | "step" | "attempt" | "waitsFor" | "deadline">
+
 export class History extends Context.Service<
   History,
   {
@@ -65,10 +67,9 @@ export class History extends Context.Service<
      * Opens a step's entry; its key closes it. The same step and attempt begun again is one entry, which counts that; it
      * is open again, with its new deadline, unless it was done or had failed.
      */
-    readonly stepStarted: (
-      id: InstanceId,
-      step: Pick<StepEntry, "operation" | "operationName" | "step" | "attempt" | "waitsFor" | "deadline">
-    ) => Effect.Effect<void>
+    readonly stepStarted: (id: InstanceId, step: StepStart) => Effect.Effect<void>
+    /** The same for a wait, which is opened each time that its workflow is read: that is no new beginning, and not counted. */
+    readonly waitStarted: (id: InstanceId, step: StepStart) => Effect.Effect<void>
     /** Closes the entry if it is open still. */
     readonly stepEnded: (
       id: InstanceId,

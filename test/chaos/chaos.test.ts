@@ -64,7 +64,7 @@ describe.skipIf(missingBroker !== null)(
       expect((await audit(fleet)).toSorted()).toEqual(
         ["home", "login", "process", "queue"].map((resource) => `orphan ${resource} of ${gone?.id}`)
       )
-      await fleet.run("audit", "--fix")
+      await fleet.run("audit", "--fix", "--remove-data")
     })
 
     it("leaves nothing when everything is deleted", { timeout: 240_000 }, async () => {

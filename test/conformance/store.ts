@@ -718,6 +718,11 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         const [done] = yield* history.list(id)
         yield* history.stepStarted(id, started)
         expect(yield* history.list(id)).toEqual([{ ...done, outcome: "done", begun: 3 }])
+        // A wait is opened each time that its workflow is read.
+        const wait = { ...key, step: "wait", operationName: "build", waitsFor: "rain", deadline: 9 }
+        yield* history.waitStarted(id, wait)
+        yield* history.waitStarted(id, wait)
+        expect((yield* history.list(id))[1]).toMatchObject({ step: "wait", outcome: "running", begun: 1 })
       })
     )
 

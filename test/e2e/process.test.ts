@@ -122,7 +122,10 @@ describe("coffer up with databases as processes", { timeout: 90_000 }, () => {
 
   it("is told by name what it cannot show", async () => {
     const shown = await runCoffer(["instance", "show", "nowhere", "--url", service.url])
-    expect(shown).toMatchObject({ code: 1, output: "coffer: There is no instance named nowhere.\n" })
+    expect(shown).toMatchObject({
+      code: 1,
+      output: "coffer: There is no instance named nowhere in the project demo. See: coffer instance list\n"
+    })
   })
 
   it("is ordered, restarted and deleted from the command line", async () => {

@@ -50,6 +50,7 @@ export const context = <R>(context: Context.Context<R>, onLine: OnLine) => {
       list: history.list,
       operationEnded: history.operationEnded,
       stepStarted: (id, step) => Effect.andThen(strike("started", step.step, id), history.stepStarted(id, step)),
+      waitStarted: (id, step) => Effect.andThen(strike("started", step.step, id), history.waitStarted(id, step)),
       stepEnded: (id, step) => Effect.andThen(strike("ended", step.step, id), history.stepEnded(id, step))
     })
   )

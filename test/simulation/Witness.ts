@@ -117,6 +117,10 @@ export class Witness {
             Effect.tap(history.stepStarted(id, step), () =>
               Effect.sync(() => tell("step", id, `${step.operationName}: ${step.step} begins (${step.attempt})`))
             ),
+          waitStarted: (id, step) =>
+            Effect.tap(history.waitStarted(id, step), () =>
+              Effect.sync(() => tell("step", id, `${step.operationName}: ${step.step} begins (${step.attempt})`))
+            ),
           stepEnded: (id, step) =>
             Effect.tap(history.stepEnded(id, step), () =>
               Effect.sync(() => tell("step", id, `${step.step} (${step.attempt}) ${step.outcome}`))

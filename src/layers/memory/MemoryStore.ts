@@ -16,7 +16,15 @@ import {
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
-import { type Entry, History, maxEntries, maxReports, type StepEntry, stepKey } from "../../services/History.ts"
+import {
+  type Entry,
+  History,
+  maxEntries,
+  maxReports,
+  type StepEntry,
+  type StepStart,
+  stepKey
+} from "../../services/History.ts"
 import { type InstanceId, OperationId, type ProjectId } from "../../services/Ids.ts"
 import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
 import { AuditStore } from "../../services/Inventories.ts"
@@ -444,6 +452,24 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         })
     })
 
+    const openStep = Effect.fnUntraced(function* (id: InstanceId, step: StepStart, again: 0 | 1) {
+      const startedAt = yield* Clock.currentTimeMillis
+      const key = stepKey(step)
+      yield* change(id, (row) => {
+        const opened = { ...step, endedAt: null, outcome: "running", error: null, detail: null } as const
+        if (!row.history.some((line) => line.key === key)) {
+          row.history.push({ key, entry: { kind: "step", ...opened, begun: 1, startedAt } })
+          return
+        }
+        row.history = row.history.map((line) => {
+          if (line.key !== key || line.entry.kind !== "step") return line
+          const { begun, outcome } = line.entry
+          const isOpen = outcome === "running" || outcome === "interrupted"
+          return { ...line, entry: { ...line.entry, ...(isOpen ? opened : {}), begun: begun + again } }
+        })
+      })
+    })
+
     const history = History.of({
       report: Effect.fnUntraced(function* (id, text) {
         const at = yield* Clock.currentTimeMillis
@@ -454,23 +480,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           row.history = all.filter((line) => !spared.has(line)).slice(-maxEntries)
         })
       }),
-      stepStarted: Effect.fnUntraced(function* (id, step) {
-        const startedAt = yield* Clock.currentTimeMillis
-        const key = stepKey(step)
-        yield* change(id, (row) => {
-          const opened = { ...step, endedAt: null, outcome: "running", error: null, detail: null } as const
-          if (!row.history.some((line) => line.key === key)) {
-            row.history.push({ key, entry: { kind: "step", ...opened, begun: 1, startedAt } })
-            return
-          }
-          row.history = row.history.map((line) => {
-            if (line.key !== key || line.entry.kind !== "step") return line
-            const { begun, outcome } = line.entry
-            const isOpen = outcome === "running" || outcome === "interrupted"
-            return { ...line, entry: { ...line.entry, ...(isOpen ? opened : {}), begun: begun + 1 } }
-          })
-        })
-      }),
+      stepStarted: (id, step) => openStep(id, step, 1),
+      waitStarted: (id, step) => openStep(id, step, 0),
       stepEnded: Effect.fnUntraced(function* (id, { detail, error, outcome, ...step }) {
         const endedAt = yield* Clock.currentTimeMillis
         const isMeant = (_: StepEntry, key: string | null) => key === stepKey(step)

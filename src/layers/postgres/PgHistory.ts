@@ -1,8 +1,16 @@
 /** The history of instances in PostgreSQL. */
 import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
-import { History, maxEntries, maxReports, type ReportEntry, type StepEntry, stepKey } from "../../services/History.ts"
-import { OperationId } from "../../services/Ids.ts"
+import {
+  History,
+  maxEntries,
+  maxReports,
+  type ReportEntry,
+  type StepEntry,
+  type StepStart,
+  stepKey
+} from "../../services/History.ts"
+import { type InstanceId, OperationId } from "../../services/Ids.ts"
 import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
@@ -56,6 +64,27 @@ export const trimHistory = (sql: SqlClient.SqlClient, id: string) => sql`
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
+  const opened = Effect.fnUntraced(function* (id: InstanceId, step: StepStart, again: 0 | 1) {
+    const startedAt = yield* Clock.currentTimeMillis
+    const entry: StepEntry = {
+      kind: "step",
+      ...step,
+      begun: 1,
+      startedAt,
+      endedAt: null,
+      outcome: "running",
+      error: null,
+      detail: null
+    }
+    yield* died(sql`
+      INSERT INTO history (instance, key, entry)
+      VALUES (${id}, ${stepKey(step)}, ${toJson(entry)}::jsonb)
+      ON CONFLICT (instance, key) DO UPDATE SET entry = history.entry
+        || CASE WHEN history.entry ->> 'outcome' IN ('running', 'interrupted')
+          THEN excluded.entry - 'startedAt' ELSE '{}' END
+        || jsonb_build_object('begun', coalesce((history.entry ->> 'begun')::int, 1) + ${again}::int)`)
+  })
+
   return History.of({
     report: Effect.fnUntraced(function* (id, text) {
       const entry: ReportEntry = { kind: "report", at: yield* Clock.currentTimeMillis, text }
@@ -65,26 +94,8 @@ const make = Effect.gen(function* () {
         SELECT id, ${toJson(entry)}::jsonb FROM instances WHERE id = ${id}`)
       yield* died(again(trimHistory(sql, id)))
     }),
-    stepStarted: Effect.fnUntraced(function* (id, step) {
-      const startedAt = yield* Clock.currentTimeMillis
-      const entry: StepEntry = {
-        kind: "step",
-        ...step,
-        begun: 1,
-        startedAt,
-        endedAt: null,
-        outcome: "running",
-        error: null,
-        detail: null
-      }
-      yield* died(sql`
-        INSERT INTO history (instance, key, entry)
-        VALUES (${id}, ${stepKey(step)}, ${toJson(entry)}::jsonb)
-        ON CONFLICT (instance, key) DO UPDATE SET entry = history.entry
-          || CASE WHEN history.entry ->> 'outcome' IN ('running', 'interrupted')
-            THEN excluded.entry - 'startedAt' ELSE '{}' END
-          || jsonb_build_object('begun', coalesce((history.entry ->> 'begun')::int, 1) + 1)`)
-    }),
+    stepStarted: (id, step) => opened(id, step, 1),
+    waitStarted: (id, step) => opened(id, step, 0),
     stepEnded: Effect.fnUntraced(function* (id, step) {
       const ended = {
         endedAt: yield* Clock.currentTimeMillis,
