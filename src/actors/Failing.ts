@@ -46,12 +46,16 @@ export interface AtCommand {
 /** What says nothing of the instance: its actor moved, or a process of the cluster has no time or is gone. */
 const clusters = new Set(["EntityNotAssignedToRunner", "RunnerNotRegistered", "RunnerUnavailable", "MailboxFull"])
 
+/** A process of an older release does not know the workflow: its message waits in the tables for one that does. */
+const unknownThere = /^Entity type '.*' not registered$/
+
 /** How deep the cause of an error is looked for in the causes of others. */
 const maxDepth = 8
 
 const isAway = (error: unknown, depth = 0): boolean => {
   if (!Predicate.isObject(error) || depth > maxDepth) return false
-  const { _tag: tag, cause, isRetryable } = error
+  const { _tag: tag, cause, isRetryable, message } = error
+  if (typeof message === "string" && unknownThere.test(message)) return true
   return isRetryable === true || (typeof tag === "string" && clusters.has(tag)) || isAway(cause, depth + 1)
 }
 

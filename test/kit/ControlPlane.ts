@@ -19,6 +19,7 @@ import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as NoJournal from "../../src/layers/memory/NoJournal.ts"
@@ -43,7 +44,7 @@ export const catalog = Catalog.of({
 export const messageStorage = Layer.effect(
   MessageStorage.MessageStorage,
   Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) =>
-    MessageStorage.makeEncoded(SteadyStorage.steady(encoded))
+    MessageStorage.makeEncoded(SteadyStorage.steady(knownWork(encoded)))
   )
 )
 

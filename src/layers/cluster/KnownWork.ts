@@ -1,0 +1,31 @@
+/**
+ * Messages to workflows that only a newer release knows stay in the engine's tables. The engine would wait a minute for
+ * somebody to register such a workflow and then answer it with a defect, which would be its end. Whoever is of the
+ * newer release finds them when it takes over the shard.
+ */
+import { Effect } from "effect"
+import type { MessageStorage } from "effect/cluster"
+import { BuildInstance } from "../../actors/BuildInstance.ts"
+import { DeleteInstance } from "../../actors/DeleteInstance.ts"
+import { RestartInstance } from "../../actors/RestartInstance.ts"
+import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
+
+/** What the engine calls the mailboxes of workflows; its own have another dash behind. */
+const prefix = "Workflow/"
+const own = `${prefix}-/`
+
+const known: ReadonlySet<string> = new Set(
+  [BuildInstance, DeleteInstance, RestartInstance, TakeBackInstance].map(({ _tag }) => _tag)
+)
+
+const isKnown = (entityType: string) =>
+  !entityType.startsWith(prefix) || entityType.startsWith(own) || known.has(entityType.slice(prefix.length))
+
+/** `storage`, of which only messages are read that this release can deliver. */
+export const knownWork = (storage: MessageStorage.Encoded): MessageStorage.Encoded => ({
+  ...storage,
+  unprocessedMessages: (...asked) =>
+    Effect.map(storage.unprocessedMessages(...asked), (messages) =>
+      messages.filter(({ envelope }) => isKnown(envelope.address.entityType))
+    )
+})
