@@ -151,8 +151,9 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     Effect.catch(({ message }) =>
       Effect.gen(function* () {
         yield* Effect.logError(`the order could not be carried out: ${message}`)
-        yield* notes.setPhase("failed")
+        // Told first: one that dies here carries the order out again, and one that has failed for good knows no reason.
         yield* failed(message)
+        yield* notes.setPhase("failed")
         yield* become("failed to spawn")
       })
     ),

@@ -40,6 +40,8 @@ export const make = Effect.fnUntraced(function* (instanceId: string, first: Serv
   const stamp = yield* makeStamp
   /** Whether the last report did not get through. */
   let isUntold = false
+  /** Why the order could not be carried out, until it is heard. */
+  let reason: string | null = null
 
   /** Tells the status, and for the history what the guest is doing. */
   const beat = Effect.fnUntraced(function* (progress: string | null) {
@@ -65,27 +67,44 @@ export const make = Effect.fnUntraced(function* (instanceId: string, first: Serv
       )
   })
 
+  /** Tells why the order could not be carried out, where that was not heard yet. In Trove's form, which asks for more. */
+  const tellReason = Effect.gen(function* () {
+    if (reason === null) return
+    const serialized_notification = {
+      notification_classname: classOf("InstanceCreate"),
+      instance_id: instanceId,
+      sent: yield* stamp,
+      request_id: `req-${instanceId}`,
+      server_type: "guest",
+      client_ip: "",
+      server_ip: "",
+      tenant_id: ""
+    }
+    yield* conductor.notify_exc_info({ serialized_notification, message: reason, exception: [] }).pipe(
+      Effect.tap(() =>
+        Effect.sync(() => {
+          reason = null
+        })
+      ),
+      Effect.catch((error) => Effect.logDebug(`the reason will be told again: ${error.message}`))
+    )
+  })
+
   return {
     status,
     beat,
-    /** Tells the status again where the last report did not get through. */
-    tellAgain: Effect.suspend(() => (isUntold ? beat(null) : Effect.void)),
+    /** Tells again what did not get through: the reason first, for with the status the build is over. */
+    tellAgain: Effect.andThen(
+      tellReason,
+      Effect.suspend(() => (isUntold ? beat(null) : Effect.void))
+    ),
     become: (next: ServiceStatus, progress: string | null = null) =>
       Effect.andThen(Ref.set(status, next), beat(progress)),
-    /** The order could not be carried out. In Trove's form, which asks for more than an agent of ours knows. */
-    failed: Effect.fnUntraced(function* (message: string) {
-      const serialized_notification = {
-        notification_classname: classOf("InstanceCreate"),
-        instance_id: instanceId,
-        sent: yield* stamp,
-        request_id: `req-${instanceId}`,
-        server_type: "guest",
-        client_ip: "",
-        server_ip: "",
-        tenant_id: ""
-      }
-      const report = { serialized_notification, message: reportable(message), exception: [] }
-      yield* Effect.ignore(conductor.notify_exc_info(report))
-    })
+    /** The order could not be carried out. */
+    failed: (message: string) =>
+      Effect.suspend(() => {
+        reason = reportable(message)
+        return tellReason
+      })
   }
 })

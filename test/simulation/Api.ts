@@ -109,8 +109,11 @@ export const make = (universe: Universe, tokens: ReadonlyArray<Known>, rate: num
       ),
       Context.add(HttpRouter.RouterConfig, serveOptions.routerConfig)
     )
-    const party = { name: "api", life, references }
-    const mortal = FaultyServices.mortal(life, (call) => strike(life, call))
+    const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
+    const mortal = FaultyServices.mortal(life, (call) => {
+      strike(life, call)
+      return undefined
+    })
     const troubled = FaultyServices.troubled({ faults, outage, now: () => time.now, who: "api" })
     const noticed: FaultyServices.Meet = (_, effect) =>
       Effect.tapCause(effect, (cause) =>

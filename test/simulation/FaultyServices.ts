@@ -18,18 +18,28 @@ export type Meet = <A, E, R>(
 /** Objects inside a service through which it is used as well. */
 const insides = new Set(["encoded", "runtime"])
 
-/** `service` with each of its effects met by `meet`. */
-export const met = <A extends object>(name: string, service: A, meet: Meet): A =>
-  new Proxy(service, {
+/**
+ * `service` with each of its effects met by `meet`. What is asked of it again is the same function again: services are
+ * asked all the time.
+ */
+export const met = <A extends object>(name: string, service: A, meet: Meet): A => {
+  const known = new Map<string | symbol, unknown>()
+  const meeting = (key: string | symbol, value: unknown): unknown => {
+    const call = `${name}.${String(key)}`
+    const through = (result: unknown) => (Effect.isEffect(result) ? meet(call, result) : result)
+    if (typeof value === "object" && value !== null && insides.has(String(key))) return met(name, value, meet)
+    if (typeof value !== "function") return through(value)
+    return (...args: ReadonlyArray<unknown>) => through(Reflect.apply(value, service, args))
+  }
+  return new Proxy(service, {
     get(target, key, receiver) {
-      const value: unknown = Reflect.get(target, key, receiver)
-      const call = `${name}.${String(key)}`
-      const through = (result: unknown) => (Effect.isEffect(result) ? meet(call, result) : result)
-      if (typeof value === "object" && value !== null && insides.has(String(key))) return met(name, value, meet)
-      if (typeof value !== "function") return through(value)
-      return (...args: ReadonlyArray<unknown>) => through(Reflect.apply(value, target, args))
+      if (known.has(key)) return known.get(key)
+      const made = meeting(key, Reflect.get(target, key, receiver))
+      known.set(key, made)
+      return made
     }
   })
+}
 
 const isTheStore = (key: string) =>
   /^coffer\/(services|actors)\//.test(key) && !/\/(Fabric|GuestAccess|AccessInventory)$/.test(key)
@@ -142,15 +152,21 @@ export const troubledEngine =
         : Effect.tap(effect, pause)
     })
 
-/** A process that lives while it is let: `strike` may end it, or hold it up, at any call. */
+/**
+ * A process that lives while it is let: `strike` may end it, or hold it up, at any call, and answers what is to be done
+ * right after the call, before anybody hears of it.
+ */
 export const mortal =
-  (life: Life, strike: (call: string) => void): Meet =>
+  (life: Life, strike: (call: string) => (() => void) | undefined): Meet =>
   (call, effect) =>
     whileAlive(
       life,
       Effect.suspend(() => {
-        strike(call)
+        const afterwards = strike(call)
         // The process that is ended here is ended before the call, and the one that is ended after it hears nothing.
-        return Effect.flatMap(whileAlive(life, effect), (answer) => whileAlive(life, Effect.succeed(answer)))
+        return Effect.flatMap(Effect.exit(whileAlive(life, effect)), (exit) => {
+          afterwards?.()
+          return whileAlive(life, exit)
+        })
       })
     )

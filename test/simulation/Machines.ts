@@ -2,10 +2,10 @@
  * A machine of databases: its disk and its databases outlive the process of its agents, which is killed, frozen, and
  * has a wrong clock now and then.
  */
-import { Clock, Context, Effect, Exit, Layer, Scope } from "effect"
+import { Clock, Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { type DatabaseRuntimeShape, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { DatabasesOutliveAgents } from "../../src/guest/GuestAgent.ts"
-import { GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
+import { type GuestHome, GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
 import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
 import * as LocalInventory from "../../src/layers/embedded/LocalInventory.ts"
@@ -15,16 +15,22 @@ import { Fabric } from "../../src/services/Fabric.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import * as FakeDatabases from "../kit/FakeDatabases.ts"
 import type { Party } from "./Broker.ts"
+import * as FaultyServices from "./FaultyServices.ts"
 import type { Universe } from "./Universe.ts"
 import { alive, type Life, thaw, whileAlive } from "./VirtualTime.ts"
 
 /** How far a clock can be wrong, in milliseconds. */
 const wrong = 45_000
 
+/** Milliseconds after which its agents are started again where they were killed at a call. */
+const moment = 500
+
 /** How long the agents stand still at the most, in milliseconds. */
 const longestFreeze = 60_000
 
 /** Servers that do not do as they are told. */
+type Databases = FakeDatabases.FakeDatabases["Service"]
+
 const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: DatabaseRuntimeShape) => {
   const broken = (detail: string, transient: boolean) =>
     new RuntimeError({ message: transient ? "The engine is away." : "There is no such image.", detail, transient })
@@ -78,6 +84,32 @@ const troubledHomes = ({ faults }: Universe, name: string, life: Life, raw: Gues
   })
 }
 
+/** The services of a machine, each call of which may be the last that its process makes. */
+const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"], databases: Databases) => {
+  const mortalHome = (home: GuestHome): GuestHome => ({
+    ...home,
+    notes: FaultyServices.met("GuestNotes", home.notes, meet)
+  })
+  const { find, list, ensure, remove } = FaultyServices.met("GuestHosts", homes, meet)
+  return Context.make(GuestHosts, {
+    ...homes,
+    remove,
+    list: Effect.map(list, (all) => all.map(mortalHome)),
+    find: (id) => Effect.map(find(id), Option.map(mortalHome)),
+    ensure: (spec, link, runtime) => Effect.map(ensure(spec, link, runtime), mortalHome)
+  }).pipe(
+    Context.add(FakeDatabases.FakeDatabases, {
+      ...databases,
+      runtime: FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
+      manager: {
+        ...databases.manager,
+        open: (endpoint) =>
+          Effect.map(databases.manager.open(endpoint), (session) => FaultyServices.met("Datastore", session, meet))
+      }
+    })
+  )
+}
+
 export interface Machine {
   readonly name: string
   readonly databases: FakeDatabases.FakeDatabases["Service"]
@@ -105,17 +137,28 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
       Context.add(Clock.Clock, time.clockOf(life)),
       Context.add(DatabasesOutliveAgents, true)
     )
-    const party = { name, life, references }
+    const mine = life
+    const atCall = (call: string) =>
+      universe.hooks.atCall({
+        process: "guest host",
+        call,
+        kill: () => {
+          if (mine !== life || mine.over) return
+          story.tell("fault", `${name} is killed: ${call}`)
+          kill()
+          reviveAfter(moment)
+        }
+      })
+    const meet = FaultyServices.mortal(mine, atCall)
+    const party = { name, life, references, meet }
     const scope = yield* Scope.make()
     running = { party, scope }
     story.tell("fault", `${name} starts`)
     const fabric = broker.fabricOf(party)
-    const world = Context.make(GuestHosts, troubledHomes(universe, name, life, homes)).pipe(
-      Context.add(FakeDatabases.FakeDatabases, {
-        ...databases,
-        runtime: troubledRuntime(universe, name, life, databases.runtime)
-      })
-    )
+    const world = mortalServices(meet, troubledHomes(universe, name, life, homes), {
+      ...databases,
+      runtime: troubledRuntime(universe, name, life, databases.runtime)
+    })
     const layer = GuestHost.layer({ name, addresses, memoryMb: 4096 }).pipe(
       Layer.provide(Layer.merge(LocalCompute.layer, LocalInventory.layer)),
       Layer.provide([

@@ -26,8 +26,11 @@ const compute = { command: null, queues: "durable" } as const
 const shortestFreeze = 2_000
 export const longestFreeze = 120_000
 
+/** Milliseconds after which it is started again where it was killed at a call. */
+const moment = 500
+
 /** Calls that are made all the time and change nothing, and those of which it matters most who makes them, and when. */
-const idle =
+export const idle =
   /^(EngineTables|Lifecycles\.(overdue|underWay|load|prune)|Observations\.(silentSince|get)|MemoryDriver\.(unprocessed|replies|reset))/
 const decisive = /^(Lifecycles\.commit|Placements\.|GuestAccess\.)/
 
@@ -89,6 +92,17 @@ export const make = (universe: Universe, name: string, port: number) => {
 
   const reviveAfter = (millis: number) => time.after(millis, () => universe.run(boot))
 
+  /** A call at which it may be killed, though nothing goes wrong by chance. */
+  const atCall = (call: string) =>
+    universe.hooks.atCall({
+      process: "taskmanager",
+      call,
+      kill: () => {
+        kill(call)
+        reviveAfter(moment)
+      }
+    })
+
   const strike = (call: string) => {
     const times = weightOf(call)
     if (faults.strikes("taskmanager is killed", `${name} ${call}`, times)) {
@@ -121,12 +135,14 @@ export const make = (universe: Universe, name: string, port: number) => {
       Context.add(Clock.Clock, time.clockOf(mine)),
       Context.add(OperationDeadlines, deadlines)
     )
-    party = { name, life: mine, references }
+    party = { name, life: mine, references, meet: FaultyServices.mortal(mine, atCall) }
     const member = { life: mine, references, sharding: null as Sharding.Sharding["Service"] | null }
     leases.join(address, member)
     story.tell("fault", `${name} starts`)
     const mortal = FaultyServices.mortal(mine, (call) => {
-      if (mine === life) strike(call)
+      if (mine !== life) return undefined
+      strike(call)
+      return atCall(call)
     })
     const troubled = FaultyServices.troubled({ faults, outage, now: () => time.now, who: name })
     const engine = FaultyServices.troubledEngine({ faults, outage, now: () => time.now, who: name })

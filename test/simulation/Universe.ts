@@ -36,6 +36,23 @@ export type Shared = Layer.Success<ReturnType<typeof shared>>
 /** Milliseconds that a taskmanager's locks last. */
 export const lease = Duration.toMillis(Lease.lease)
 
+/** What others see to, who are made later. */
+interface Hooks {
+  /** What clients do when they see that a process stands still. */
+  whenHeldUp: () => void
+  /** A process is about to make a call, and can be killed at it; answers what is to be done right after the call. */
+  atCall: (call: Call) => (() => void) | undefined
+}
+
+export interface Call {
+  readonly process: "taskmanager" | "guest host"
+  readonly call: string
+  /** Kills the process; it is started again a moment later. */
+  readonly kill: () => void
+}
+
+const hooks = (): Hooks => ({ whenHeldUp: () => {}, atCall: () => undefined })
+
 export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime) {
   const story = new Story(() => time.elapsed)
   const dice = (concern: string) => Dice.make(seed, concern)
@@ -67,8 +84,7 @@ export const make = Effect.fnUntraced(function* (seed: number, time: VirtualTime
     outage,
     references,
     world,
-    /** What clients do when they see that a process stands still. They are made later. */
-    hooks: { whenHeldUp: () => {} },
+    hooks: hooks(),
     /** Ids are drawn from dice. */
     secureRandom: Layer.succeed(
       SecureRandom.SecureRandom,

@@ -1,9 +1,9 @@
 /** `npm run simulate`: lives by seed, until there are no more seeds or somebody presses Ctrl-C. */
 import { parseArgs } from "node:util"
 import { type FaultKind, kinds } from "./Faults.ts"
-import { runSeeds } from "./Seeds.ts"
 import { print } from "./Story.ts"
 import type { Verdict } from "./simulate.ts"
+import { runLives } from "./Threads.ts"
 
 const help = `npm run simulate -- [--seeds N] [--seed S] [--first]
 
@@ -80,8 +80,8 @@ process.on("SIGINT", () => {
   stopped = true
 })
 
-await runSeeds({
-  seeds: seeds(),
+await runLives({
+  lives: seeds(),
   threads: Math.min(count, 2),
   onVerdict: (verdict) => {
     done++

@@ -1,4 +1,7 @@
-/** The simulation notices what is wrong: each mutation of a copy of the code fails within a bounded number of seeds. */
+/**
+ * The simulation notices what is wrong: each mutation of a copy of the code fails within a bounded number of seeds, or
+ * at a crash point of an operation.
+ */
 import { spawn } from "node:child_process"
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
@@ -21,11 +24,12 @@ beforeAll(async () => {
 
 afterAll(() => rm(copy, { recursive: true, force: true }))
 
-/** Runs the copy until a seed fails; its exit code, and what it printed last. */
-const run = () =>
+/** Runs the copy until a seed or a point fails; its exit code, and what it printed last. */
+const run = (operation: string | undefined) =>
   new Promise<{ readonly code: number | null; readonly told: string }>((resolve, reject) => {
-    const flags = ["--disable-warning=ExperimentalWarning", "test/simulation/main.ts"]
-    const child = spawn(process.execPath, [...flags, "--first", "--seeds", String(maxSeeds)], { cwd: copy })
+    const seeds = ["test/simulation/main.ts", "--first", "--seeds", String(maxSeeds)]
+    const lives = operation === undefined ? seeds : ["test/simulation/crash.ts", operation]
+    const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...lives], { cwd: copy })
     let told = ""
     const keep = (text: Buffer) => {
       told = `${told}${text.toString()}`.slice(-4000)
@@ -37,7 +41,7 @@ const run = () =>
   })
 
 describe("the simulation notices", () => {
-  it.each(mutations)("$what", { timeout: 120_000 }, async ({ file, find, replace }) => {
+  it.each(mutations)("$what", { timeout: 120_000 }, async ({ file, find, operation, replace }) => {
     const path = join(copy, file)
     const code = await readFile(path, "utf8")
     expect(code.split(find), `"${find}" occurs once in ${file}`).toHaveLength(2)
@@ -46,8 +50,8 @@ describe("the simulation notices", () => {
       code.replace(find, () => replace)
     )
     try {
-      const verdict = await run()
-      expect(verdict.told).toMatch(/seed \d+ failed; again/)
+      const verdict = await run(operation)
+      expect(verdict.told).toMatch(/seed \d+ failed; again|point failed: /)
       expect(verdict.code).toBe(1)
       // It is what was mutated that fails, and not the simulation.
       expect(verdict.told).not.toContain("the simulation broke down")

@@ -10,6 +10,8 @@ export interface Mutation {
   /** Occurs exactly once in the file. */
   readonly find: string
   readonly replace: string
+  /** The operation whose crash points show it; without it, seeds do. */
+  readonly operation?: string
 }
 
 export const mutations: ReadonlyArray<Mutation> = [
@@ -108,5 +110,26 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: "src/actors/OperatorRequests.ts",
     find: "yield* lifecycles.request(id, { generation, key, command, line })",
     replace: "yield* lifecycles.posted(id, line)"
+  },
+  {
+    what: "a guest that begins with an order before it has kept it",
+    file: "src/guest/GuestAgent.ts",
+    find: 'yield* notes.keepOrder(order)\n      yield* notes.setPhase("preparing")',
+    replace: 'yield* notes.setPhase("preparing")\n      yield* notes.keepOrder(order)',
+    operation: "a create"
+  },
+  {
+    what: "a guest that has failed for good before it has told why",
+    file: "src/guest/GuestAgent.ts",
+    find: 'yield* failed(message)\n        yield* notes.setPhase("failed")',
+    replace: 'yield* notes.setPhase("failed")\n        yield* failed(message)',
+    operation: "a create that fails"
+  },
+  {
+    what: "a report that is acknowledged before it is written",
+    file: "src/services/Conductor.ts",
+    find: "yield* handOver(make(subject))",
+    replace: "yield* Effect.forkDetach(handOver(make(subject)))",
+    operation: "a create that fails"
   }
 ]

@@ -3,7 +3,20 @@
  * trace carried along. It delivers to whoever serves the topic now and keeps nothing for later: what must
  * not be lost is a row before it is a message.
  */
-import { Cause, Duration, Effect, Exit, Fiber, FiberSet, Layer, Option, Queue, type Schema, type Tracer } from "effect"
+import {
+  Cause,
+  Duration,
+  Effect,
+  Exit,
+  Fiber,
+  FiberSet,
+  Layer,
+  Option,
+  Queue,
+  type Schema,
+  Semaphore,
+  type Tracer
+} from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
 import { Fabric, FabricError } from "../../services/Fabric.ts"
@@ -57,8 +70,7 @@ const make = Effect.sync(() => {
       )
     })
 
-    const consume = Effect.gen(function* () {
-      const message = yield* Queue.take(mailbox)
+    const consume = Effect.fnUntraced(function* (message: Message) {
       const method = known.get(message.method)
       if (method === undefined) return yield* Effect.logWarning("a message of an unknown method was dropped")
       yield* handle(message, method).pipe(
@@ -69,7 +81,15 @@ const make = Effect.sync(() => {
         )
       )
     })
-    for (let n = 0; n < (options?.concurrency ?? 1); n++) yield* Effect.forkScoped(Effect.forever(consume))
+    // A fiber for each message in hand, and none for those that may come: a thousand that wait are a thousand too many.
+    const hands = yield* Semaphore.make(options?.concurrency ?? 1)
+    const casts = yield* FiberSet.make<void>()
+    const takeNext = Effect.gen(function* () {
+      yield* Semaphore.take(hands, 1)
+      const message = yield* Queue.take(mailbox)
+      yield* FiberSet.run(casts, Effect.ensuring(consume(message), Semaphore.release(hands, 1)))
+    })
+    yield* Effect.forkScoped(Effect.forever(takeNext))
 
     const server: Server = {
       mailbox,

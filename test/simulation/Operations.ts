@@ -1,0 +1,141 @@
+/** Operations, each as the story in which it is tried: what there is before it, and what is asked for then. */
+import { Duration, Effect, Layer, Option } from "effect"
+import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
+import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+import { Catalog } from "../../src/services/Catalog.ts"
+import { Fabric } from "../../src/services/Fabric.ts"
+import { type InstanceId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceRequests, NewId } from "../../src/services/InstanceRequests.ts"
+import * as ControlPlane from "../kit/ControlPlane.ts"
+import { ordered } from "./Clients.ts"
+import * as FaultyServices from "./FaultyServices.ts"
+import type { Stage } from "./Stage.ts"
+import { alive } from "./VirtualTime.ts"
+
+/** What can be done in a story. */
+interface Hands {
+  readonly order: () => Promise<void>
+  readonly restart: () => Promise<void>
+  readonly remove: () => Promise<void>
+  readonly ask: (action: Action) => Promise<void>
+  readonly passes: (millis: number) => Promise<void>
+  readonly rest: () => Promise<void>
+  /** Whether databases can be started. */
+  readonly startable: (can: boolean) => void
+  /** How long one takes to start, in milliseconds. */
+  readonly startTime: (millis: number) => void
+}
+
+interface Story {
+  readonly operation: string
+  readonly before: (hands: Hands) => Promise<void>
+  readonly act: (hands: Hands) => Promise<void>
+}
+
+const nothing = async () => {}
+
+const anActive = async ({ order, rest }: Hands) => {
+  await order()
+  await rest()
+}
+
+const aFailed = async (hands: Hands) => {
+  hands.startable(false)
+  await anActive(hands)
+}
+
+/** A database that would be hours in starting. */
+const aHanging = async ({ order, passes, startTime }: Hands) => {
+  startTime(10 * 3_600_000)
+  await order()
+  await passes(3_000)
+}
+
+export const stories: ReadonlyArray<Story> = [
+  { operation: "a create", before: nothing, act: ({ order }) => order() },
+  {
+    operation: "a create that fails",
+    before: async ({ startable }) => startable(false),
+    act: ({ order }) => order()
+  },
+  { operation: "a restart", before: anActive, act: ({ restart }) => restart() },
+  { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
+  {
+    operation: "a delete during a build",
+    before: nothing,
+    act: async ({ order, passes, remove }) => {
+      await order()
+      await passes(700)
+      await remove()
+    }
+  },
+  { operation: "a cancel by an operator", before: aHanging, act: ({ ask }) => ask("cancel") },
+  { operation: "a compensation by an operator", before: aFailed, act: ({ ask }) => ask("compensate") },
+  {
+    operation: "a retry by an operator",
+    before: async (hands) => {
+      await aFailed(hands)
+      hands.startable(true)
+    },
+    act: ({ ask }) => ask("retry")
+  }
+]
+
+const project = ProjectId.make("one")
+
+/** Hands for a story of one instance, played there. */
+export const handsFor = async ({ inWorld, machines, rest, universe, until }: Stage): Promise<Hands> => {
+  const { broker, references, time, witness } = universe
+  const ids = universe.dice("instances")
+  const life = alive()
+  const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
+  const requests = await inWorld(
+    Layer.build(
+      Layer.merge(InstanceRequests.layer, OperatorRequests.layer).pipe(
+        Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
+        Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
+        Layer.provide(Layer.succeed(NewId, Effect.sync(ids.uuid)))
+      )
+    )
+  )
+  const asked = <A, E>(request: Effect.Effect<A, E, InstanceRequests | OperatorRequests>) =>
+    inWorld(Effect.orDie(Effect.provideContext(request, requests)))
+  let known: Option.Option<InstanceId> = Option.none()
+  const the = Effect.suspend(() => Effect.fromOption(known))
+
+  return {
+    order: async () => {
+      const { desired } = await asked(
+        Effect.flatMap(InstanceRequests, (api) =>
+          api.create(project, {
+            name: "db1",
+            flavor: "1",
+            volume: { size: 1, type: null },
+            datastore: { type: null, version: null, versionNumber: null },
+            provisioning: { databases: [{ name: ordered }], users: [] },
+            access: null,
+            region: null
+          })
+        )
+      )
+      known = Option.some(desired.id)
+    },
+    restart: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
+    remove: async () => {
+      if ([...witness.instances.values()].every(({ state }) => state._tag === "Deleted")) return
+      await asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.remove({ project }, id))))
+    },
+    ask: (action) =>
+      asked(Effect.flatMap(OperatorRequests, (api) => Effect.flatMap(the, (id) => api.ask(id, action, "an operator")))),
+    passes: (millis) => until(time.elapsed + millis),
+    rest,
+    startable: (can) => {
+      const broken = new RuntimeError({ message: "There is no such image.", detail: "404", transient: false })
+      for (const { databases } of machines) databases.faults.startFails = can ? null : broken
+    },
+    startTime: (millis) => {
+      for (const { databases } of machines) databases.faults.startTime = Duration.millis(millis)
+    }
+  }
+}
