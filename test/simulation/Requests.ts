@@ -212,7 +212,7 @@ export const illegal = (dice: Dice, tenant: string, mine: string | null, others:
       }),
     () => ask("wants an audit", "GET", "/mgmt/audit", [403]),
     () => ask("would put right", "POST", "/mgmt/audit", [403], { body: { audit: { fix: true } } }),
-    () => ask("wants everybody's", "GET", "/mgmt/instances", [501]),
+    () => ask("wants everybody's", "GET", "/mgmt/instances", [401]),
     () => ask("wants another's quotas", "GET", `/mgmt/quotas/${stranger}`, [403]),
     () => ask("grants itself more", "PUT", `/mgmt/quotas/${tenant}`, [401], { body: { quotas: { instances: 100 } } })
   ])()
@@ -251,7 +251,7 @@ export const operator = (dice: Dice, all: ReadonlyArray<Known>): Ask => {
         body200: "details"
       }),
     () => ask("reads a history", "GET", `/instances/${id}/history`, [200, 404], { body200: "history" }),
-    () => ask("wants everybody's", "GET", "/mgmt/instances", [501]),
+    () => ask("wants everybody's", "GET", "/mgmt/instances", [200]),
     () =>
       ask("sets a quota to nonsense", "PUT", "/mgmt/quotas/one", [400, 404], { body: { quotas: { instances: -7 } } })
   ])()
