@@ -40,29 +40,37 @@ export const catalog = Catalog.of({
   defaultDatastore: "postgresql"
 })
 
-/** The cluster's messages, in the driver that survives a process. */
-export const messageStorage = Layer.effect(
-  MessageStorage.MessageStorage,
-  Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) =>
-    MessageStorage.makeEncoded(SteadyStorage.steady(knownWork(encoded)))
+/** The cluster's messages, in the driver that survives a process; read as by a process that knows these workflows. */
+export const messagesTo = (workflows?: ReadonlyArray<string>) =>
+  Layer.effect(
+    MessageStorage.MessageStorage,
+    Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) =>
+      MessageStorage.makeEncoded(SteadyStorage.steady(knownWork(encoded, workflows)))
+    )
   )
-)
+
+/** As by this release. */
+export const messageStorage = messagesTo()
+
+/** A cluster of one, over some storage of messages. */
+export const clusterOver = (messages: typeof messageStorage) =>
+  ClusterWorkflowEngine.layer.pipe(
+    Layer.provideMerge(Sharding.layer),
+    Layer.provide(Runners.layerNoop),
+    Layer.provideMerge(messages.pipe(Layer.provide(Snowflake.layerGenerator))),
+    Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+    Layer.provide(
+      ShardingConfig.layer({
+        entityTerminationTimeout: 0,
+        entityMessagePollInterval: Duration.millis(50),
+        shardsPerGroup: 4
+      })
+    ),
+    Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
+  )
 
 /** A cluster of one. */
-export const cluster = ClusterWorkflowEngine.layer.pipe(
-  Layer.provideMerge(Sharding.layer),
-  Layer.provide(Runners.layerNoop),
-  Layer.provideMerge(messageStorage.pipe(Layer.provide(Snowflake.layerGenerator))),
-  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-  Layer.provide(
-    ShardingConfig.layer({
-      entityTerminationTimeout: 0,
-      entityMessagePollInterval: Duration.millis(50),
-      shardsPerGroup: 4
-    })
-  ),
-  Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
-)
+export const cluster = clusterOver(messageStorage)
 
 /** Databases that are fake listen on no real address. */
 export const probe = Layer.effect(

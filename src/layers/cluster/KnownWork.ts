@@ -14,18 +14,20 @@ import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
 const prefix = "Workflow/"
 const own = `${prefix}-/`
 
-const known: ReadonlySet<string> = new Set(
-  [BuildInstance, DeleteInstance, RestartInstance, TakeBackInstance].map(({ _tag }) => _tag)
+/** The workflows of this release. */
+const ours: ReadonlyArray<string> = [BuildInstance, DeleteInstance, RestartInstance, TakeBackInstance].map(
+  ({ _tag }) => _tag
 )
 
-const isKnown = (entityType: string) =>
-  !entityType.startsWith(prefix) || entityType.startsWith(own) || known.has(entityType.slice(prefix.length))
-
-/** `storage`, of which only messages are read that this release can deliver. */
-export const knownWork = (storage: MessageStorage.Encoded): MessageStorage.Encoded => ({
-  ...storage,
-  unprocessedMessages: (...asked) =>
-    Effect.map(storage.unprocessedMessages(...asked), (messages) =>
-      messages.filter(({ envelope }) => isKnown(envelope.address.entityType))
-    )
-})
+/** `storage`, of which no message is read to a workflow that is none of these. */
+export const knownWork = (storage: MessageStorage.Encoded, workflows = ours): MessageStorage.Encoded => {
+  const isKnown = (entityType: string) =>
+    !entityType.startsWith(prefix) || entityType.startsWith(own) || workflows.includes(entityType.slice(prefix.length))
+  return {
+    ...storage,
+    unprocessedMessages: (...asked) =>
+      Effect.map(storage.unprocessedMessages(...asked), (messages) =>
+        messages.filter(({ envelope }) => isKnown(envelope.address.entityType))
+      )
+  }
+}
