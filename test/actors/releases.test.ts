@@ -1,6 +1,7 @@
 /** Two releases at once: what the older one cannot read it leaves to the newer one, and nobody is harmed. */
 import { describe, expect, it } from "@effect/vitest"
-import { Context, Duration, Effect, Layer, Metric, Option, Scope } from "effect"
+import { Cause, Context, Duration, Effect, Layer, Metric, Option, Scope } from "effect"
+import { isOutage } from "../../src/actors/Failing.ts"
 import type { Command, State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Tables } from "../../src/layers/memory/MemoryUpgrades.ts"
@@ -150,4 +151,9 @@ describe("an upgrade", () => {
       )
     }).pipe(Effect.provide(World.surviving))
   )
+})
+
+it("a process of the older release that does not know the workflow is no fault of the instance", () => {
+  expect(isOutage(Cause.die(new Error("Entity type 'Workflow/PauseInstance' not registered")))).toBe(true)
+  expect(isOutage(Cause.die(new Error("PauseInstance is not registered")))).toBe(false)
 })

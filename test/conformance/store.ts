@@ -500,6 +500,19 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
       })
     )
 
+    it.effect("tells a history in which a newer release has written of an operation of its own", () =>
+      Effect.gen(function* () {
+        const history = yield* History
+        const id = yield* create(aProject())
+        const operation: OperationId = JSON.parse('"pause-1"')
+        yield* history.report(id, "before")
+        const step = { operation, operationName: "pause", step: "a step", attempt: 1, waitsFor: "", deadline: null }
+        yield* history.stepStarted(id, step)
+        yield* history.report(id, "after")
+        expect(yield* history.list(id)).toMatchObject([{ text: "before" }, { text: "after" }])
+      })
+    )
+
     it.effect("counts how often the turns of an instance have failed, until they are forgotten", () =>
       Effect.gen(function* () {
         const lifecycles = yield* Lifecycles

@@ -485,7 +485,12 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         const isMeant = (entry: StepEntry) => entry.operation === operation
         yield* change(id, closeSteps(isMeant, { endedAt, outcome: "interrupted", waitsFor: null }))
       }),
-      list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
+      list: (id) =>
+        Effect.sync(() =>
+          (rows.get(id)?.history ?? []).flatMap(({ entry }) =>
+            entry.kind !== "step" || isOperation(entry.operation) ? [entry] : []
+          )
+        )
     })
 
     const { directory, placements } = makeMemoryPlacements(
