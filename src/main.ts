@@ -3,7 +3,7 @@
 import "effect/schema/SchemaJITCompiler/enable"
 import { NodeRuntime, NodeServices } from "@effect/platform-node"
 import { Effect, Layer } from "effect"
-import { Command } from "effect/cli"
+import { CliConfig, Command, GlobalFlag } from "effect/cli"
 import { coffer } from "./cli/coffer.ts"
 import * as Ending from "./cli/ending.ts"
 import { roles } from "./layers/config/Configuration.ts"
@@ -18,7 +18,10 @@ const telemetry = Telemetry.layerOf(role === undefined ? "coffer" : `coffer-${ro
   Layer.provideMerge(Logging.layer)
 )
 
+/** A script for a shell is printed by `coffer completion`, which knows more than a flag could. */
+const flags = CliConfig.layer({ builtIns: [GlobalFlag.Help, GlobalFlag.Version, GlobalFlag.LogLevel] })
+
 Command.run(coffer, { version: "0.1.0" }).pipe(
-  Effect.provide(Layer.mergeAll(NodeServices.layer, telemetry)),
+  Effect.provide(Layer.mergeAll(NodeServices.layer, telemetry, flags)),
   NodeRuntime.runMain({ disableErrorReporting: true, teardown: Ending.listen() })
 )

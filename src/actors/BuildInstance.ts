@@ -229,10 +229,13 @@ export const layer = BuildInstance.toLayer(
     yield* step(operation, {
       name: "report",
       execute: Effect.gen(function* () {
+        // Whoever takes over a build that was called off may not hear of that, and what it made is being taken back.
+        if (!(yield* hasSucceeded(operation)) && (yield* wasCalledOff(operation))) return yield* calledOff
         // What is handed over need not be kept: with the order go the passwords in it.
         yield* (yield* ProvisioningStore).forget(operation.instance)
         yield* reportOutcome(operation, null)
       })
     })
+    yield* operationEnded(operation)
   })
 )

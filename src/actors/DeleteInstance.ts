@@ -7,6 +7,7 @@ import { Workflow, type WorkflowEngine } from "effect/workflow"
 import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
+import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
@@ -54,6 +55,11 @@ const hasEnded = (result: Option.Option<Workflow.Result<unknown, unknown>>) =>
 export const interruptOperation = (operation: Operation): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> =>
   Effect.flatMap(executionOf(operation), ({ interrupt }) => interrupt)
 
+const isDeleted = Effect.fnUntraced(function* ({ instance }: Operation) {
+  const loaded = yield* (yield* Lifecycles).load(instance)
+  return Option.isNone(loaded) || loaded.value.state._tag === "Deleted"
+}, Effect.withTracerEnabled(false))
+
 const callOff = (operation: Operation, previous: OperationId) =>
   step(operation, {
     name: "call off what ran before",
@@ -63,7 +69,9 @@ const callOff = (operation: Operation, previous: OperationId) =>
       const before = { ...operation, operation: previous }
       const { ended, interrupt } = yield* executionOf(before)
       yield* interrupt
-      yield* Effect.repeat(Effect.delay(ended, "50 millis"), { until: (ended) => ended })
+      // Whoever takes over a delete that has reported its end finds nothing to call off, for that may be forgotten by now.
+      const isOver = Effect.flatMap(ended, (ended) => (ended ? Effect.succeed(true) : isDeleted(operation)))
+      yield* Effect.repeat(Effect.delay(isOver, "50 millis"), { until: (isOver) => isOver })
       yield* operationEnded(before)
     })
   })
@@ -78,5 +86,6 @@ export const layer = DeleteInstance.toLayer(
       yield* step(operation, { ...part, deadline: partDeadline, retries: 8 })
     }
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
+    yield* operationEnded(operation)
   })
 )

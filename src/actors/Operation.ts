@@ -37,33 +37,32 @@ interface Step {
 const pauseBefore = (attempt: number) =>
   attempt === 1 ? Duration.zero : Duration.min(Duration.millis(500 * 2 ** (attempt - 2)), Duration.seconds(30))
 
-/** Whether the instance waits for this operation still. */
-const isWanted = Effect.fnUntraced(
-  function* ({ instance, operation }: Operation) {
-    const loaded = yield* (yield* Lifecycles).load(instance)
-    if (Option.isNone(loaded)) return false
-    const work = workOf(loaded.value.state)
-    return work._tag !== "Rest" && work._tag !== "Interrupt" && work.operation === operation
-  },
-  Effect.withTracerEnabled(false),
-  // A store that is away for a moment calls nothing off.
-  Effect.catchCause(() => Effect.succeed(true))
-)
+/** Whether the instance waits for this operation still: neither is it over, nor was it called off. */
+const isWanted = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
+  const loaded = yield* (yield* Lifecycles).load(instance)
+  if (Option.isNone(loaded)) return false
+  const work = workOf(loaded.value.state)
+  return work._tag !== "Rest" && work._tag !== "Interrupt" && work.operation === operation
+}, Effect.withTracerEnabled(false))
 
-/** How often a pause looks whether anybody waits for its end; a shorter one does not look. */
+const calledOff = new StepFailure({ message: "The operation was called off.", detail: "", transient: false })
+
+/** How often a pause looks whether anybody waits for its end; a shorter one looks when it is over. */
 const lookInterval = Duration.seconds(5)
 
 /** The pause before an attempt. It ends with a failure once the operation is called off: nobody wants the attempt. */
 const pausing = (operation: Operation, attempt: number): Effect.Effect<void, StepFailure, Lifecycles> => {
+  if (attempt === 1) return Effect.void
+  // A store that is away for a moment calls nothing off.
+  const look = Effect.catchCause(isWanted(operation), () => Effect.succeed(true))
   const pause = Effect.sleep(pauseBefore(attempt))
-  if (Duration.isLessThan(pauseBefore(attempt), lookInterval)) return pause
-  const calledOff = isWanted(operation).pipe(
+  if (Duration.isLessThan(pauseBefore(attempt), lookInterval))
+    return Effect.flatMap(Effect.andThen(pause, look), (isWanted) => (isWanted ? Effect.void : Effect.fail(calledOff)))
+  const untilCalledOff = look.pipe(
     Effect.repeat({ while: (isWanted) => isWanted, schedule: Schedule.spaced(lookInterval) }),
-    Effect.andThen(
-      Effect.fail(new StepFailure({ message: "The operation was called off.", detail: "", transient: false }))
-    )
+    Effect.andThen(Effect.fail(calledOff))
   )
-  return Effect.raceFirst(pause, calledOff)
+  return Effect.raceFirst(pause, untilCalledOff)
 }
 
 /** A line that could not be written must not decide what becomes of the step that it is about. */
@@ -76,7 +75,7 @@ const endTries = 15
 export const notedEnd = <A, E, R>(line: Effect.Effect<A, E, R>) =>
   noted(Effect.retry(Effect.sandbox(line), { times: endTries, schedule: Schedule.spaced("2 seconds") }))
 
-/** Whatever of the operation a process that died has left open in the history is closed. */
+/** Whatever of the operation a process that died, or a store that was away for long, has left open in the history is closed. */
 export const operationEnded = ({ instance, operation }: Operation) =>
   notedEnd(Effect.flatMap(History, (history) => history.operationEnded(instance, operation)))
 

@@ -86,5 +86,6 @@ export const layer = RestartInstance.toLayer(
     )
     yield* restartDatabase(operation)
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
+    yield* operationEnded(operation)
   })
 )

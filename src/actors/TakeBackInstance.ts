@@ -23,5 +23,6 @@ export const layer = TakeBackInstance.toLayer(
       yield* step(operation, { ...part, deadline: Duration.minutes(2), retries: 4 })
     }
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
+    yield* operationEnded(operation)
   })
 )

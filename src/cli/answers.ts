@@ -10,12 +10,7 @@ const Summary = Schema.Struct({
   ip: Schema.optionalKey(Schema.Array(Schema.String))
 })
 
-/** A page of a list, each instance as it came and as it is read. */
-export const ListedInstance = Summary
-export const Listed = Schema.Struct({
-  instances: Schema.Array(Schema.Json),
-  links: Schema.optionalKey(Schema.Array(Schema.Struct({ rel: Schema.String, href: Schema.URLFromString })))
-})
+export const Listed = Schema.Struct({ instances: Schema.Array(Summary) })
 
 export const Instance = Schema.Struct({
   ...Summary.fields,
@@ -88,6 +83,61 @@ export type OperationStory = typeof OperationStory.Type
 export const Operations = Schema.Struct({ operations: Schema.Array(OperationRow) })
 export const ShownOperation = Schema.Struct({ operation: OperationStory })
 
-export const Flavors = Schema.Struct({
-  flavors: Schema.Array(Schema.Struct({ name: Schema.String, str_id: Schema.String }))
+const Named = Schema.Struct({ name: Schema.String })
+
+export const Databases = Schema.Struct({ databases: Schema.Array(Named) })
+
+const User = Schema.Struct({ name: Schema.String, host: Schema.String, databases: Schema.Array(Named) })
+export type User = typeof User.Type
+export const Users = Schema.Struct({ users: Schema.Array(User) })
+export const ShownUser = Schema.Struct({ user: User })
+
+export const RootEnabled = Schema.Struct({ rootEnabled: Schema.Boolean })
+export const RootUser = Schema.Struct({ user: Schema.Struct({ name: Schema.String, password: Schema.String }) })
+
+const Flavor = Schema.Struct({
+  str_id: Schema.String,
+  name: Schema.String,
+  ram: Schema.Number,
+  vcpus: Schema.Number,
+  disk: Schema.Number
+})
+export const Flavors = Schema.Struct({ flavors: Schema.Array(Flavor) })
+export const ShownFlavor = Schema.Struct({ flavor: Flavor })
+
+const Datastore = Schema.Struct({
+  id: Schema.String,
+  name: Schema.String,
+  versions: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String, version: Schema.String })),
+  default_version: Schema.optionalKey(Schema.String)
+})
+export type Datastore = typeof Datastore.Type
+export const Datastores = Schema.Struct({ datastores: Schema.Array(Datastore) })
+export const ShownDatastore = Schema.Struct({ datastore: Datastore })
+
+export const Quotas = Schema.Struct({
+  quotas: Schema.Array(
+    Schema.Struct({
+      resource: Schema.String,
+      in_use: Schema.Number,
+      reserved: Schema.Number,
+      limit: Schema.Number
+    })
+  )
+})
+
+export const Limits = Schema.Struct({
+  limits: Schema.Array(
+    Schema.Union([
+      Schema.Struct({
+        uri: Schema.String,
+        verb: Schema.String,
+        value: Schema.Number,
+        remaining: Schema.Number
+      }),
+      Schema.StructWithRest(Schema.Struct({ verb: Schema.Literal("ABSOLUTE") }), [
+        Schema.Record(Schema.String, Schema.Union([Schema.Number, Schema.String]))
+      ])
+    ])
+  )
 })

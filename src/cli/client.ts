@@ -21,8 +21,13 @@ const unauthenticated = ({ token }: Connection) =>
     ? "The service wants to know who asks. Put a token into the variable COFFER_TOKEN, or name a file that holds one with --token-file."
     : "The service does not know this token. Look at the variable COFFER_TOKEN, or at the file that --token-file names."
 
+/** Trove says so of what only its administrator may do; of an unknown token it says something else. */
+const needsAdministrator = Schema.is(Schema.Struct({ unauthorized: Schema.Struct({ message: Schema.String }) }))
+
 /** What a refusal means to somebody at a terminal. */
 const explain = (connection: Connection, status: number, body: unknown): string => {
+  if (needsAdministrator(body))
+    return "Only an administrator may do this. Name a file that holds such a token with --token-file (that of coffer up is in .coffer/token), or put it into COFFER_TOKEN."
   if (status === 401) return unauthenticated(connection)
   const fault = Option.getOrUndefined(decodeFault(body))
   if (fault !== undefined && typeof fault["title"] === "string")
@@ -62,21 +67,25 @@ const decoded =
 export const get = <A, I>(connection: Connection, path: string, schema: Schema.Codec<A, I>) =>
   Effect.flatMap(send(connection, HttpClientRequest.get(`${connection.base}${path}`)), decoded(connection, schema))
 
-const posting = (connection: Connection, path: string, body: unknown) =>
-  send(connection, HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.post(`${connection.base}${path}`), body))
+const sending = (method: "POST" | "PUT", connection: Connection, path: string, body: unknown) =>
+  send(connection, HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.make(method)(`${connection.base}${path}`), body))
 
 export const post = <A, I>(connection: Connection, path: string, body: unknown, schema: Schema.Codec<A, I>) =>
-  Effect.flatMap(posting(connection, path, body), decoded(connection, schema))
+  Effect.flatMap(sending("POST", connection, path, body), decoded(connection, schema))
 
-/** Asks for something that is done later, and is answered with nothing. */
+/** Asks for something whose answer says nothing: it may be done later. */
 export const order = (connection: Connection, path: string, body: unknown) =>
-  Effect.asVoid(posting(connection, path, body))
+  Effect.asVoid(sending("POST", connection, path, body))
+
+/** The same for a change of what is there. */
+export const put = (connection: Connection, path: string, body: unknown) =>
+  Effect.asVoid(sending("PUT", connection, path, body))
 
 export const remove = (connection: Connection, path: string) =>
   Effect.asVoid(send(connection, HttpClientRequest.delete(`${connection.base}${path}`)))
 
 /** A token goes to the host that was named and to no trace: redirects are not followed. */
-const http = Layer.mergeAll(
+export const http = Layer.mergeAll(
   FetchHttpClient.layer,
   Layer.succeed(FetchHttpClient.RequestInit, { redirect: "manual" }),
   Layer.succeed(Headers.CurrentRedactedNames, ["x-auth-token"])

@@ -6,6 +6,7 @@ import { Command, Flag } from "effect/cli"
 import { type Configuration, roles } from "../layers/config/Configuration.ts"
 import { explain } from "../layers/config/explain.ts"
 import { loadWithSources, unset } from "../layers/config/load.ts"
+import { readPolicy } from "../layers/config/policyFile.ts"
 import { template } from "../layers/config/template.ts"
 import { configFlag, defaultFile } from "./configFlag.ts"
 import { codeOf, failWith } from "./failure.ts"
@@ -20,7 +21,10 @@ const stillNeeded = (configuration: Configuration) =>
   roles
     .map((role) => ({ role, names: unset(configuration, role) }))
     .filter(({ names }) => names.length > 0)
-    .map(({ names, role }) => `The ${role} still needs ${names.join(", ")}.`)
+    .map(({ names, role }) => {
+      const needed = names.map(({ name, others }) => [name, ...others].join(" or "))
+      return `The ${role} still needs ${needed.join(", ")}.`
+    })
 
 const othersMayReach = (path: string) => Effect.promise(() => stat(path).then(({ mode }) => (mode & 0o007) !== 0))
 
@@ -30,6 +34,8 @@ const check = Command.make(
   Effect.fnUntraced(
     function* ({ config, role }) {
       const loaded = yield* loadWithSources(config, process.env, Option.getOrUndefined(role))
+      const { policy_file } = loaded.configuration.api
+      if (Option.isNone(role) && policy_file !== undefined) yield* readPolicy(policy_file)
       yield* Console.log(explain(loaded))
       const notes = Option.isSome(role) ? [] : stillNeeded(loaded.configuration)
       if (notes.length > 0) yield* Console.log(`\n${notes.join("\n")}`)

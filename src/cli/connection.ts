@@ -17,7 +17,7 @@ export const connectionFlags = {
     Flag.optional
   ),
   // No flag takes the token itself: every user of the machine can read the arguments of a process.
-  tokenFile: Flag.String("token-file").pipe(
+  tokenFile: Flag.File("token-file").pipe(
     Flag.withDescription("A file that holds the token to ask with; if unset, it is the variable COFFER_TOKEN"),
     Flag.optional
   )

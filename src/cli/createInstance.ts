@@ -1,16 +1,24 @@
 /** `coffer instance create`: orders an instance, with databases and users in it. */
-import { Cause, Console, Effect, Exit, Option, Redacted, Schema } from "effect"
+import { Console, Effect, Exit, Option, Redacted, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { plain } from "../layers/config/terminalText.ts"
-import { Flavors, type Instance, Whole } from "./answers.ts"
-import { asking, get, post } from "./client.ts"
-import { type CommandFailed, type Connection, connect, connectionFlags, failed } from "./connection.ts"
+import { type Instance, Whole } from "./answers.ts"
+import { asking, post } from "./client.ts"
+import { type Connection, connect, connectionFlags, failed } from "./connection.ts"
 import { printJson, readInstance, wholeInstance } from "./document.ts"
+import { flavorIdOf } from "./flavors.ts"
 import { renderInstance } from "./historyView.ts"
 import { json, wait } from "./instanceFlags.ts"
-import { patiently } from "./patience.ts"
 import { makeProgress } from "./progress.ts"
-import { passwordsFor, type UserPassword } from "./userPasswords.ts"
+import {
+  drawnOf,
+  passwordFlags,
+  passwordsFor,
+  passwordsOf,
+  tellingInCase,
+  tellPasswords,
+  type UserPassword
+} from "./userPasswords.ts"
 import { awaitService } from "./waiting.ts"
 
 /** How many databases, or users, one order names. */
@@ -31,26 +39,15 @@ const flags = {
   ),
   user: Flag.String("user").pipe(
     Flag.withDescription(
-      "A user to make, who may use those databases; repeat it for more. A password is never an argument: it is read from --password-file, or drawn and told once"
+      "A user to make, who may use those databases; repeat it for more. A password is never an argument"
     ),
     Flag.between(0, maxNamed)
   ),
-  passwordFile: Flag.String("password-file").pipe(
-    Flag.withDescription("A file with the users' passwords: a line for each --user, in their order"),
-    Flag.optional
-  ),
+  ...passwordFlags,
   wait,
   json,
   ...connectionFlags
 }
-
-const flavorIdOf = Effect.fnUntraced(function* (connection: Connection, nameOrId: string) {
-  const { flavors } = yield* patiently(get(connection, "/flavors", Flavors))
-  const found = flavors.find(({ str_id }) => str_id === nameOrId) ?? flavors.find(({ name }) => name === nameOrId)
-  if (found !== undefined) return found.str_id
-  const offered = flavors.map(({ name }) => name).join(", ")
-  return yield* failed(plain(`There is no flavor ${nameOrId}. There are: ${offered}.`))
-})
 
 type Asked = Command.Command.Config.Infer<typeof flags>
 
@@ -66,29 +63,6 @@ const orderOf = (asked: Asked, flavorRef: string, users: ReadonlyArray<UserPassw
   }
 }
 
-const tellPassword = ({ name, password }: UserPassword) =>
-  Console.log(plain(`The password of ${name}, told only now: ${Redacted.value(password)}`))
-
-/** For a document; nothing where none was drawn. */
-const passwordsOf = (drawn: ReadonlyArray<UserPassword>) =>
-  drawn.length === 0
-    ? {}
-    : { passwords: Object.fromEntries(drawn.map(({ name, password }) => [name, Redacted.value(password)])) }
-
-/** The service has said no: nothing was ordered. Without that, all may have gone well but the answer. */
-const isRefused = (cause: Cause.Cause<CommandFailed>) => {
-  const status = Option.getOrNull(Cause.findErrorOption(cause))?.status ?? null
-  return status !== null && status < 500
-}
-
-/** The instance may be there, whatever became of the answer; then nobody else knows these. */
-const tellInCase = Effect.fnUntraced(function* (asked: Asked, drawn: ReadonlyArray<UserPassword>) {
-  if (drawn.length === 0) return
-  if (asked.json) return yield* printJson({ instance: null, ...passwordsOf(drawn) })
-  yield* Console.log(plain(`Whether ${asked.name} was ordered is not known: coffer instance list tells. If it was:`))
-  yield* Effect.forEach(drawn, tellPassword)
-})
-
 const untilBuilt = Effect.fnUntraced(function* (connection: Connection, { name }: Asked, id: string) {
   const failure = yield* awaitService(connection, id, yield* makeProgress([]))
   if (failure !== null) return yield* failed(plain(`${name} was not built: ${failure}`))
@@ -101,7 +75,7 @@ const inWords = Effect.fnUntraced(function* (
   drawn: ReadonlyArray<UserPassword>
 ) {
   yield* Console.log(plain(`${asked.name} is being built; its id is ${id}.`))
-  yield* Effect.forEach(drawn, tellPassword)
+  yield* tellPasswords(drawn)
   if (!asked.wait) return yield* Console.log(plain(`Watch it come up:  coffer instance show --watch ${asked.name}`))
   yield* untilBuilt(connection, asked, id)
   yield* Console.log(renderInstance(yield* readInstance(connection, yield* wholeInstance(connection, id))))
@@ -130,13 +104,14 @@ const asDocument = Effect.fnUntraced(function* (
 export const create = Command.make("create", flags, (asked) =>
   Effect.gen(function* () {
     const connection = yield* connect(asked)
-    const users = yield* passwordsFor(asked.user, asked.passwordFile)
+    const users = yield* passwordsFor(asked.user, asked)
     const order = orderOf(asked, yield* flavorIdOf(connection, asked.flavor), users)
-    const drawn = users.filter(({ isDrawn }) => isDrawn)
+    const drawn = drawnOf(users)
+    const doubt = `Whether ${asked.name} was ordered is not known: coffer instance list tells. If it was:`
     const { created, instance } = yield* Effect.gen(function* () {
       const { instance } = yield* post(connection, "/instances", { instance: order }, Whole)
       return { created: instance, instance: yield* readInstance(connection, instance) }
-    }).pipe(Effect.onError((cause) => (isRefused(cause) ? Effect.void : tellInCase(asked, drawn))))
+    }).pipe(tellingInCase(drawn, asked, doubt, { instance: null }))
     if (asked.json) return yield* asDocument(connection, asked, created, instance, drawn)
     yield* inWords(connection, asked, instance, drawn)
   }).pipe(asking)

@@ -65,7 +65,8 @@ const show = Command.make("show", { config: configFlag, id, json }, ({ config, i
 ).pipe(
   Command.withDescription(
     "Show one with its text, as it came. Beware: whatever secrets its sender did not encrypt are shown as well"
-  )
+  ),
+  Command.withExamples([{ command: "coffer dead-letters show 5f3c…", description: "By the id that the list tells" }])
 )
 
 const all = Flag.Boolean("all").pipe(Flag.withDescription("All that are there now"), Flag.withDefault(false))

@@ -3,10 +3,11 @@ import { Command } from "effect/cli"
 import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
+import { rename } from "./renameInstance.ts"
 import { restart } from "./restartInstance.ts"
 import { show } from "./showInstance.ts"
 
 export const instance = Command.make("instance").pipe(
-  Command.withDescription("Order database instances, look at them, restart and delete them"),
-  Command.withSubcommands([create, list, show, restart, deletion])
+  Command.withDescription("Order database instances, look at them, rename, restart and delete them"),
+  Command.withSubcommands([create, list, show, rename, restart, deletion])
 )

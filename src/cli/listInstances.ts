@@ -1,32 +1,39 @@
 /** `coffer instance list`: the instances of a project. */
-import { Console, Effect } from "effect"
+import { Effect } from "effect"
 import { Command } from "effect/cli"
 import { table } from "../layers/config/terminalText.ts"
+import { Listed } from "./answers.ts"
 import { asking } from "./client.ts"
 import { connect, connectionFlags } from "./connection.ts"
-import { printJson } from "./document.ts"
+import { tell } from "./document.ts"
 import { json } from "./instanceFlags.ts"
-import { allInstances, readInstances } from "./instances.ts"
+import { allInstances } from "./instances.ts"
 
 const header = ["NAME", "STATUS", "HEALTH", "DATASTORE", "ADDRESS", "ID"]
+
+const renderInstances = ({ instances }: typeof Listed.Type) => {
+  if (instances.length === 0) return "There are none. Order one with: coffer instance create"
+  const rows = instances
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .map(({ datastore, id, ip = [], name, operating_status, status }) => [
+      name,
+      status,
+      operating_status,
+      `${datastore.type} ${datastore.version}`,
+      ip.join(", "),
+      id
+    ])
+  return table([header, ...rows])
+}
 
 export const list = Command.make("list", { json, ...connectionFlags }, (asked) =>
   Effect.gen(function* () {
     const connection = yield* connect(asked)
-    const found = yield* allInstances(connection)
-    if (asked.json) return yield* printJson({ instances: found })
-    const instances = yield* readInstances(connection, found)
-    if (instances.length === 0) return yield* Console.log("There are none. Order one with: coffer instance create")
-    const rows = instances
-      .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-      .map(({ datastore, id, ip = [], name, operating_status, status }) => [
-        name,
-        status,
-        operating_status,
-        `${datastore.type} ${datastore.version}`,
-        ip.join(", "),
-        id
-      ])
-    yield* Console.log(table([header, ...rows]))
+    yield* tell(connection, asked, { instances: yield* allInstances(connection) }, Listed, renderInstances)
   }).pipe(asking)
-).pipe(Command.withDescription("List the instances of a project"))
+).pipe(
+  Command.withDescription("List the instances of a project"),
+  Command.withExamples([
+    { command: "coffer instance list --json", description: "One JSON document, for another program" }
+  ])
+)

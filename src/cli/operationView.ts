@@ -1,5 +1,5 @@
 /** Operations as text for a terminal. */
-import { plain, table } from "../layers/config/terminalText.ts"
+import { fields, plain, table } from "../layers/config/terminalText.ts"
 import type { OperationRow, OperationStory } from "./answers.ts"
 import { renderEntry } from "./historyView.ts"
 
@@ -31,16 +31,14 @@ export const renderOperations = (rows: ReadonlyArray<OperationRow>): string =>
   rows.length === 0 ? "Nothing is under way, and nothing is stuck." : table([header, ...rows.map(cells)])
 
 export const renderOperation = (story: OperationStory): string => {
-  const names = [...header, "PROJECT"]
-  const values = [...cells(story), plain(story.project_id)]
-  const width = Math.max(...names.map((name) => name.length)) + 1
-  const fields = names.flatMap((name, n) =>
-    values[n] === "" ? [] : [`${`${name.toLowerCase()}:`.padEnd(width)} ${values[n]}`]
-  )
-  const detail =
-    story.detail === null || story.detail === "" ? [] : [`${"detail:".padEnd(width)} ${plain(story.detail)}`]
+  const values = cells(story)
+  const told = fields([
+    ...header.map((name, n) => [name.toLowerCase(), values[n] ?? ""] as const),
+    ["project", story.project_id],
+    ["detail", story.detail ?? ""]
+  ])
   const aside = story.set_aside.map(({ key, reason, set_aside }) =>
     plain(`set aside at ${moment(set_aside)}: the command ${key}: ${reason}`)
   )
-  return [...fields, ...detail, ...story.steps.map(renderEntry), ...aside].join("\n")
+  return [told, ...story.steps.map(renderEntry), ...aside].join("\n")
 }

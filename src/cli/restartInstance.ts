@@ -3,28 +3,28 @@ import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
 import { plain } from "../layers/config/terminalText.ts"
 import { asking, order } from "./client.ts"
-import { connect, connectionFlags, failed } from "./connection.ts"
+import { connectionFlags, failed } from "./connection.ts"
 import { printJson, wholeInstance } from "./document.ts"
 import { historyOf } from "./follow.ts"
+import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
-import { idOf } from "./instances.ts"
 import { makeProgress } from "./progress.ts"
 import { awaitService, restartFailure } from "./waiting.ts"
 
 export const restart = Command.make("restart", { nameOrId, wait, json, ...connectionFlags }, (asked) =>
-  Effect.gen(function* () {
-    const connection = yield* connect(asked)
-    const id = yield* idOf(connection, asked.nameOrId)
-    const before = asked.wait ? yield* historyOf(connection, id) : []
-    yield* order(connection, `/instances/${id}/action`, { restart: {} })
-    const failure = asked.wait
-      ? yield* awaitService(connection, id, yield* makeProgress(before), restartFailure(before))
-      : null
-    if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
-    if (failure !== null) return yield* failed(plain(`The restart of ${asked.nameOrId} failed: ${failure}`))
-    if (asked.json) return
-    yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? "was restarted" : "is being restarted"}.`))
-  }).pipe(asking)
+  inside(asked, (connection, path, id) =>
+    Effect.gen(function* () {
+      const before = asked.wait ? yield* historyOf(connection, id) : []
+      yield* order(connection, `${path}/action`, { restart: {} })
+      const failure = asked.wait
+        ? yield* awaitService(connection, id, yield* makeProgress(before), restartFailure(before))
+        : null
+      if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
+      if (failure !== null) return yield* failed(plain(`The restart of ${asked.nameOrId} failed: ${failure}`))
+      if (asked.json) return
+      yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? "was restarted" : "is being restarted"}.`))
+    })
+  ).pipe(asking)
 ).pipe(
   Command.withDescription("Stop the database of an instance and start it again; its clients are cut off"),
   Command.withExamples([{ command: "coffer instance restart --wait first", description: "Until a client can log in" }])

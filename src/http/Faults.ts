@@ -11,6 +11,7 @@ import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
 import type { InstanceNotActionable, OrderRefusal } from "../services/InstanceRequests.ts"
 import type { InstanceNotFound } from "../services/Instances.ts"
+import type { PolicyName } from "../services/policy/Policies.ts"
 import type { RootNeverEnabled } from "../services/RootRequests.ts"
 import type { InstanceNotReady } from "../services/ServingGuest.ts"
 import type { ShownState } from "../services/Status.ts"
@@ -178,10 +179,24 @@ export const unsupportedMediaType = flat(
   "Unsupported Media Type",
   "The request media type is not supported by this server; send application/json.<br /><br />\n\n\n"
 )
-export const unauthenticated = HttpServerResponse.jsonUnsafe(
-  { error: { code: 401, title: "Unauthorized", message: "The request you have made requires authentication." } },
-  { status: 401 }
+/** `challenge`: where a token is to be had, as `WWW-Authenticate` has it; none where nobody gives any. */
+export const unauthenticated = (challenge?: string) =>
+  HttpServerResponse.jsonUnsafe(
+    { error: { code: 401, title: "Unauthorized", message: "The request you have made requires authentication." } },
+    { status: 401, headers: challenge === undefined ? {} : { "www-authenticate": challenge } }
+  )
+export const identityUnavailable = HttpServerResponse.setHeader(
+  flat(
+    503,
+    "Service Unavailable",
+    "The server is currently unavailable. Please try again at a later time.<br /><br />\n" +
+      "The Keystone service is temporarily unavailable.\n\n"
+  ),
+  "retry-after",
+  "1"
 )
+export const policyForbids = (policy: PolicyName) => forbidden(`Policy doesn't allow ${policy} to be performed.`)
+export const notAdministrator = () => unauthorized("User does not have admin privileges.")
 export const noSuchRoute = faultResponse(404, itemNotFound("The resource could not be found."))
 export const foreignHost = faultResponse(
   403,

@@ -1,30 +1,100 @@
 /**
- * The gate before every operation of a project: who is asking, are they of the project in the path, and have
- * they asked too often. What passes carries its caller.
+ * The gate before every operation of a project: who is asking, are they of the project in the path, have they asked
+ * too often, and does the policy let them. What passes carries its caller.
  */
 import { Context, Effect, Layer, Option, Redacted, Schema } from "effect"
-import { HttpRouter, HttpServerRequest, type HttpServerResponse } from "effect/http"
+import { HttpRouter, HttpServerRequest, HttpServerResponse } from "effect/http"
 import { HttpApiMiddleware, HttpApiSecurity } from "effect/http-api"
-import { type Caller, Identity } from "../services/Identity.ts"
+import {
+  type Caller,
+  Identity,
+  type IdentityUnavailable,
+  type Unauthenticated,
+  type WrongProject
+} from "../services/Identity.ts"
 import { ProjectId } from "../services/Ids.ts"
 import type { Scope } from "../services/Instances.ts"
-import { faults, noSuchRoute, rateLimited, unauthenticated, unauthorized, wrongProject } from "./Faults.ts"
+import type { PolicyName } from "../services/policy/Policies.ts"
+import { Policy, type Rules } from "../services/policy/Rules.ts"
+import { type Access, Requires } from "./Access.ts"
+import {
+  type Fault,
+  faultResponse,
+  faults,
+  identityUnavailable,
+  noSuchRoute,
+  notAdministrator,
+  policyForbids,
+  rateLimited,
+  unauthenticated,
+  wrongProject
+} from "./Faults.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 
-export class CurrentCaller extends Context.Service<CurrentCaller, Caller>()("coffer/http/CurrentCaller") {}
+/** Who was let in. */
+export interface Admitted extends Caller {
+  readonly isAdmin: boolean
+  /** Whose instances they may name by id. */
+  readonly scope: Scope
+  /** Whether the policy allows them that in their project; then, whose instances they may name by id for it. */
+  readonly allowed: (policy: PolicyName) => Scope | null
+}
 
-/** Whose instances the caller may name by id: an administrator, anybody's. */
-export const scopeOf = ({ isAdmin, project }: Caller): Scope => (isAdmin ? "any" : { project })
+export class CurrentCaller extends Context.Service<CurrentCaller, Admitted>()("coffer/http/CurrentCaller") {}
 
-/** The caller, who must be an administrator. Trove calls it 401. */
-export const administrator = Effect.flatMap(CurrentCaller, (caller) =>
-  caller.isAdmin ? Effect.succeed(caller) : Effect.fail(unauthorized("User does not have admin privileges."))
-)
+export const scopeOf = ({ scope }: Admitted): Scope => scope
+
+/** For what only the body tells: whose instances the caller may do that to, or Trove's refusal. */
+export const allowed = (policy: PolicyName): Effect.Effect<Scope, Fault, CurrentCaller> =>
+  Effect.flatMap(CurrentCaller, (caller) => {
+    const scope = caller.allowed(policy)
+    return scope === null ? Effect.fail(policyForbids(policy)) : Effect.succeed(scope)
+  })
 
 export class Gate extends HttpApiMiddleware.Service<Gate, { provides: CurrentCaller }>()("coffer/http/Gate", {
   error: faults,
   security: { token: HttpApiSecurity.apiKey({ key: "X-Auth-Token", in: "header" }) }
 }) {}
+
+/** The instances of any project are for administrators, as far as the policy lets them do that to what is not theirs. */
+const admitted = (caller: Caller, rules: Rules): Admitted => {
+  const isAdmin = rules.isAdmin(caller)
+  const own: Scope = { project: caller.project }
+  const allowed = (policy: PolicyName) => {
+    if (!rules.permits(policy, caller, caller.project)) return null
+    return isAdmin && rules.permits(policy, caller, nobodys) ? "any" : own
+  }
+  return { ...caller, isAdmin, scope: isAdmin ? "any" : own, allowed }
+}
+
+/** A project that no caller is of: no id is empty. */
+const nobodys = ""
+
+/** What the caller may do, or the answer that they may not. */
+const enter = (caller: Admitted, access: Access): Admitted | HttpServerResponse.HttpServerResponse => {
+  switch (access._tag) {
+    case "Policy": {
+      const scope = caller.allowed(access.name)
+      return scope === null ? faultResponse(403, policyForbids(access.name)) : { ...caller, scope }
+    }
+    case "Administrator":
+      return caller.isAdmin ? caller : faultResponse(401, notAdministrator())
+    case "Member":
+    case "ByBody":
+      return caller
+  }
+}
+
+const refusal = (error: Unauthenticated | WrongProject | IdentityUnavailable) => {
+  switch (error._tag) {
+    case "Unauthenticated":
+      return unauthenticated(error.challenge)
+    case "WrongProject":
+      return wrongProject(error.project)
+    case "IdentityUnavailable":
+      return identityUnavailable
+  }
+}
 
 const decodeProject = Schema.decodeUnknownOption(ProjectId)
 
@@ -38,6 +108,7 @@ export class Gatekeeper extends Context.Service<
   {
     readonly admit: <E, R>(
       token: Redacted.Redacted,
+      access: Access,
       operation: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | CurrentCaller>
     ) => Effect.Effect<
       HttpServerResponse.HttpServerResponse,
@@ -51,16 +122,16 @@ export class Gatekeeper extends Context.Service<
     Effect.gen(function* () {
       const identity = yield* Identity
       const limiter = yield* RateLimiter
+      const rules = yield* Policy
       return Gatekeeper.of({
-        admit: Effect.fnUntraced(function* (token, operation) {
+        admit: Effect.fnUntraced(function* (token, access, operation) {
           const { params } = yield* HttpRouter.RouteContext
           const { method } = yield* HttpServerRequest.HttpServerRequest
           const project = decodeProject(params["project"])
           if (Option.isNone(project) || hasEmptyParameter(params)) return noSuchRoute
           const presented = Redacted.value(token) === "" ? Option.none() : Option.some(token)
           const caller = yield* Effect.result(identity.authenticate(project.value, presented))
-          if (caller._tag === "Failure")
-            return caller.failure._tag === "Unauthenticated" ? unauthenticated : wrongProject(caller.failure.project)
+          if (caller._tag === "Failure") return refusal(caller.failure)
           const instance = params["instance"]
           yield* Effect.annotateCurrentSpan({
             "coffer.project": project.value,
@@ -68,7 +139,10 @@ export class Gatekeeper extends Context.Service<
           })
           const wait = yield* limiter.take(project.value, method)
           if (wait > 0) return rateLimited(method, limiter.rate, Math.ceil(wait / 1000))
-          return yield* Effect.provideService(operation, CurrentCaller, caller.success)
+          const entered = enter(admitted(caller.success, rules), access)
+          return HttpServerResponse.isHttpServerResponse(entered)
+            ? entered
+            : yield* Effect.provideService(operation, CurrentCaller, entered)
         })
       })
     })
@@ -77,5 +151,12 @@ export class Gatekeeper extends Context.Service<
 
 export const GateLive = Layer.effect(
   Gate,
-  Effect.map(Gatekeeper, ({ admit }) => ({ token: (operation, { credential }) => admit(credential, operation) }))
+  Effect.map(Gatekeeper, ({ admit }) => ({
+    token: (operation, { credential, endpoint }) => {
+      const access = Context.getOption(endpoint.annotations, Requires)
+      return Option.isSome(access)
+        ? admit(credential, access.value, operation)
+        : Effect.die(new Error(`the endpoint ${endpoint.name} does not say who may use it`))
+    }
+  }))
 )

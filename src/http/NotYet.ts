@@ -4,86 +4,105 @@
  */
 import { Effect, Layer, Redacted } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
+import type { PolicyName } from "../services/policy/Policies.ts"
+import { type Access, administrator, member, policy } from "./Access.ts"
 import { faultResponse, itemNotFound, notYet } from "./Faults.ts"
 import { Gatekeeper } from "./Gate.ts"
 import { prefix } from "./Wire.ts"
 
 type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE"
 
-const answerOf = (method: Method, path: `/${string}`, answer: HttpServerResponse.HttpServerResponse) =>
+const answerOf = (method: Method, path: `/${string}`, access: Access, answer: HttpServerResponse.HttpServerResponse) =>
   HttpRouter.use((router) =>
     Effect.gen(function* () {
       const { admit } = yield* Gatekeeper
       yield* router.add(method, `${prefix}${path}`, (request: HttpServerRequest.HttpServerRequest) =>
-        admit(Redacted.make(request.headers["x-auth-token"] ?? ""), Effect.succeed(answer))
+        admit(Redacted.make(request.headers["x-auth-token"] ?? ""), access, Effect.succeed(answer))
       )
     })
   )
 
-const refused = (feature: string, path: `/${string}`, ...methods: ReadonlyArray<Method>) =>
-  methods.map((method) => answerOf(method, path, faultResponse(501, notYet(feature))))
+const accessOf = (access: PolicyName | Access) => (typeof access === "string" ? policy(access) : access)
 
-const empty = (collection: string, path: `/${string}` = `/${collection}`) => [
-  answerOf("GET", path, HttpServerResponse.jsonUnsafe({ [collection]: [] }))
+const refused = (feature: string, path: `/${string}`, access: PolicyName | Access, ...methods: ReadonlyArray<Method>) =>
+  methods.map((method) => answerOf(method, path, accessOf(access), faultResponse(501, notYet(feature))))
+
+const empty = (collection: string, access: PolicyName, path: `/${string}` = `/${collection}`) => [
+  answerOf("GET", path, policy(access), HttpServerResponse.jsonUnsafe({ [collection]: [] }))
 ]
 
-const missing = (what: string, path: `/${string}`) => [
-  answerOf("GET", path, faultResponse(404, itemNotFound(`${what} cannot be found.`)))
+const missing = (what: string, path: `/${string}`, access: PolicyName) => [
+  answerOf("GET", path, policy(access), faultResponse(404, itemNotFound(`${what} cannot be found.`)))
 ]
 
 const all: ReadonlyArray<Method> = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-const changes: ReadonlyArray<Method> = ["POST", "PUT", "PATCH", "DELETE"]
 
 const instance = "/instances/:instance" as const
+
+const parameters = (path: `/${string}`, index: "index" | "index_by_version", show: "show" | "show_by_version") => [
+  ...refused("Configuration parameters", path, `configuration-parameter:${index}`, "GET"),
+  ...refused("Configuration parameters", `${path}/:parameter`, `configuration-parameter:${show}`, "GET")
+]
 
 // A path that ends in /* is for what stands before it as well.
 
 const [first, ...rest] = [
-  ...empty("backups", `${instance}/backups`),
-  ...refused("The default configuration of an instance", `${instance}/configuration`, "GET"),
-  ...refused("Logs of an instance", `${instance}/log`, "GET", "POST"),
-  ...refused("SSL of an instance", `${instance}/ssl`, "GET", "POST"),
-  ...empty("modules", `${instance}/modules`),
-  ...refused("Modules", `${instance}/modules`, "POST"),
-  ...refused("Modules", `${instance}/modules/:module`, "DELETE"),
-  ...refused("Showing one database", `${instance}/databases/:database`, "GET"),
+  ...empty("backups", "instance:backups", `${instance}/backups`),
+  ...refused("The default configuration of an instance", `${instance}/configuration`, "instance:configuration", "GET"),
+  ...refused("Logs of an instance", `${instance}/log`, "instance:guest_log_list", "GET"),
+  // Trove has no policy for what is done to a log.
+  ...refused("Logs of an instance", `${instance}/log`, member, "POST"),
+  ...refused("SSL of an instance", `${instance}/ssl`, "instance:show", "GET"),
+  ...refused("SSL of an instance", `${instance}/ssl`, "instance:update", "POST"),
+  ...empty("modules", "instance:module_list", `${instance}/modules`),
+  ...refused("Modules", `${instance}/modules`, "instance:module_apply", "POST"),
+  ...refused("Modules", `${instance}/modules/:module`, "instance:module_remove", "DELETE"),
+  ...refused("Showing one database", `${instance}/databases/:database`, "instance:extension:database:show", "GET"),
 
-  ...empty("backups"),
-  ...refused("Backups", "/backups", "POST"),
-  ...missing("The backup", "/backups/:backup"),
-  ...refused("Backups", "/backups/:backup", "DELETE"),
-  ...empty("backup_strategies"),
-  ...refused("Backup strategies", "/backup_strategies", "POST", "DELETE"),
+  ...empty("backups", "backup:index"),
+  ...refused("Backups", "/backups", "backup:create", "POST"),
+  ...missing("The backup", "/backups/:backup", "backup:show"),
+  ...refused("Backups", "/backups/:backup", "backup:delete", "DELETE"),
+  ...empty("backup_strategies", "backup_strategy:index"),
+  ...refused("Backup strategies", "/backup_strategies", "backup_strategy:create", "POST"),
+  ...refused("Backup strategies", "/backup_strategies", "backup_strategy:delete", "DELETE"),
 
-  ...empty("configurations"),
-  ...refused("Configuration groups", "/configurations", "POST"),
-  ...missing("The configuration group", "/configurations/:configuration"),
-  ...refused("Configuration groups", "/configurations/:configuration", "PUT", "PATCH", "DELETE"),
-  ...missing("The configuration group", "/configurations/:configuration/instances"),
-  ...refused("Configuration parameters", "/datastores/:datastore/versions/:version/parameters", "GET"),
-  ...refused("Configuration parameters", "/datastores/:datastore/versions/:version/parameters/:parameter", "GET"),
-  ...refused("Configuration parameters", "/datastores/versions/:version/parameters", "GET"),
-  ...refused("Configuration parameters", "/datastores/versions/:version/parameters/:parameter", "GET"),
-  ...refused("Deleting a datastore", "/datastores/:datastore", "DELETE"),
+  ...empty("configurations", "configuration:index"),
+  ...refused("Configuration groups", "/configurations", "configuration:create", "POST"),
+  ...missing("The configuration group", "/configurations/:configuration", "configuration:show"),
+  ...refused("Configuration groups", "/configurations/:configuration", "configuration:update", "PUT"),
+  ...refused("Configuration groups", "/configurations/:configuration", "configuration:edit", "PATCH"),
+  ...refused("Configuration groups", "/configurations/:configuration", "configuration:delete", "DELETE"),
+  ...missing("The configuration group", "/configurations/:configuration/instances", "configuration:instances"),
+  ...parameters("/datastores/:datastore/versions/:version/parameters", "index", "show"),
+  ...parameters("/datastores/versions/:version/parameters", "index_by_version", "show_by_version"),
+  ...refused("Deleting a datastore", "/datastores/:datastore", "datastore:delete", "DELETE"),
 
-  ...empty("modules"),
-  ...refused("Modules", "/modules", "POST"),
-  ...missing("The module", "/modules/:module"),
-  ...refused("Modules", "/modules/:module", "PUT", "DELETE"),
-  ...missing("The module", "/modules/:module/instances"),
-  ...refused("Modules", "/modules/:module/instances", "PUT"),
+  ...empty("modules", "module:index"),
+  ...refused("Modules", "/modules", "module:create", "POST"),
+  ...missing("The module", "/modules/:module", "module:show"),
+  ...refused("Modules", "/modules/:module", "module:update", "PUT"),
+  ...refused("Modules", "/modules/:module", "module:delete", "DELETE"),
+  ...missing("The module", "/modules/:module/instances", "module:instances"),
+  ...refused("Modules", "/modules/:module/instances", "module:reapply", "PUT"),
 
-  ...empty("clusters"),
-  ...refused("Clusters", "/clusters", "POST"),
-  ...missing("The cluster", "/clusters/:cluster/*"),
-  ...refused("Clusters", "/clusters/:cluster/*", ...changes),
+  ...empty("clusters", "cluster:index"),
+  ...refused("Clusters", "/clusters", "cluster:create", "POST"),
+  ...missing("The cluster", "/clusters/:cluster/*", "cluster:show"),
+  ...refused("Clusters", "/clusters/:cluster/*", "cluster:action", "POST", "PUT", "PATCH"),
+  ...refused("Clusters", "/clusters/:cluster/*", "cluster:delete", "DELETE"),
 
-  ...refused("Diagnostics of a machine", "/mgmt/instances/:instance/diagnostics", "GET"),
-  ...refused("Facts of a machine (hwinfo)", "/mgmt/instances/:instance/hwinfo", "GET"),
-  ...refused("Upgrading a guest agent", "/mgmt/instances/:instance/upgrade", "POST"),
-  ...refused("Managing datastore versions (mgmt/datastore-versions)", "/mgmt/datastore-versions/*", ...all),
-  ...refused("Managing configuration parameters (mgmt/datastores)", "/mgmt/datastores/*", ...all),
-  ...refused("Managing clusters (mgmt/clusters)", "/mgmt/clusters/*", ...all)
+  ...refused("Diagnostics of a machine", "/mgmt/instances/:instance/diagnostics", administrator, "GET"),
+  ...refused("Facts of a machine (hwinfo)", "/mgmt/instances/:instance/hwinfo", administrator, "GET"),
+  ...refused("Upgrading a guest agent", "/mgmt/instances/:instance/upgrade", administrator, "POST"),
+  ...refused(
+    "Managing datastore versions (mgmt/datastore-versions)",
+    "/mgmt/datastore-versions/*",
+    administrator,
+    ...all
+  ),
+  ...refused("Managing configuration parameters (mgmt/datastores)", "/mgmt/datastores/*", administrator, ...all),
+  ...refused("Managing clusters (mgmt/clusters)", "/mgmt/clusters/*", administrator, ...all)
 ]
 
 export const NotYetRoutes = first === undefined ? Layer.empty : Layer.mergeAll(first, ...rest)

@@ -1,79 +1,19 @@
 /** `coffer instance` against a real API: what it prints where, how it ends, what it tells nobody. */
 import { createServer } from "node:http"
-import { NodeServices } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
-import { Console, Effect, Exit, Fiber, Layer, Option, Redacted, References, Schedule } from "effect"
-import { Command } from "effect/cli"
-import { HttpServer } from "effect/http"
+import { Effect, Fiber, Layer, Option, Redacted, Schedule } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import { instance } from "../../src/cli/instance.ts"
-import { CurrentScreen } from "../../src/cli/terminal.ts"
 import { History } from "../../src/services/History.ts"
 import { Identity, Unauthenticated } from "../../src/services/Identity.ts"
 import { type InstanceId, OperationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { fileWith } from "../config/fixture.ts"
-import { active, moveTo, serveGuest, server } from "../http/harness.ts"
+import { active, moveTo, project, serveGuest, server } from "../http/harness.ts"
+import { commands, portOfServer, quietly } from "./commands.ts"
 
-const project = "aa4a814f964a4470bf8d456d9e67a352"
-
-interface Ended {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
-
-/** What a command has printed so far. */
-interface Printed {
-  out: string
-  err: string
-}
-
-/** Runs a command to its end, here, with what it prints in hand. */
-const runAt = Effect.fnUntraced(function* (
-  port: number,
-  args: ReadonlyArray<string>,
-  printed: Printed = { out: "", err: "" }
-) {
-  const captured: Console.Console = {
-    ...globalThis.console,
-    log: (...line) => {
-      printed.out += `${line.join(" ")}\n`
-    },
-    error: (...line) => {
-      printed.err += `${line.join(" ")}\n`
-    }
-  }
-  const screen = {
-    columns: null,
-    write: (text: string) => {
-      printed.err += text
-    }
-  }
-  const where = ["--url", `http://127.0.0.1:${port}`, "--project", project]
-  const exit = yield* Command.runWith(instance, { version: "0" })([...args, ...where]).pipe(
-    Effect.provideService(Console.Console, captured),
-    Effect.provideService(CurrentScreen, screen),
-    Effect.provide(NodeServices.layer),
-    Effect.exit
-  )
-  const failed = process.exitCode === 1 || Exit.isFailure(exit)
-  process.exitCode = 0
-  const ended: Ended = { code: failed ? 1 : 0, ...printed }
-  return ended
-})
-
-const portOfServer = Effect.flatMap(HttpServer.HttpServer, ({ address }) =>
-  address._tag === "UnixPathAddress" ? Effect.die("the server listens on a socket") : Effect.succeed(address.port)
-)
-
-/** The same, against the server of the test. */
-const coffer = (...args: ReadonlyArray<string>) => Effect.flatMap(portOfServer, (port) => runAt(port, args))
-
-/** A live clock brings a live log along. */
-const quietly = <A, E, R>(layer: Layer.Layer<A, E, R>) =>
-  Layer.provide(layer, Layer.succeed(References.MinimumLogLevel, "None"))
+const { coffer, runAt } = commands(instance)
 
 const order = ["--datastore", "mysql", "--version", "8.0.29", "--flavor", "m1.small", "--size", "2"]
 
@@ -261,6 +201,20 @@ describe("list and show", () => {
   )
 })
 
+describe("rename", () => {
+  it.live("gives another name, which is refused where it is none", () =>
+    Effect.gen(function* () {
+      const { id } = yield* active({ name: "first" })
+      expect(yield* coffer("rename", "first", "tea")).toEqual({ code: 0, out: "first is called tea now.\n", err: "" })
+      const { out } = yield* coffer("rename", "tea", "room", "--json")
+      expect(JSON.parse(out)).toMatchObject({ instance: { id, name: "room" } })
+      const refused = yield* coffer("rename", "room", "?")
+      expect(refused.code).toBe(1)
+      expect(refused.err).toMatch(/^coffer: Validation error: .*name.* needs a letter or a digit/)
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
 describe("restart", () => {
   it.live("waits until the database is back", () =>
     Effect.gen(function* () {
@@ -311,7 +265,7 @@ describe("delete", () => {
       expect(yield* coffer("delete", "first")).toEqual({
         code: 1,
         out: "",
-        err: "coffer: There is no instance named first.\n"
+        err: `coffer: There is no instance named first in the project ${project}. See: coffer instance list\n`
       })
     }).pipe(Effect.scoped, Effect.provide(quietly(server())))
   )
@@ -321,7 +275,7 @@ const secret = "of-a-file-1"
 const knowing = Layer.succeed(Identity, {
   authenticate: (project, token) =>
     Option.exists(token, (token) => Redacted.value(token) === secret)
-      ? Effect.succeed({ project, user: "ann", isAdmin: false })
+      ? Effect.succeed({ project, user: "ann", roles: ["member"] })
       : Effect.fail(new Unauthenticated())
 })
 

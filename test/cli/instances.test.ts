@@ -2,7 +2,8 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Exit } from "effect"
 import { TestClock } from "effect/testing"
-import { idOf, maxPages } from "../../src/cli/instances.ts"
+import { idOf } from "../../src/cli/instances.ts"
+import { maxPages } from "../../src/cli/pages.ts"
 import { CurrentScreen } from "../../src/cli/terminal.ts"
 import { adminToken, call, order, path, project, server } from "../http/harness.ts"
 import { anInstance, api, connection } from "./fixture.ts"
@@ -15,9 +16,13 @@ it.effect("a name is looked for on every page, and must be the only one on all o
     const ids = new Map<string, string>()
     for (let n = 0; n < 45; n++) ids.set(`i${n}`, (yield* order({ name: `i${n}` })).json.instance.id)
     for (const [name, id] of ids) expect(yield* idOf(here, name)).toBe(id)
-    expect((yield* Effect.flip(idOf(here, "nosuch"))).message).toBe("There is no instance named nosuch.")
+    expect((yield* Effect.flip(idOf(here, "nosuch"))).message).toBe(
+      `There is no instance named nosuch in the project demo. See: coffer instance list`
+    )
     yield* order({ name: "i0" })
-    expect((yield* Effect.flip(idOf(here, "i0"))).message).toBe("2 instances are named i0; name one by its id.")
+    expect((yield* Effect.flip(idOf(here, "i0"))).message).toBe(
+      "2 instances are named i0; name one by its id. See: coffer instance list"
+    )
   }).pipe(Effect.provide(server({ COFFER_RATE_LIMIT: "1000" })))
 )
 

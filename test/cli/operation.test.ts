@@ -1,6 +1,6 @@
 /** `coffer operation` as a process, against a real API: what it prints where, and how it ends. */
 import { expect, it } from "@effect/vitest"
-import { Effect, Layer, Option, References } from "effect"
+import { Effect, Fiber, Layer, Option, References, Schedule } from "effect"
 import { HttpServer } from "effect/http"
 import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
@@ -87,10 +87,42 @@ it.live("cancels, and says why it cannot", () =>
   }).pipe(Effect.scoped, Effect.provide(quietly(server())))
 )
 
+/** The instance has such a command in its mailbox. */
+const asked = (id: InstanceId, tag: string) =>
+  Effect.flatMap(Lifecycles, (lifecycles) =>
+    Effect.repeat(lifecycles.load(id), {
+      until: Option.exists(({ mail }) => mail.some(({ command }) => command._tag === tag)),
+      schedule: Schedule.spaced("10 millis")
+    })
+  )
+
+it.live("waits until what was asked is at its end, and tells whether it is a good one", () =>
+  Effect.gen(function* () {
+    const id = yield* stuck
+    const fault = { message: "No disk.", details: null, at: 1 }
+    const cancelling = yield* Effect.forkChild(run(["cancel", "first", "--wait"]))
+    yield* asked(id, "Cancel")
+    yield* moveTo(id, { _tag: "Failed", fault, previous: operation, again: "build" })
+    yield* moveTo(id, { _tag: "Failed", fault, previous: null, again: "build" }, "it has ended")
+    const cancelled = yield* Fiber.join(cancelling)
+    expect([cancelled.code, cancelled.out]).toEqual([0, "first: its operation is called off.\n"])
+    expect(cancelled.err).toMatch(/Failed → Failed: it has ended\n/)
+
+    const retrying = yield* Effect.forkChild(run(["retry", "first", "--wait", "--json"]))
+    yield* asked(id, "Retry")
+    yield* moveTo(id, { _tag: "Building", operation: OperationId.make("build-2"), deadline: 60_000 })
+    yield* moveTo(id, { _tag: "Failed", fault, previous: null, again: "build" })
+    const retried = yield* Fiber.join(retrying)
+    expect(retried.code).toBe(1)
+    expect(JSON.parse(retried.out).operation).toMatchObject({ standing: "failed", instance_id: id })
+    expect(retried.err).toMatch(/coffer: first: retry failed: No disk\.\n$/)
+  }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+)
+
 it.live("is for administrators, about instances that are there", () =>
   Effect.gen(function* () {
     const tenant = yield* run(["list"], null)
-    expect(tenant).toEqual({ code: 1, out: "", err: "coffer: Operations are for administrators.\n" })
+    expect(tenant).toEqual({ code: 1, out: "", err: "coffer: Policy doesn't allow operation:index to be performed.\n" })
     const nobody = yield* run(["show", "00000000-0000-4000-8000-00000000dead"])
     expect([nobody.code, nobody.err]).toEqual([
       1,

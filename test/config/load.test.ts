@@ -1,10 +1,11 @@
 /** Where a configuration comes from: defaults, the file, the variables over it, and what each role requires. */
+import { writeFileSync } from "node:fs"
 import { hostname } from "node:os"
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Option, Redacted } from "effect"
 import { roles } from "../../src/layers/config/Configuration.ts"
 import { load } from "../../src/layers/config/load.ts"
-import { complete, configured, key, linesOf, problems, secrets } from "./fixture.ts"
+import { complete, configured, fileWith, key, linesOf, problems, secrets } from "./fixture.ts"
 
 describe("defaults", () => {
   it.effect("an empty file, and none at all, are the same configuration", () =>
@@ -120,7 +121,7 @@ describe("variables", () => {
       )
       expect(Redacted.value(read.database.url)).toBe("postgres://u:p@h/d")
       expect(read.broker.urls.map(Redacted.value)).toEqual(["amqp://u:p@a:1", "amqps://u:p@b:2/vhost"])
-      expect(read.api.tokens.map(({ user }) => user)).toEqual(["ann"])
+      expect(read.api.tokens?.map(({ user }) => user)).toEqual(["ann"])
     })
   )
 
@@ -163,23 +164,64 @@ describe("variables", () => {
   )
 })
 
+const byKeystone = complete.replace(
+  /^tokens = .*$/m,
+  '[keystone]\nauth_url = "https://keystone.example.org:5000/v3"\nusername = "trove"\npassword = "ks-hunter8"'
+)
+
+describe("callers", () => {
+  it.effect("may be known by Keystone in place of tokens", () =>
+    Effect.gen(function* () {
+      const { api, keystone } = yield* configured(byKeystone, {}, "api")
+      expect(api.tokens).toBeUndefined()
+      expect(Redacted.value(keystone.password ?? Redacted.make(""))).toBe("ks-hunter8")
+      expect(JSON.stringify(keystone)).not.toContain("hunter8")
+      expect([keystone.project_name, keystone.user_domain_name]).toEqual(["service", "Default"])
+      expect([keystone.cache_lifetime, keystone.timeout].map(Duration.toSeconds)).toEqual([60, 10])
+    })
+  )
+
+  it.effect("are ruled by a policy file, which the api reads, and no other role", () =>
+    Effect.gen(function* () {
+      const file = yield* fileWith('"instance:create": "rule:nobody"')
+      const ruled = complete.replace("[api]", `[api]\npolicy_file = "${file}"`)
+      expect(yield* problems(ruled, {}, "api")).toEqual(
+        ["FILE: instance:create refers to rule:nobody, which is not there"].map((line) => line.replace("FILE", file))
+      )
+      yield* configured(ruled, {}, "conductor")
+      writeFileSync(file, '"instance:create": "role:member"')
+      yield* configured(ruled, {}, "api")
+    })
+  )
+})
+
 describe("a role", () => {
   const needs: Record<(typeof roles)[number], ReadonlyArray<string>> = {
-    api: ["database.url", "broker.urls", "secrets.key", "api.tokens"],
+    api: ["database.url", "broker.urls", "secrets.key"],
     taskmanager: ["database.url", "broker.urls", "secrets.key"],
     conductor: ["database.url", "broker.urls", "secrets.key"],
     guestagent: ["guestagent.urls", "guestagent.key"]
   }
 
+  /** What one of is required, and the others of them. */
+  const either: Partial<typeof needs> = { api: ["api.tokens", "keystone.auth_url"] }
+
   for (const role of roles) {
     it.effect(`${role} is refused what it requires, all of it at once, and nothing else`, () =>
       Effect.gen(function* () {
         const variable = (name: string) => `COFFER_${name.toUpperCase().replace(".", "_")}`
+        const [first, ...others] = either[role] ?? []
+        const all = [
+          ...needs[role].map((name) => [name, ""] as const),
+          ...(first === undefined ? [] : [[first, others.map((other) => `, or ${other}`).join("")] as const])
+        ]
         expect(yield* problems("", {}, role)).toEqual(
-          needs[role].map((name) => `FILE: ${name} is required by ${role}; set it here, or by ${variable(name)}`)
+          all.map(([name, or]) => `FILE: ${name} is required by ${role}${or}; set it here, or by ${variable(name)}`)
         )
         const { message } = yield* Effect.flip(load(Option.none(), {}, role))
-        expect(linesOf(message)).toEqual(needs[role].map((name) => `${variable(name)}: ${name} is required by ${role}`))
+        expect(linesOf(message)).toEqual(
+          all.map(([name, or]) => `${variable(name)}: ${name} is required by ${role}${or}`)
+        )
         yield* configured(complete, {}, role)
       })
     )

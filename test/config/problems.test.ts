@@ -24,6 +24,9 @@ const keyRule = "must be the base64 of 32 random bytes that nobody else knows; m
 const token = "must be 16 to 255 visible ASCII characters that cannot be guessed"
 const list = "must be a list"
 
+const keystone = '[keystone]\nauth_url = "http://k:5000"\nusername = "trove"\npassword = "ks-hunter8"\n'
+const keystoneUrl = "must be a URL such as https://keystone.example.org:5000, without credentials"
+
 /** section, line → what is said of it */
 const refused: ReadonlyArray<readonly [string, string, string]> = [
   ["database", 'url = "mysql://u:p@h/d"', `database.url ${database}`],
@@ -67,6 +70,13 @@ const refused: ReadonlyArray<readonly [string, string, string]> = [
     'api.allowed_hosts[1] must be a host as requests name it, without a port, or "*"'
   ],
   ["api", "rate_limit = 0", "api.rate_limit must be a whole number from 1 to 1000000"],
+  ["api", 'policy_file = "policy.yaml"', `api.policy_file ${path}`],
+  ["keystone", 'auth_url = "k:5000"', `keystone.auth_url ${keystoneUrl}`],
+  ["keystone", 'auth_url = "https://u:p@k:5000"', `keystone.auth_url ${keystoneUrl}`],
+  ["keystone", 'auth_url = "https://k:5000/?x"', `keystone.auth_url ${keystoneUrl}`],
+  ["keystone", 'www_authenticate_uri = "https://k/\\""', `keystone.www_authenticate_uri ${keystoneUrl}`],
+  ["keystone", 'password = ""', "keystone.password must be a text of 1 to 4096 characters, without control characters"],
+  ["keystone", 'cache_lifetime = "long"', `keystone.cache_lifetime ${time}`],
   ["api", "tokens = []", "api.tokens must not be empty"],
   ["api", "tokens = [3]", "api.tokens[0] must be a table of token, project, user and admin"],
   ["api", 'tokens = [{ token = "short", project = "p", user = "u" }]', `api.tokens[0].token ${token}`],
@@ -179,7 +189,14 @@ describe("settings that must agree", () => {
     [
       '[api]\ntokens = [{ token = "0123456789abcdef", project = "a", user = "a" }, { token = "0123456789abcdef", project = "b", user = "b" }]',
       "api.tokens must differ: one token cannot stand for two users"
-    ]
+    ],
+    [
+      `[api]\ntokens = [{ token = "0123456789abcdef", project = "a", user = "a" }]\n${keystone}`,
+      "api.tokens must not be set with keystone.auth_url: either Keystone knows who may ask, or these tokens do"
+    ],
+    [keystone.replace(/username.*\n/, ""), "keystone.username must be set with keystone.auth_url"],
+    [keystone.replace(/auth_url.*\nusername.*\n/, ""), "keystone.auth_url must be set with keystone.password"],
+    [`${keystone}ca_file = "/ca.pem"`, "keystone.ca_file does nothing: keystone.auth_url is not https://"]
   ])("%s", ([text, said]) =>
     Effect.gen(function* () {
       expect(yield* problems(`[broker]\n${text}`)).toEqual([`FILE: ${said}`])
@@ -237,7 +254,7 @@ key = "short"`
       "FILE: broker.guest_urls must be set, with the credentials, where guests share them",
       "FILE: database.url is required by api; set it here, or by COFFER_DATABASE_URL",
       "FILE: secrets.key is required by api; set it here, or by COFFER_SECRETS_KEY",
-      "FILE: api.tokens is required by api; set it here, or by COFFER_API_TOKENS",
+      "FILE: api.tokens is required by api, or keystone.auth_url; set it here, or by COFFER_API_TOKENS",
       "COFFER_HEALTH_PORT: is no setting; the nearest is COFFER_HEALTH_HOST"
     ])
   })

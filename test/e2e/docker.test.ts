@@ -6,15 +6,17 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { CatalogContents, DatastoreManagerName } from "../../src/services/Catalog.ts"
 import { buildImages, testImages } from "../images/build.ts"
 import { ensureDocker } from "../support/docker.ts"
-import { mustNotSkip } from "../support/packages.ts"
+import { ensurePackages, mariadbClient, mustNotSkip, psql } from "../support/packages.ts"
 import { eventually } from "./api.ts"
 import { type Login, mysql, postgres } from "./logins.ts"
-import { newService, type Service } from "./service.ts"
+import { newService, runCoffer, type Service } from "./service.ts"
 
 const engine = await ensureDocker()
 const missing = "missing" in engine ? engine.missing : null
 if (missing === null) await buildImages()
 else if (mustNotSkip) throw new Error(missing)
+
+const missingClients = (await ensurePackages(psql)) ?? (await ensurePackages(mariadbClient))
 
 const datastore = (name: "postgresql" | "mariadb", version: string) => {
   const id = `${name}-${version}`
@@ -50,10 +52,12 @@ describe.skipIf(missing !== null)(
   { timeout: 120_000 },
   () => {
     const folder = mkdtempSync(join(tmpdir(), "coffer-e2e-"))
+    const passwordFile = join(folder, "password")
     let service: Service
 
     beforeAll(async () => {
       chmodSync(folder, 0o755)
+      writeFileSync(passwordFile, "secret-1\n", { mode: 0o600 })
       const path = join(folder, "catalog.json")
       writeFileSync(path, JSON.stringify(catalog))
       service = await newService({ runtime: "docker", env: { COFFER_CATALOG: path } })
@@ -86,6 +90,21 @@ describe.skipIf(missing !== null)(
         await service.remove(id)
         expect(await service.existing()).toEqual({ ...before, processes: expect.any(Array) })
       })
+
+      it.skipIf(missingClients !== null)(
+        `is opened by its own client${missingClients === null ? "" : ` (skipped: ${missingClients})`}`,
+        async () => {
+          const id = await service.create({ name: type, datastore: { type }, ...order })
+          await service.healthy(id)
+          const connecting = ["connect", type, "--url", service.url, "--password-file", passwordFile, "--"]
+          const one = type === "postgresql" ? "-Atc" : "-Ne"
+          const asked = await runCoffer([...connecting, one, "SELECT 7"])
+          expect(asked).toEqual({ code: 0, answer: "7\n", output: "7\n" })
+          const refused = await runCoffer([...connecting, one, "SELECT nonsense"])
+          expect([refused.code, refused.answer]).toEqual([1, ""])
+          await service.remove(id)
+        }
+      )
 
       it("is built once and not twice when the service is killed in the middle", async () => {
         const id = await service.create({ name: type, datastore: { type }, ...order })

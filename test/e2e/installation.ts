@@ -29,11 +29,15 @@ export interface Surroundings {
   readonly databaseUrl: string
   readonly brokerUrl: string
   readonly managementUrl: string
-  /** What is offered, as a file. */
-  readonly catalog: string
+  /** What is offered, as a file; the public images, if there is none. */
+  readonly catalog?: string
   readonly runtime: "docker" | "process"
   /** More settings of the taskmanager's. */
   readonly taskmanager?: Table
+  /** A Keystone that knows the callers, in place of the one token. */
+  readonly keystone?: Table
+  /** More settings of the api's. */
+  readonly api?: Table
   readonly env?: Readonly<Record<string, string>>
 }
 
@@ -74,11 +78,15 @@ export class Installation extends Api {
       api: {
         port: ports.rest,
         rate_limit: 1_000_000,
-        tokens: [{ token: this.#token, project: "demo", user: "tester", admin: true }]
+        ...(surroundings.keystone === undefined
+          ? { tokens: [{ token: this.#token, project: "demo", user: "tester", admin: true }] }
+          : {}),
+        ...surroundings.api
       },
+      keystone: surroundings.keystone ?? {},
       taskmanager: { port: ports.cluster, ...surroundings.taskmanager },
       guestagent: { name: "one", data_dir: join(this.folder, "guests"), addresses, runtime },
-      catalog: { file: catalog },
+      catalog: catalog === undefined ? {} : { file: catalog },
       health: Object.fromEntries(roles.map((role) => [`${role}_port`, ports[role]]))
     }
     fs.writeFileSync(this.file, stringify(tables), { mode: 0o600 })

@@ -225,7 +225,7 @@ it.effect.each([
 ] as const)("%s is not there yet, and says so of an instance that is there", ([name, argument, feature]) =>
   Effect.gen(function* () {
     const { id } = yield* active()
-    const { json, status } = yield* act(id, { [name]: argument })
+    const { json, status } = yield* act(id, { [name]: argument }, { token: adminToken })
     expect(status).toBe(501)
     expect(json).toEqual({ notImplemented: { code: 501, message: `${feature}: not implemented in Coffer yet.` } })
     expect((yield* act("nosuch", { [name]: argument })).status).toBe(404)

@@ -86,13 +86,14 @@ it.effect("an administrator is told what was found, and has it put right by aski
 it.effect("nobody else is, and nothing is put right that nobody asked for", () =>
   Effect.gen(function* () {
     const asked = yield* taskmanager
-    for (const answer of [
-      yield* call("GET", path("/mgmt/audit")),
-      yield* call("POST", path("/mgmt/audit"), { body: { audit: { fix: true } } })
-    ]) {
-      expect([answer.status, answer.json]).toEqual([
+    const refused = [
+      ["audit:show", yield* call("GET", path("/mgmt/audit"))],
+      ["audit:fix", yield* call("POST", path("/mgmt/audit"), { body: { audit: { fix: true } } })]
+    ] as const
+    for (const [policy, { json, status }] of refused) {
+      expect([status, json]).toEqual([
         403,
-        { forbidden: { code: 403, message: "Audits are for administrators." } }
+        { forbidden: { code: 403, message: `Policy doesn't allow ${policy} to be performed.` } }
       ])
     }
     for (const body of [{}, { audit: {} }, { audit: { fix: false } }, { audit: { fix: "yes" } }]) {

@@ -1,7 +1,7 @@
 /** What Trove has and Coffer does not yet: refused by name, or empty, and never an error of ours. */
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { call, path, server } from "./harness.ts"
+import { adminToken, call, path, server } from "./harness.ts"
 
 const refused: ReadonlyArray<readonly [string, string]> = [
   ["GET", "/instances/x/configuration"],
@@ -40,11 +40,23 @@ const refused: ReadonlyArray<readonly [string, string]> = [
 
 it.effect.each(refused)("%s %s is 501 and names what is missing", ([method, route]) =>
   Effect.gen(function* () {
-    const { status, json } = yield* call(method, path(route))
+    const { status, json } = yield* call(method, path(route), { token: adminToken })
     expect(status).toBe(501)
     expect(json.notImplemented.code).toBe(501)
     expect(json.notImplemented.message).toMatch(/: not implemented in Coffer yet\.$/)
   }).pipe(Effect.provide(server()))
+)
+
+it.effect.each(refused.filter(([, route]) => route.startsWith("/mgmt/")))(
+  "%s %s is for administrators",
+  ([method, route]) =>
+    Effect.gen(function* () {
+      const { status, json } = yield* call(method, path(route))
+      expect([status, json]).toEqual([
+        401,
+        { unauthorized: { code: 401, message: "User does not have admin privileges." } }
+      ])
+    }).pipe(Effect.provide(server()))
 )
 
 const empty: ReadonlyArray<readonly [string, string]> = [

@@ -160,14 +160,14 @@ it.effect("a tenant may neither look nor act", () =>
     const { id } = yield* active()
     yield* moveTo(id, build)
     const all = [
-      call("GET", path("/mgmt/operations")),
-      call("GET", path(`/mgmt/operations/${id}`)),
-      call("POST", path(`/mgmt/operations/${id}/action`), { body: { cancel: {} } })
-    ]
-    for (const asked of all) {
+      ["operation:index", call("GET", path("/mgmt/operations"))],
+      ["operation:show", call("GET", path(`/mgmt/operations/${id}`))],
+      ["operation:action", call("POST", path(`/mgmt/operations/${id}/action`), { body: { cancel: {} } })]
+    ] as const
+    for (const [policy, asked] of all) {
       const { json, status } = yield* asked
       expect(status).toBe(403)
-      expect(json).toEqual({ forbidden: { code: 403, message: "Operations are for administrators." } })
+      expect(json).toEqual({ forbidden: { code: 403, message: `Policy doesn't allow ${policy} to be performed.` } })
     }
     expect(yield* mailOf(id)).toEqual([])
   }).pipe(Effect.scoped, Effect.provide(server()))
@@ -187,7 +187,7 @@ it.effect("whoever asks is named as the identity names them, without what cannot
         Layer.succeed(
           Identity,
           Identity.of({
-            authenticate: (project) => Effect.succeed({ project, user: `a\0${"n".repeat(252)}😀`, isAdmin: true })
+            authenticate: (project) => Effect.succeed({ project, user: `a\0${"n".repeat(252)}😀`, roles: ["admin"] })
           })
         )
       )

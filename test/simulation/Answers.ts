@@ -6,6 +6,7 @@ import { Option, Schema } from "effect"
 import { Audit } from "../../src/http/audit/AuditApi.ts"
 import { HistoryEntry, WaitsFor } from "../../src/http/instances/HistoryApi.ts"
 import { DetailView, ListView } from "../../src/http/instances/InstanceViews.ts"
+import { ManagedView } from "../../src/http/mgmt/InstancesMgmtViews.ts"
 import { OperationView } from "../../src/http/operations/OperationsApi.ts"
 import type { Answer } from "./Api.ts"
 import type { Ask } from "./Requests.ts"
@@ -21,6 +22,7 @@ export const bodies = {
   one: readable(Schema.Struct({ instance: DetailView })),
   list: readable(Schema.Struct({ instances: Schema.Array(ListView) })),
   details: readable(Schema.Struct({ instances: Schema.Array(DetailView) })),
+  managed: readable(Schema.Struct({ instances: Schema.Array(ManagedView) })),
   history: readable(
     Schema.Struct({
       history: Schema.Struct({

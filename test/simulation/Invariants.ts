@@ -159,6 +159,13 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
         if (!owners.has(id)) witness.wrong(`a database on ${name} is nobody's: ${id}`)
   })
 
+  /** What the workflow engine keeps of what has ended. */
+  const engineKeeps = Effect.gen(function* () {
+    const tables = yield* EngineTables
+    yield* tables.prune(time.now + 1)
+    return yield* tables.left
+  })
+
   /** When everything was deleted. */
   const atTheEnd = Effect.gen(function* () {
     for (const { desired, state } of all())
@@ -167,10 +174,8 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       for (const { inUse, reserved, resource } of yield* (yield* Quotas).usage(tenant))
         if (resources.includes(resource) && inUse + reserved > 0)
           witness.wrong(`${tenant} has nothing, and holds ${inUse + reserved} of ${resource}`)
-    const tables = yield* EngineTables
-    yield* tables.prune(time.now + 1)
-    for (const what of yield* tables.left) witness.wrong(`everything has ended, and the engine keeps ${what}`)
+    for (const what of yield* engineKeeps) witness.wrong(`everything has ended, and the engine keeps ${what}`)
   })
 
-  return { always, unsettled, atRest, atTheEnd }
+  return { always, unsettled, atRest, engineKeeps, atTheEnd }
 }

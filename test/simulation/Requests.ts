@@ -213,6 +213,7 @@ export const illegal = (dice: Dice, tenant: string, mine: string | null, others:
     () => ask("wants an audit", "GET", "/mgmt/audit", [403]),
     () => ask("would put right", "POST", "/mgmt/audit", [403], { body: { audit: { fix: true } } }),
     () => ask("wants everybody's", "GET", "/mgmt/instances", [401]),
+    () => ask("would reset", "POST", `${own}/action`, may(403), { body: { reset_status: {} } }),
     () => ask("wants another's quotas", "GET", `/mgmt/quotas/${stranger}`, [403]),
     () => ask("grants itself more", "PUT", `/mgmt/quotas/${tenant}`, [401], { body: { quotas: { instances: 100 } } })
   ])()
@@ -251,7 +252,11 @@ export const operator = (dice: Dice, all: ReadonlyArray<Known>): Ask => {
         body200: "details"
       }),
     () => ask("reads a history", "GET", `/instances/${id}/history`, [200, 404], { body200: "history" }),
-    () => ask("wants everybody's", "GET", "/mgmt/instances", [200]),
+    () => ask("lists everybody's", "GET", `/mgmt/instances?limit=${dice.between(1, 9)}`, [200], { body200: "managed" }),
+    () =>
+      ask(`resets ${shortOf(id)}`, "POST", `/mgmt/instances/${id}/action`, [202, 404], {
+        body: { "reset-task-status": {} }
+      }),
     () =>
       ask("sets a quota to nonsense", "PUT", "/mgmt/quotas/one", [400, 404], { body: { quotas: { instances: -7 } } })
   ])()

@@ -17,6 +17,9 @@ const look = 2_000
 /** What was asked of the store before all came to its end is answered within this: it takes 8 s at the most. */
 const answered = 10_000
 
+/** A message that a process has read is the engine's own for ten minutes, and so long after that it has ended. */
+const claim = 13 * 60_000
+
 export interface Cast {
   readonly machines: number
   readonly taskmanagers: number
@@ -75,12 +78,20 @@ export const open = async (seed: number, cast: Cast) => {
       if (witness.violations.length === 0 || time.elapsed >= end) witness.wrong(`at last, ${what}`)
   }
 
+  /** Until the engine has delivered again what it had claimed for processes that died, and that has ended. */
+  const engineRests = async () => {
+    const end = time.elapsed + claim
+    while (time.elapsed < end && witness.violations.length === 0 && (await inWorld(invariants.engineKeeps)).length > 0)
+      await until(time.elapsed + 10 * look)
+  }
+
   return {
     universe,
     machines,
     inWorld,
     until,
     rest,
+    engineRests,
     invariants,
     begin: () => {
       for (const { boot } of [...machines, ...taskmanagers]) universe.run(boot)

@@ -85,6 +85,8 @@ export const make = (universe: Universe, name: string, port: number) => {
   let life: Life = alive()
   let party: Party | null = null
   let isOlder = false
+  /** Since when it stands still, if it does. */
+  let heldSince = 0
 
   const kill = (where: string) => {
     if (party === null || life.over) return
@@ -116,6 +118,7 @@ export const make = (universe: Universe, name: string, port: number) => {
     } else if (life.held === null && faults.strikes("taskmanager freezes", `${name} ${call}`, times)) {
       const frozen = life
       frozen.held = []
+      heldSince = time.now
       universe.hooks.whenHeldUp()
       const millis = faults.lasts("taskmanager freezes", shortestFreeze, longestFreeze)
       time.after(millis, () => {
@@ -190,7 +193,8 @@ export const make = (universe: Universe, name: string, port: number) => {
     boot,
     /** Nothing holds it up any more. */
     heal: Effect.suspend(() => {
-      if (life.held !== null) thaw(life)
+      if (life.held !== null && time.now - heldSince >= lease) kill("it stood still past its lease")
+      else if (life.held !== null) thaw(life)
       if (isOlder) kill("the newer release takes its place")
       return party === null ? boot : Effect.void
     })

@@ -38,7 +38,7 @@ export const verdictOf = (seed: number, { universe }: Stage.Stage): Verdict => (
 export const simulate = async (seed: number): Promise<Verdict> => {
   const dice = Dice.make(seed, "world")
   const stage = await Stage.open(seed, { machines: dice.between(1, 2), taskmanagers: dice.pick([1, 2, 2]) })
-  const { heal, invariants, inWorld, machines, rest, universe, until } = stage
+  const { heal, invariants, inWorld, machines, engineRests, rest, universe, until } = stage
   const { faults, story, time, witness } = universe
   const clients = await inWorld(Clients.make(universe))
 
@@ -66,6 +66,7 @@ export const simulate = async (seed: number): Promise<Verdict> => {
 
   await inWorld(clients.removeAll)
   await rest()
+  await engineRests()
   if (witness.violations.length === 0) await inWorld(Effect.andThen(invariants.atRest, invariants.atTheEnd))
   return verdictOf(seed, stage)
 }

@@ -5,7 +5,7 @@ import { simulate, type Verdict } from "./simulate.ts"
 import { runLives } from "./Threads.ts"
 
 /** How many seeds are run each time. More are run by `npm run simulate`. */
-const range = 500
+const range = 1000
 
 /** Milliseconds: a machine that has much else to do is no failure. */
 const patience = 120_000

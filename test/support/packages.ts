@@ -67,6 +67,16 @@ const refuse = (missing: string) => {
 
 export const curl: Requirement = { name: "curl", probe: ["curl", "--version"], packages: ["curl", "ca-certificates"] }
 
+export const psql: Requirement = { name: "psql", probe: ["psql", "--version"], packages: ["postgresql-client"] }
+
+export const mariadbClient: Requirement = {
+  name: "MariaDB's client",
+  probe: ["mariadb", "--version"],
+  packages: ["mariadb-client"]
+}
+
+export const zsh: Requirement = { name: "zsh", probe: ["zsh", "--version"], packages: ["zsh"] }
+
 export const openstackClient: Requirement = {
   name: "OpenStack's client with its database commands",
   probe: ["openstack", "help", "database", "instance", "list"],
@@ -87,6 +97,17 @@ export const troveModules: Requirement = {
   name: "Trove's Python modules",
   probe: [debianPython, "-c", "import trove.common.exception"],
   packages: ["python3-trove"]
+}
+
+/** Keystone itself, without the service that its package would start. */
+export const keystone: Requirement = {
+  name: "Keystone",
+  probe: [
+    "/bin/sh",
+    "-ec",
+    `command -v setpriv; command -v openssl; command -v keystone-wsgi-public; ${debianPython} -c "import keystone"`
+  ],
+  packages: ["python3-keystone", "openssl", "util-linux"]
 }
 
 const rabbitmqPrograms = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "erl", "epmd", "openssl", "setpriv"]

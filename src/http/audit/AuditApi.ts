@@ -5,6 +5,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Resource } from "../../services/Audit.ts"
+import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Validation } from "../Validation.ts"
 import { PreciseStamp, prefix, project } from "../Wire.ts"
@@ -43,7 +44,10 @@ export const Audit = Schema.Struct({
 
 export class AuditHttpApi extends HttpApiGroup.make("audit")
   .add(
-    HttpApiEndpoint.get("look", "/mgmt/audit", { params: project, success: Audit }),
+    HttpApiEndpoint.get("look", "/mgmt/audit", { params: project, success: Audit }).annotate(
+      Requires,
+      policy("audit:show")
+    ),
     HttpApiEndpoint.post("fix", "/mgmt/audit", {
       params: project,
       payload: Schema.Struct({
@@ -54,7 +58,7 @@ export class AuditHttpApi extends HttpApiGroup.make("audit")
         })
       }),
       success: Audit
-    })
+    }).annotate(Requires, policy("audit:fix"))
   )
   .prefix(prefix)
   .middleware(Validation)

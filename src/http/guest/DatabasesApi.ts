@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Text } from "../../services/Ids.ts"
+import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { NewDatabases } from "../Names.ts"
 import { Validation } from "../Validation.ts"
@@ -15,16 +16,16 @@ export class DatabasesApi extends HttpApiGroup.make("databases")
       params,
       query: pageQuery,
       success: Schema.Struct({ databases: Schema.Array(Schema.Struct({ name: Schema.String })), ...nextLinks })
-    }),
+    }).annotate(Requires, policy("instance:extension:database:index")),
     HttpApiEndpoint.post("create", "/instances/:instance/databases", {
       params,
       payload: Schema.Struct({ databases: NewDatabases }),
       success: Accepted
-    }),
+    }).annotate(Requires, policy("instance:extension:database:create")),
     HttpApiEndpoint.delete("remove", "/instances/:instance/databases/:database", {
       params: { ...params, database: Text },
       success: Accepted
-    })
+    }).annotate(Requires, policy("instance:extension:database:delete"))
   )
   .prefix(prefix)
   .middleware(Validation)

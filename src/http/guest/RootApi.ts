@@ -1,6 +1,7 @@
 /** The routes of `root`, the tenant's administrator inside an instance. */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Password } from "../Names.ts"
 import { Validation } from "../Validation.ts"
@@ -16,15 +17,18 @@ export class RootApi extends HttpApiGroup.make("root")
     HttpApiEndpoint.get("show", "/instances/:instance/root", {
       params,
       success: Schema.Struct({ rootEnabled: Schema.Boolean })
-    }),
+    }).annotate(Requires, policy("instance:extension:root:index")),
     HttpApiEndpoint.post("enable", "/instances/:instance/root", {
       params,
       payload: Enable,
       success: Schema.Struct({
         user: Schema.Struct({ name: Schema.String, password: Schema.RedactedFromValue(Schema.String) })
       })
-    }),
-    HttpApiEndpoint.delete("disable", "/instances/:instance/root", { params, success: HttpApiSchema.NoContent })
+    }).annotate(Requires, policy("instance:extension:root:create")),
+    HttpApiEndpoint.delete("disable", "/instances/:instance/root", {
+      params,
+      success: HttpApiSchema.NoContent
+    }).annotate(Requires, policy("instance:extension:root:delete"))
   )
   .prefix(prefix)
   .middleware(Validation)

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Text } from "../../services/Ids.ts"
+import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { DatabaseNames, NewPasswords, NewUsers, UserChange } from "../Names.ts"
 import { Validation } from "../Validation.ts"
@@ -22,40 +23,43 @@ export class UsersApi extends HttpApiGroup.make("users")
       params,
       query: pageQuery,
       success: Schema.Struct({ users: Schema.Array(UserView), ...nextLinks })
-    }),
+    }).annotate(Requires, policy("instance:extension:user:index")),
     HttpApiEndpoint.post("create", "/instances/:instance/users", {
       params,
       payload: Schema.Struct({ users: NewUsers }),
       success: Accepted
-    }),
+    }).annotate(Requires, policy("instance:extension:user:create")),
     HttpApiEndpoint.get("show", "/instances/:instance/users/:user", {
       params: oneUser,
       success: Schema.Struct({ user: UserView })
-    }),
-    HttpApiEndpoint.delete("remove", "/instances/:instance/users/:user", { params: oneUser, success: Accepted }),
+    }).annotate(Requires, policy("instance:extension:user:show")),
+    HttpApiEndpoint.delete("remove", "/instances/:instance/users/:user", {
+      params: oneUser,
+      success: Accepted
+    }).annotate(Requires, policy("instance:extension:user:delete")),
     HttpApiEndpoint.put("update", "/instances/:instance/users/:user", {
       params: oneUser,
       payload: Schema.Struct({ user: UserChange }),
       success: Accepted
-    }),
+    }).annotate(Requires, policy("instance:extension:user:update")),
     HttpApiEndpoint.put("changePasswords", "/instances/:instance/users", {
       params,
       payload: Schema.Struct({ users: NewPasswords }),
       success: Accepted
-    }),
+    }).annotate(Requires, policy("instance:extension:user:update_all")),
     HttpApiEndpoint.get("grants", "/instances/:instance/users/:user/databases", {
       params: oneUser,
       success: Schema.Struct({ databases: Schema.Array(Schema.Struct({ name: Schema.String })) })
-    }),
+    }).annotate(Requires, policy("instance:extension:user_access:index")),
     HttpApiEndpoint.put("grant", "/instances/:instance/users/:user/databases", {
       params: oneUser,
       payload: Schema.Struct({ databases: DatabaseNames }),
       success: Accepted
-    }),
+    }).annotate(Requires, policy("instance:extension:user_access:update")),
     HttpApiEndpoint.delete("revoke", "/instances/:instance/users/:user/databases/:database", {
       params: { ...oneUser, database: Text },
       success: Accepted
-    })
+    }).annotate(Requires, policy("instance:extension:user_access:delete"))
   )
   .prefix(prefix)
   .middleware(Validation)

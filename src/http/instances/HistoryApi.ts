@@ -4,6 +4,7 @@
  */
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Validation } from "../Validation.ts"
 import { PreciseStamp, prefix, project } from "../Wire.ts"
@@ -63,7 +64,7 @@ export class HistoryApi extends HttpApiGroup.make("history")
           entries: Schema.Array(HistoryEntry)
         })
       })
-    })
+    }).annotate(Requires, policy("instance:show"))
   )
   .prefix(prefix)
   .middleware(Validation)

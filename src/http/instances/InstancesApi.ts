@@ -1,6 +1,7 @@
 /** The routes of instances: create, list, show, rename, restart, delete. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { byBody, policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Cidr, Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
 import { Validation } from "../Validation.ts"
@@ -81,32 +82,38 @@ export class InstancesApi extends HttpApiGroup.make("instances")
       params: project,
       payload: Schema.Struct({ instance: NewInstance }),
       success: One
-    }),
+    }).annotate(Requires, policy("instance:create")),
     HttpApiEndpoint.get("list", "/instances", {
       params: project,
       query: pageQuery,
       success: Schema.Struct({ instances: Schema.Array(ListView), ...nextLinks })
-    }),
+    }).annotate(Requires, policy("instance:index")),
     HttpApiEndpoint.get("listDetail", "/instances/detail", {
       params: project,
       query: pageQuery,
       success: Schema.Struct({ instances: Schema.Array(DetailView), ...nextLinks })
-    }),
-    HttpApiEndpoint.get("show", "/instances/:instance", { params, success: One }),
-    HttpApiEndpoint.delete("remove", "/instances/:instance", { params, success: Accepted }),
+    }).annotate(Requires, policy("instance:detail")),
+    HttpApiEndpoint.get("show", "/instances/:instance", { params, success: One }).annotate(
+      Requires,
+      policy("instance:show")
+    ),
+    HttpApiEndpoint.delete("remove", "/instances/:instance", { params, success: Accepted }).annotate(
+      Requires,
+      policy("instance:delete")
+    ),
     HttpApiEndpoint.post("act", "/instances/:instance/action", {
       params,
       payload: InstanceAction,
       success: Accepted
-    }).annotate(HttpApi.PayloadParseOptions, strict),
-    HttpApiEndpoint.put("update", "/instances/:instance", { params, payload: Changed, success: Accepted }).annotate(
-      HttpApi.PayloadParseOptions,
-      strict
-    ),
-    HttpApiEndpoint.patch("patch", "/instances/:instance", { params, payload: Changed, success: Accepted }).annotate(
-      HttpApi.PayloadParseOptions,
-      strict
-    )
+    })
+      .annotate(Requires, byBody)
+      .annotate(HttpApi.PayloadParseOptions, strict),
+    HttpApiEndpoint.put("update", "/instances/:instance", { params, payload: Changed, success: Accepted })
+      .annotate(Requires, policy("instance:update"))
+      .annotate(HttpApi.PayloadParseOptions, strict),
+    HttpApiEndpoint.patch("patch", "/instances/:instance", { params, payload: Changed, success: Accepted })
+      .annotate(Requires, policy("instance:update"))
+      .annotate(HttpApi.PayloadParseOptions, strict)
   )
   .prefix(prefix)
   .middleware(Validation)

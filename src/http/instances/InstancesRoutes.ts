@@ -5,10 +5,11 @@ import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { InstanceRequests, type Order } from "../../services/InstanceRequests.ts"
+import type { PolicyName } from "../../services/policy/Policies.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
-import { answering, badRequest, forbidden, notYet } from "../Faults.ts"
-import { CurrentCaller, scopeOf } from "../Gate.ts"
+import { answering, badRequest, notYet } from "../Faults.ts"
+import { allowed, CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
 import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
 import type { InstanceAction, InstanceChanges, NewInstance } from "./InstancesApi.ts"
@@ -39,6 +40,22 @@ const laterActions = {
   eject_replica_source: "Ejecting a replica source (eject_replica_source)"
 }
 
+type Action = keyof typeof InstanceAction.Type
+
+const has = (key: string, value: unknown) => typeof value === "object" && value !== null && Object.hasOwn(value, key)
+
+/** As Trove has them: a status that is reset by force is asked for like a delete by force. */
+const policyOf = (action: Action, asked: unknown): PolicyName => {
+  switch (action) {
+    case "resize":
+      return has("volume", asked) ? "instance:resize_volume" : "instance:resize_flavor"
+    case "reset_status":
+      return has("force_delete", asked) ? "instance:force_delete" : "instance:reset_status"
+    default:
+      return `instance:${action}`
+  }
+}
+
 const isNothing = (value: unknown) =>
   value === undefined || value === null || (Array.isArray(value) && value.length === 0)
 
@@ -63,14 +80,27 @@ const refuseChanges = (changes: typeof InstanceChanges.Type) => {
   )
 }
 
-/** The one action that a body names. */
+/** The one action that is asked for. */
 const actionOf = (asked: typeof InstanceAction.Type) => {
   const [action, ...others] = Struct.keys(asked)
-  if (action === undefined || others.length > 0)
-    return Effect.fail(badRequest("Validation error: the body must name one action, as restart"))
-  return action === "restart" || action === "reset_status"
-    ? Effect.succeed(action)
-    : Effect.fail(notYet(laterActions[action]))
+  return action === undefined || others.length > 0
+    ? Effect.fail(badRequest("Validation error: the body must name one action, as restart"))
+    : Effect.succeed(action)
+}
+
+/** What an order asks for beside the instance has policies of its own. */
+const allowedOrder = ({ configuration, databases, modules, users }: typeof NewInstance.Type) => {
+  const asked: ReadonlyArray<readonly [unknown, PolicyName]> = [
+    [configuration, "instance:update"],
+    [modules, "instance:module_apply"],
+    [databases, "instance:extension:database:create"],
+    [users, "instance:extension:user:create"]
+  ]
+  return Effect.forEach(
+    asked.filter(([field]) => !isNothing(field)),
+    ([, policy]) => allowed(policy),
+    { discard: true }
+  )
 }
 
 /** A link to a flavor is as good as its id. */
@@ -123,6 +153,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       create: ({ request, params, payload }) =>
         Effect.gen(function* () {
           const { project } = yield* CurrentCaller
+          yield* allowedOrder(payload.instance)
           yield* refuseLater(payload.instance)
           const created = yield* requests.create(project, orderOf(payload.instance))
           return { instance: detailView(created, yield* viewerOf(request, params.project)) }
@@ -163,16 +194,14 @@ export const InstancesRoutes = HttpApiBuilder.group(
 
       act: ({ params, payload }) =>
         Effect.gen(function* () {
-          const caller = yield* CurrentCaller
-          const scope = scopeOf(caller)
-          yield* requests.get(scope, params.instance)
+          const { user } = yield* CurrentCaller
+          yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
           const action = yield* actionOf(payload)
+          const scope = yield* allowed(policyOf(action, payload[action]))
           if (action === "restart") return yield* requests.restart(scope, params.instance)
-          // Before a delete by force, which Trove lets the owner ask for.
-          const isForDelete = payload.reset_status !== undefined && "force_delete" in payload.reset_status
-          if (!caller.isAdmin && !isForDelete)
-            return yield* Effect.fail(forbidden("Policy doesn't allow instance:reset_status to be performed."))
-          yield* operators.reset(params.instance, caller.user)
+          if (action !== "reset_status") return yield* Effect.fail(notYet(laterActions[action]))
+          const { desired } = yield* requests.get(scope, params.instance)
+          yield* operators.reset(desired.id, user)
         }).pipe(answering),
 
       update: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering),

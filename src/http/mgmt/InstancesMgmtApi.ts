@@ -1,6 +1,7 @@
 /** The routes by which administrators see and mend instances of all projects. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { administrator, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Arguments, Later } from "../instances/InstancesApi.ts"
 import { Validation } from "../Validation.ts"
@@ -35,24 +36,29 @@ export class InstancesMgmtApi extends HttpApiGroup.make("mgmtInstances")
         include_clustered: Schema.optionalKey(Flag)
       },
       success: Schema.Struct({ instances: Schema.Array(ManagedView), ...nextLinks })
-    }),
+    }).annotate(Requires, administrator),
     HttpApiEndpoint.get("show", "/mgmt/instances/:instance", {
       params,
       query: deleted,
       success: Schema.Struct({ instance: ManagedDetail })
-    }),
+    }).annotate(Requires, administrator),
     HttpApiEndpoint.post("act", "/mgmt/instances/:instance/action", {
       params,
       payload: ManagedAction,
       success: Accepted
-    }).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }),
+    })
+      .annotate(Requires, administrator)
+      .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }),
     HttpApiEndpoint.get("root", "/mgmt/instances/:instance/root", {
       params,
       success: Schema.Struct({
         root_history: Schema.Struct({ id: Schema.String, enabled: Schema.String, user: Schema.String })
       })
-    }),
-    HttpApiEndpoint.get("ping", "/mgmt/instances/:instance/rpc_ping", { params, success: HttpApiSchema.NoContent })
+    }).annotate(Requires, administrator),
+    HttpApiEndpoint.get("ping", "/mgmt/instances/:instance/rpc_ping", {
+      params,
+      success: HttpApiSchema.NoContent
+    }).annotate(Requires, administrator)
   )
   .prefix(prefix)
   .middleware(Validation)

@@ -13,7 +13,7 @@ import { InstanceNotFound } from "../../services/Instances.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, notYet } from "../Faults.ts"
-import { administrator } from "../Gate.ts"
+import { CurrentCaller } from "../Gate.ts"
 import { newestFirst } from "../instances/InstanceViews.ts"
 import { linkWriter, maxPage, next, stamp } from "../Wire.ts"
 import type { ManagedAction } from "./InstancesMgmtApi.ts"
@@ -71,7 +71,6 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
-          yield* administrator
           const viewer = yield* viewerOf(request, params.project)
           const project = query.project_id === undefined ? Option.some(null) : decodeProject(query.project_id)
           // A text that can be the name of no project has no instances.
@@ -87,7 +86,6 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
 
       show: ({ request, params, query }) =>
         Effect.gen(function* () {
-          yield* administrator
           const found = yield* find(params.instance, flagOf(query.deleted))
           const usage = yield* volumes.of(found.record)
           const viewer = yield* viewerOf(request, params.project)
@@ -96,7 +94,7 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
 
       act: ({ params, payload }) =>
         Effect.gen(function* () {
-          const { user } = yield* administrator
+          const { user } = yield* CurrentCaller
           const { record } = yield* find(params.instance, null)
           const action = yield* actionOf(payload)
           if (action === "reboot") yield* requests.restart("any", record.desired.id)
@@ -105,7 +103,6 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
 
       root: ({ params }) =>
         Effect.gen(function* () {
-          yield* administrator
           const { record, root } = yield* find(params.instance, null)
           return {
             root_history: {
@@ -118,7 +115,6 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
 
       ping: ({ params }) =>
         Effect.gen(function* () {
-          yield* administrator
           const { record } = yield* find(params.instance, null)
           yield* fabric.client(guestTopic(record.desired.id), GuestApi).rpc_ping({})
         }).pipe(answering)

@@ -4,6 +4,7 @@
  */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { HistoryEntry, WaitsFor } from "../instances/HistoryApi.ts"
 import { Validation } from "../Validation.ts"
@@ -55,16 +56,18 @@ export class OperationsApi extends HttpApiGroup.make("operations")
     HttpApiEndpoint.get("list", "/mgmt/operations", {
       params: project,
       success: Schema.Struct({ operations: Schema.Array(OperationView) })
-    }),
+    }).annotate(Requires, policy("operation:index")),
     HttpApiEndpoint.get("show", "/mgmt/operations/:instance", {
       params,
       success: Schema.Struct({ operation: Story })
-    }),
+    }).annotate(Requires, policy("operation:show")),
     HttpApiEndpoint.post("act", "/mgmt/operations/:instance/action", {
       params,
       payload: OperationAction,
       success: Accepted
-    }).annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
+    })
+      .annotate(Requires, policy("operation:action"))
+      .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" })
   )
   .prefix(prefix)
   .middleware(Validation)

@@ -2,6 +2,7 @@
 import { Schema } from "effect"
 import { HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Resource } from "../../services/Instances.ts"
+import { administrator, member, policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Validation } from "../Validation.ts"
 import { prefix, project } from "../Wire.ts"
@@ -41,20 +42,20 @@ export class ProjectApi extends HttpApiGroup.make("project")
     HttpApiEndpoint.get("limits", "/limits", {
       params: project,
       success: Schema.Struct({ limits: Schema.Array(Schema.Union([Absolute, Rate])) })
-    }),
+    }).annotate(Requires, policy("limits:index")),
     HttpApiEndpoint.get("quotas", "/mgmt/quotas/:target", {
       params: ofTarget,
       success: Schema.Struct({ quotas: Schema.Array(Usage) })
-    }),
+    }).annotate(Requires, member),
     HttpApiEndpoint.put("setQuotas", "/mgmt/quotas/:target", {
       params: ofTarget,
       payload: Schema.Struct({ quotas: QuotaChanges }),
       success: Schema.Struct({ quotas: Schema.Record(Schema.String, Schema.Number) })
-    }),
+    }).annotate(Requires, administrator),
     HttpApiEndpoint.get("identify", "/projects/:target", {
       params: ofTarget,
       success: Schema.Struct({ project: Schema.Struct({ id: Schema.String, name: Schema.String }) })
-    })
+    }).annotate(Requires, member)
   )
   .prefix(prefix)
   .middleware(Validation)

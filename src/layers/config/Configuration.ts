@@ -84,14 +84,42 @@ const Api = Schema.Struct({
     'Values of Host that are let in; "*" for all, behind a proxy that checks them'
   ),
   rate_limit: defaulted(rule.whole(1, 1_000_000), 200, "Requests a minute, for each project and verb"),
+  policy_file: optional(rule.Path, "Who may do what, as YAML or JSON; if unset, what Trove lets them do", {
+    example: "/etc/coffer/policy.yaml"
+  }),
   tokens: optional(
     rule.someOf(Token),
-    "Who may ask: a token, whose project and user it stands for, and whether of an administrator",
+    "Without Keystone, who may ask: a token, whose project and user it stands for, and whether of an administrator",
     {
       ...secret,
       example: [{ token: exampleToken, project: "demo", user: "admin", admin: true }]
     }
   )
+}).annotate(table)
+
+const Keystone = Schema.Struct({
+  auth_url: optional(rule.KeystoneUrl, "The Keystone that knows who may ask, in place of api.tokens", {
+    example: "https://keystone.example.org:5000"
+  }),
+  www_authenticate_uri: optional(rule.KeystoneUrl, "Where callers are told to get a token; if unset, at auth_url", {
+    example: "https://keystone.example.org:5000"
+  }),
+  username: optional(rule.Name, "The user as whom tokens are checked: of the role service or admin", {
+    example: "trove"
+  }),
+  password: optional(rule.Password, "The password of that user", { ...secret, example: "PASSWORD" }),
+  project_name: defaulted(rule.Name, "service", "The project in which that user has the role"),
+  user_domain_name: defaulted(rule.Name, "Default", "The domain of that user"),
+  project_domain_name: defaulted(rule.Name, "Default", "The domain of that project"),
+  cache_lifetime: defaulted(
+    rule.Time,
+    "1 minute",
+    "How long a checked token is good without being checked again: as long may a revoked one be"
+  ),
+  timeout: defaulted(rule.Time, "10 seconds", "How long a caller waits for Keystone"),
+  ca_file: optional(rule.Path, "Whose certificates of Keystone are believed, PEM; if unset, the system's", {
+    example: "/etc/coffer/keystone-ca.pem"
+  })
 }).annotate(table)
 
 const Taskmanager = Schema.Struct({
@@ -177,6 +205,7 @@ export const Configuration = Schema.Struct({
   broker: Broker,
   secrets: Secrets,
   api: Api,
+  keystone: Keystone,
   taskmanager: Taskmanager,
   guestagent: Guestagent,
   catalog: Catalog,
@@ -193,11 +222,19 @@ const controlPlane = ["database.url", "broker.urls", "secrets.key"] as const
 
 /** What a role cannot be started without. What has a default need not be named. */
 export const required = {
-  api: [...controlPlane, "api.tokens"],
+  api: controlPlane,
   taskmanager: controlPlane,
   conductor: controlPlane,
   guestagent: ["guestagent.urls", "guestagent.key", "broker.control_exchange"]
 } as const satisfies Record<Role, ReadonlyArray<SettingName>>
+
+/** Of each, a role needs one. */
+export const alternatives = {
+  api: [["api.tokens", "keystone.auth_url"]],
+  taskmanager: [],
+  conductor: [],
+  guestagent: []
+} as const satisfies Record<Role, ReadonlyArray<readonly [SettingName, ...ReadonlyArray<SettingName>]>>
 
 type Given<Name extends SettingName> = Name extends `${infer S extends Section}.${infer K}`
   ? { readonly [Of in S]: { readonly [Key in K & keyof Configuration[S]]: Exclude<Configuration[S][Key], undefined> } }

@@ -103,6 +103,47 @@ const tokens: Agreement = {
   }
 }
 
+/** Whom a token stands for is said by one place alone. */
+const identity: Agreement = {
+  between: ["api.tokens", "keystone.auth_url"],
+  broken: ({ api, keystone }) =>
+    when(
+      api.tokens !== undefined && keystone.auth_url !== undefined,
+      "api.tokens",
+      "must not be set with keystone.auth_url: either Keystone knows who may ask, or these tokens do"
+    )
+}
+
+const keystoneUser = ["username", "password"] as const
+
+const keystone: Agreement = {
+  between: ["keystone.auth_url", "keystone.username", "keystone.password"],
+  broken: ({ keystone }) =>
+    keystoneUser.flatMap((key) => [
+      ...when(
+        keystone.auth_url !== undefined && keystone[key] === undefined,
+        `keystone.${key}`,
+        "must be set with keystone.auth_url"
+      ),
+      ...when(
+        keystone.auth_url === undefined && keystone[key] !== undefined,
+        "keystone.auth_url",
+        `must be set with keystone.${key}`
+      )
+    ])
+}
+
+/** Who names a certificate expects to be encrypted. */
+const keystoneEncryption: Agreement = {
+  between: ["keystone.auth_url", "keystone.ca_file"],
+  broken: ({ keystone: { auth_url, ca_file } }) =>
+    when(
+      ca_file !== undefined && auth_url !== undefined && !auth_url.startsWith("https:"),
+      "keystone.ca_file",
+      "does nothing: keystone.auth_url is not https://"
+    )
+}
+
 const agreements: ReadonlyArray<Agreement> = [
   guestCredentials,
   guestQueues,
@@ -110,7 +151,10 @@ const agreements: ReadonlyArray<Agreement> = [
   certificate,
   encryption,
   computeCommand,
-  tokens
+  tokens,
+  identity,
+  keystone,
+  keystoneEncryption
 ]
 
 /** `invalid`: the settings that break a rule of their own, which the configuration does not hold. */

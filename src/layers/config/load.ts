@@ -5,11 +5,20 @@
 import { readFile } from "node:fs/promises"
 import { Effect, Option, Result, Schema } from "effect"
 import { disagreements } from "./agreements.ts"
-import { Configuration, type ConfigurationOf, type Role, required } from "./Configuration.ts"
+import {
+  alternatives,
+  Configuration,
+  type ConfigurationOf,
+  type Role,
+  required,
+  type SettingName
+} from "./Configuration.ts"
 import { type Flaw, flawsOf, nameOf } from "./flaws.ts"
 import { ConfigurationInvalid, type Problem } from "./Problem.ts"
+import { readPolicy } from "./policyFile.ts"
 import { sections, settingNamed } from "./settings.ts"
 import { type Environment, type Gathered, gather, parseFile, type Table } from "./sources.ts"
+import { whyUnread } from "./unread.ts"
 
 /** A configuration that holds, and where each part of it came from. */
 export interface Loaded<C extends Configuration = Configuration> {
@@ -32,12 +41,17 @@ const without = (values: Table, flaws: ReadonlyArray<Flaw>): Table => {
   return Object.fromEntries(sections.map((section) => [section, kept(section)]))
 }
 
-/** What a role requires and is not set. */
-export const unset = (configuration: Configuration, role: Role): ReadonlyArray<string> => {
+/** What a role requires and is not set, and what would do in its place. */
+export const unset = (
+  configuration: Configuration,
+  role: Role
+): ReadonlyArray<{ readonly name: SettingName; readonly others: ReadonlyArray<SettingName> }> => {
   const given = new Set(
     Object.entries(configuration).flatMap(([section, values]) => Object.keys(values).map((key) => `${section}.${key}`))
   )
-  return required[role].filter((name) => !given.has(name))
+  return [...required[role].map((name) => [name] as const), ...alternatives[role]]
+    .filter((names) => !names.some((name) => given.has(name)))
+    .map(([name, ...others]) => ({ name, others }))
 }
 
 const isOf = <R extends Role>(configuration: Configuration, role?: R): configuration is ConfigurationOf<R> =>
@@ -56,8 +70,11 @@ const problemsOf = (gathered: Gathered, flaws: ReadonlyArray<Flaw>, file: Option
     ...flaws.map(({ path, rule }): Problem => ({ where: where(settingOf(path)), setting: nameOf(path), rule })),
     ...disagreeing.map(({ rule, setting }): Problem => ({ where: where(setting), setting, rule })),
     ...missing
-      .filter((name) => !invalid.has(name))
-      .map((name): Problem => ({ where: where(name), setting: name, rule: `is required by ${role}${hint(name)}` })),
+      .filter(({ name, others }) => ![name, ...others].some((one) => invalid.has(one)))
+      .map(({ name, others }): Problem => {
+        const either = others.map((other) => `, or ${other}`).join("")
+        return { where: where(name), setting: name, rule: `is required by ${role}${either}${hint(name)}` }
+      }),
     ...gathered.problems
   ]
 }
@@ -75,19 +92,10 @@ const checked = <R extends Role>(
     : Result.fail(new ConfigurationInvalid({ problems }))
 }
 
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: "is not there",
-  EACCES: "may not be read by this user",
-  EISDIR: "is a folder"
-}
-
 const readTable = Effect.fnUntraced(function* (path: string) {
   const text = yield* Effect.tryPromise({
     try: () => readFile(path, "utf8"),
-    catch: (error) => {
-      const code = error instanceof Error && "code" in error ? String(error.code) : ""
-      return { where: path, setting: "", rule: reasons[code] ?? `cannot be read (${code})` }
-    }
+    catch: (error) => ({ where: path, setting: "", rule: whyUnread(error) })
   })
   return yield* Effect.fromResult(parseFile(path, text))
 })
@@ -101,7 +109,11 @@ export const loadWithSources = Effect.fn("Configuration.load")(function* <R exte
   const table = Option.isNone(path)
     ? {}
     : yield* Effect.mapError(readTable(path.value), (problem) => new ConfigurationInvalid({ problems: [problem] }))
-  return yield* Effect.fromResult(checked(gather(table, env), path, role))
+  const loaded = yield* Effect.fromResult(checked(gather(table, env), path, role))
+  // Only the api reads it: on another machine it need not be there.
+  const { policy_file } = loaded.configuration.api
+  if (role === "api" && policy_file !== undefined) yield* readPolicy(policy_file)
+  return loaded
 })
 
 /** The configuration; for a role, with all that it requires. */

@@ -113,6 +113,27 @@ export const ManagementUrl = Schema.RedactedFromValue(
   })
 )
 
+/** Without the version that clients add: `/v3` at its end is left out. */
+export const KeystoneUrl = text(
+  "must be a URL such as https://keystone.example.org:5000, without credentials",
+  (text) => {
+    const url = parts(text)
+    return (
+      url !== undefined &&
+      /^https?:$/.test(url.protocol) &&
+      `${url.username}${url.password}${url.search}${url.hash}` === "" &&
+      /^[!-~]{1,1024}$/.test(text) &&
+      !/["\\]/.test(text)
+    )
+  }
+)
+
+export const Password = Schema.RedactedFromValue(
+  text("must be a text of 1 to 4096 characters, without control characters", (password) =>
+    /^[^\p{Cc}\p{Cs}]{1,4096}$/u.test(password)
+  )
+)
+
 export const Key = Schema.RedactedFromValue(
   text(
     "must be the base64 of 32 random bytes that nobody else knows; make one with: openssl rand -base64 32",

@@ -12,3 +12,12 @@ export const table = (rows: ReadonlyArray<ReadonlyArray<string>>): string => {
     .map((row) => row.join("  ").trimEnd())
     .join("\n")
 }
+
+/** A name and its value a line, the values below each other; what is empty is left out. */
+export const fields = (entries: ReadonlyArray<readonly [name: string, value: string]>): string => {
+  const width = Math.max(...entries.map(([name]) => name.length)) + 1
+  return entries
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => `${`${name}:`.padEnd(width)} ${plain(value)}`)
+    .join("\n")
+}

@@ -16,7 +16,8 @@ export const layer = (adminToken: Redacted.Redacted): Layer.Layer<Identity> =>
       authenticate: (project, token) =>
         Effect.sync(() => {
           const isAdmin = Option.isSome(token) && timingSafeEqual(digest(token.value), admin)
-          return { project, user: isAdmin ? "admin" : "member", isAdmin }
+          const role = isAdmin ? "admin" : "member"
+          return { project, user: role, roles: [role] }
         })
     })
   })

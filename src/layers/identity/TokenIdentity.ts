@@ -26,7 +26,7 @@ export const layer = (tokens: ReadonlyArray<KnownToken>): Layer.Layer<Identity> 
         const caller = known.find((token) => timingSafeEqual(token.digest, asked))
         if (caller === undefined) return yield* new Unauthenticated()
         if (!caller.admin && caller.project !== project) return yield* new WrongProject({ project })
-        return { project, user: caller.user, isAdmin: caller.admin }
+        return { project, user: caller.user, roles: [caller.admin ? "admin" : "member"] }
       })
     })
   })

@@ -5,17 +5,18 @@ import { Layer } from "effect"
 import { HttpRouter } from "effect/http"
 import { HttpRoutes, serveOptions } from "../../http/Server.ts"
 import { type ConfigurationOf, healthAddress } from "../config/Configuration.ts"
+import * as PolicyFile from "../config/policyFile.ts"
 import * as Health from "../Health.ts"
-import * as TokenIdentity from "../identity/TokenIdentity.ts"
+import * as Callers from "./Callers.ts"
 import * as Checks from "./Checks.ts"
 import * as ControlPlane from "./ControlPlane.ts"
 
 export const layer = (config: ConfigurationOf<"api">) => {
-  const { allowed_hosts, host, port, rate_limit, tokens } = config.api
+  const { allowed_hosts, host, policy_file, port, rate_limit } = config.api
   return HttpRouter.serve(HttpRoutes, serveOptions).pipe(
     Layer.provide(NodeHttpServer.layer(createServer, { host, port })),
     Layer.merge(Health.serve(healthAddress(config, "api"))),
-    Layer.provide(TokenIdentity.layer(tokens)),
+    Layer.provide([Callers.layer(config), PolicyFile.layer(policy_file)]),
     Layer.provide([Checks.ofStore, Checks.ofFabric]),
     Layer.provide(Health.layer("api")),
     Layer.provide(ControlPlane.catalog(config)),

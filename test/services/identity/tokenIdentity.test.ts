@@ -1,8 +1,8 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Option, Redacted } from "effect"
-import * as TokenIdentity from "../../src/layers/identity/TokenIdentity.ts"
-import { Identity } from "../../src/services/Identity.ts"
-import { ProjectId } from "../../src/services/Ids.ts"
+import * as TokenIdentity from "../../../src/layers/identity/TokenIdentity.ts"
+import { Identity } from "../../../src/services/Identity.ts"
+import { ProjectId } from "../../../src/services/Ids.ts"
 
 const identity = TokenIdentity.layer([
   { token: Redacted.make("anns-token-0123456"), project: "demo", user: "ann", admin: false },
@@ -16,14 +16,18 @@ const authenticate = (project: string, token: string | null) =>
 
 it.effect("a token stands for its user, in its project", () =>
   Effect.gen(function* () {
-    expect(yield* authenticate("demo", "anns-token-0123456")).toEqual({ project: "demo", user: "ann", isAdmin: false })
+    expect(yield* authenticate("demo", "anns-token-0123456")).toEqual({
+      project: "demo",
+      user: "ann",
+      roles: ["member"]
+    })
     expect(yield* Effect.flip(authenticate("other", "anns-token-0123456"))).toMatchObject({ _tag: "WrongProject" })
   })
 )
 
 it.effect("an administrator's token is good in every project", () =>
   Effect.gen(function* () {
-    expect(yield* authenticate("demo", "roots-token-0123456")).toMatchObject({ user: "root", isAdmin: true })
+    expect(yield* authenticate("demo", "roots-token-0123456")).toMatchObject({ user: "root", roles: ["admin"] })
   })
 )
 
