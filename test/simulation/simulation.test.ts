@@ -14,6 +14,7 @@ const patience = 120_000
 const found: ReadonlyArray<readonly [seed: number, what: string]> = [
   [1, "the end of a step that the store did not hear of"],
   [19, "a shard whose messages were not given back, for the engine's tables failed"],
+  [24, "a build that was called off, and finished by who had not heard of it"],
   [35, "a process that died while it took something back"],
   [83, "a guest's access that was given by who was late"],
   [84, "a build that goes well, taken back for a statement of the engine's that failed"],
@@ -22,6 +23,8 @@ const found: ReadonlyArray<readonly [seed: number, what: string]> = [
   [167, "a build that one process took back and another finished"],
   [168, "an address that was taken by who was late"],
   [195, "a server and its access, both by who was late"],
+  [249, "a delete that waits for a build that nobody remembers"],
+  [555, "a line that the store did not take, of an operation that ended well"],
   [637, "a server that who was late must not take back, for another process had finished its build"]
 ]
 
