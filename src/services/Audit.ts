@@ -154,7 +154,10 @@ const lastSteps = Duration.toMillis(Duration.minutes(10))
 
 /** Whether somebody waits for what a journal is about, or may until lately have done so. */
 const isAwaited = (record: AuditRecord | undefined, { operation }: Found, at: Millis) =>
-  record !== undefined && (record.since >= at - lastSteps || record.operations.some((awaited) => awaited === operation))
+  record !== undefined &&
+  (record.state === "Unknown" ||
+    record.since >= at - lastSteps ||
+    record.operations.some((awaited) => awaited === operation))
 
 const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis): Holding => {
   if (record === undefined) return "none"
