@@ -73,6 +73,7 @@ ${[...arrows].join("\n")}
 | Deleting | SHUTDOWN |
 | Deleted | 404 |
 | Failed | ERROR, with its fault |
+| one that only a newer release knows | UNKNOWN ([why](decisions/0014-two-releases-at-once.md)) |
 
 ## What an operator can do
 

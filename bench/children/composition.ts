@@ -19,6 +19,7 @@ import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
 import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
+import * as PgUpgrades from "../../src/layers/postgres/PgUpgrades.ts"
 import * as Telemetry from "../../src/layers/Telemetry.ts"
 import { Compute } from "../../src/services/Compute.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
@@ -31,6 +32,7 @@ export const stores = Layer.mergeAll(
   PgInstances.layer,
   PgAllInstances.layer,
   PgLifecycles.layer,
+  PgUpgrades.layer,
   PgObservations.layer,
   PgHistory.layer,
   PgGuestHosts.layer,

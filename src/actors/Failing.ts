@@ -12,9 +12,10 @@ import { SecureRandom } from "effect/crypto"
 import { History } from "../services/History.ts"
 import type { InstanceId } from "../services/Ids.ts"
 import type { Fault } from "../services/Status.ts"
+import { Upgrades } from "../services/Upgrades.ts"
 import { storable } from "./InstanceMailbox.ts"
 import { decide, defaultDeadlines, unreadable } from "./Lifecycle.ts"
-import { type Commit, Lifecycles, type Loaded } from "./Lifecycles.ts"
+import { type Commit, Lifecycles, type Loaded, Unreadable } from "./Lifecycles.ts"
 
 /** How often a turn may fail in a row. With the pauses between them that is a minute. */
 export const maxFailures = 6
@@ -31,6 +32,11 @@ export const givenUp = Metric.counter("coffer_instances_given_up", {
   incremental: true
 })
 
+export const leftTurns = Metric.counter("coffer_turns_left", {
+  description: "Turns of actors that met what a newer release has written, and left it to that one",
+  incremental: true
+})
+
 /** The command that a turn was at: which row, and what it asks for. */
 export interface AtCommand {
   readonly seq: number
@@ -40,12 +46,16 @@ export interface AtCommand {
 /** What says nothing of the instance: its actor moved, or a process of the cluster has no time or is gone. */
 const clusters = new Set(["EntityNotAssignedToRunner", "RunnerNotRegistered", "RunnerUnavailable", "MailboxFull"])
 
+/** A process of an older release does not know the workflow: its message waits in the tables for one that does. */
+const unknownThere = /^Entity type '.*' not registered$/
+
 /** How deep the cause of an error is looked for in the causes of others. */
 const maxDepth = 8
 
 const isAway = (error: unknown, depth = 0): boolean => {
   if (!Predicate.isObject(error) || depth > maxDepth) return false
-  const { _tag: tag, cause, isRetryable } = error
+  const { _tag: tag, cause, isRetryable, message } = error
+  if (typeof message === "string" && unknownThere.test(message)) return true
   return isRetryable === true || (typeof tag === "string" && clusters.has(tag)) || isAway(cause, depth + 1)
 }
 
@@ -55,6 +65,15 @@ export const isOutage = (cause: Cause.Cause<unknown>): boolean =>
   cause.reasons.some(
     (reason) => (reason._tag === "Die" && isAway(reason.defect)) || (reason._tag === "Fail" && isAway(reason.error))
   )
+
+/**
+ * Whether it is something that cannot be read while the tables are of a newer release than this process: that one has
+ * written it, and will read it.
+ */
+const isOfNewer = (cause: Cause.Cause<unknown>): Effect.Effect<boolean, never, Upgrades> =>
+  cause.reasons.some((reason) => reason._tag === "Die" && reason.defect instanceof Unreadable)
+    ? Effect.flatMap(Upgrades, ({ isUnderWay }) => isUnderWay)
+    : Effect.succeed(false)
 
 /** What there is to commit so that the instance is in ERROR; null where there is nothing to do. */
 const endOf = Effect.fnUntraced(function* (loaded: Loaded, fault: Fault, at: AtCommand | null) {
@@ -88,7 +107,7 @@ const giveUp = Effect.fn("Instance.giveUp")(function* (
     if (commit !== null) yield* lifecycles.commit(instance, commit)
     return commit !== null
   }
-  if (isOutage(loaded.cause)) return false
+  if (isOutage(loaded.cause) || (yield* isOfNewer(loaded.cause))) return false
   const salvaged = yield* lifecycles.salvage(instance)
   if (Option.isNone(salvaged)) return false
   const { generation, operation, tag } = salvaged.value
@@ -103,6 +122,12 @@ const suspicious = Duration.seconds(30)
 
 const unseenEnd = Cause.die(new Error("each taskmanager that worked on it ended in the middle of that"))
 
+/** The pause before it is looked again whether what a newer release has written can be read. */
+const leavePause = Duration.toMillis(Duration.seconds(10))
+
+/** How often the log tells that it cannot. */
+const leaveNotice = Duration.toMillis(Duration.minutes(5))
+
 /** How it goes with the turns of one actor. */
 export const make = (instance: InstanceId) => {
   /** What the store counts, as far as is known here. */
@@ -110,6 +135,8 @@ export const make = (instance: InstanceId) => {
   let notBefore = 0
   /** Whether this turn is among them before it has failed. */
   let isCounted = false
+  /** When the log tells again that something is left to a newer release. */
+  let nextNotice = 0
 
   const forget = Effect.fnUntraced(function* () {
     if (known > 0) yield* (yield* Lifecycles).setFailures(instance, 0)
@@ -149,6 +176,17 @@ export const make = (instance: InstanceId) => {
     return Effect.flatMap(Lifecycles, (lifecycles) => lifecycles.setFailures(instance, known))
   })
 
+  /** Nothing is counted, overwritten or set aside: whoever is of the newer release goes on with it. */
+  const leave = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>) {
+    yield* countOut
+    const now = yield* Clock.currentTimeMillis
+    notBefore = now + leavePause
+    yield* Metric.update(leftTurns, 1)
+    if (now < nextNotice) return
+    nextNotice = now + leaveNotice
+    yield* Effect.logWarning("the tables are of a newer release, and what this one cannot read waits for it", cause)
+  })
+
   return {
     /** Whether it is to wait for its next turn. */
     isPaused: Effect.map(Clock.currentTimeMillis, (now) => now < notBefore),
@@ -159,6 +197,8 @@ export const make = (instance: InstanceId) => {
       const now = yield* Clock.currentTimeMillis
       if (known > 0 && now < failures.at + Duration.toMillis(pauseAfter(known))) return false
       const [first] = mail
+      // What a newer release has written is counted by nobody, before a turn or after it.
+      if (first === undefined && unreadable !== null && (yield* (yield* Upgrades).isUnderWay)) return true
       if (known >= maxFailures) {
         const at = first === undefined ? unreadable : { seq: first.seq, tag: first.command._tag }
         yield* end(unseenEnd, at === null ? null : { tag: "unreadable", ...at })
@@ -178,7 +218,7 @@ export const make = (instance: InstanceId) => {
             Effect.logError("the actor's turn failed; a sweep will try again", cause),
             Effect.ignoreCause(countOut, { log: "Debug" })
           )
-        : failed(cause, at).pipe(
+        : Effect.flatMap(isOfNewer(cause), (isLeft) => (isLeft ? leave(cause) : failed(cause, at))).pipe(
             Effect.catchCause((other) =>
               Effect.logError("the actor's turn failed; a sweep will try again", cause, other)
             )

@@ -4,7 +4,7 @@
  *
  * What is true of the instance stands in its row; the actor keeps nothing in memory that it would miss.
  */
-import { Clock, Context, Duration, Effect, Exit, Metric, Option, Schema } from "effect"
+import { Clock, Context, Duration, Effect, Exit, Metric, Option } from "effect"
 import { Entity } from "effect/cluster"
 import { SecureRandom } from "effect/crypto"
 import { DurableDeferred } from "effect/workflow"
@@ -19,7 +19,7 @@ import * as Failing from "./Failing.ts"
 import type { Event, Signal, State } from "./Instance.ts"
 import { InstanceEntity } from "./InstanceMailbox.ts"
 import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
-import { Lifecycles } from "./Lifecycles.ts"
+import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
@@ -99,13 +99,6 @@ export const overdueOperations = Metric.counter("coffer_operations_overdue", {
   incremental: true
 })
 
-/** A command in the mailbox is of no kind that this release knows. */
-class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", { key: Schema.String, reason: Schema.String }) {
-  override get message() {
-    return `the command ${this.key} cannot be read: ${this.reason}`
-  }
-}
-
 /** What an operation waited for when its deadline passed; a history that cannot be read keeps nothing from ending. */
 const waitedFor = Effect.fnUntraced(
   function* (instance: InstanceId, operation: OperationId) {
@@ -172,7 +165,7 @@ const turn = Effect.fn("Instance.turn")(function* (
   if (unreadable === null) return yield* failing.succeeded
   const { key, reason, seq } = unreadable
   progress.at = { seq, tag: key.startsWith("delete:") ? "Delete" : "unreadable" }
-  return yield* Effect.die(new Unreadable({ key, reason }))
+  return yield* Effect.die(new Unreadable({ what: `the command ${key}`, reason }))
 })
 
 /** Words for the history when the guest is seen to change, or tells how far it has come. */

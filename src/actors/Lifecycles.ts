@@ -2,10 +2,11 @@
  * The actor's side of the store: where an instance is in its life, and its durable mailbox. The actor is the
  * only writer; a commit is refused when somebody else has written since it read.
  */
-import { Cause, Context, type Effect, Exit, type Option, Schema } from "effect"
+import { Cause, Context, Effect, Exit, type Option, Schema } from "effect"
 import type { InstanceId, Millis, OperationId, ProjectId } from "../services/Ids.ts"
 import type { Desired } from "../services/Instances.ts"
-import { Command, type State } from "./Instance.ts"
+import type { ShownState } from "../services/Status.ts"
+import { Command, State } from "./Instance.ts"
 
 /** One command in the mailbox; `seq` orders them. */
 export interface Mail {
@@ -33,6 +34,22 @@ export interface Loaded {
   readonly waitsSince: Millis | null
   readonly failures: Failures
 }
+
+/** What the store holds of an instance is of no kind that this release knows: garbled, or a newer release's. */
+export class Unreadable extends Schema.TaggedError<Unreadable>()("Unreadable", {
+  what: Schema.String,
+  reason: Schema.String
+}) {
+  override get message() {
+    return `${this.what} cannot be read: ${this.reason}`
+  }
+}
+
+const decodeState = Schema.decodeUnknownEffect(State)
+
+/** Reads a state as it stands in a row; dies with `Unreadable`. */
+export const readState = (state: unknown): Effect.Effect<State> =>
+  Effect.catch(decodeState(state), ({ message }) => Effect.die(new Unreadable({ what: "the state", reason: message })))
 
 const decodeCommand = Schema.decodeUnknownExit(Command)
 
@@ -98,7 +115,7 @@ export class StaleGeneration extends Schema.TaggedError<StaleGeneration>()("Stal
 export class Lifecycles extends Context.Service<
   Lifecycles,
   {
-    /** Dies where the state cannot be read. */
+    /** Dies with `Unreadable` where the state cannot be read. */
     readonly load: (id: InstanceId) => Effect.Effect<Option.Option<Loaded>>
     /** What there is to know of an instance whose state cannot be read: `operation` is the one that it names. */
     readonly salvage: (
@@ -131,8 +148,8 @@ export class Lifecycles extends Context.Service<
     readonly unsettled: (limit: number) => Effect.Effect<ReadonlyArray<Unsettled>>
     /** The commands of an instance that were set aside and are kept, oldest first. */
     readonly setAside: (id: InstanceId) => Effect.Effect<ReadonlyArray<SetAside>>
-    /** How many instances are in each state. */
-    readonly count: Effect.Effect<ReadonlyMap<State["_tag"], number>>
+    /** How many instances are in each state; those that this release does not know are one. */
+    readonly count: Effect.Effect<ReadonlyMap<ShownState, number>>
     /** Removes every trace of instances that were deleted before `before`, `limit` of them at most; how many went. */
     readonly prune: (before: Millis, limit: number) => Effect.Effect<number>
     /**

@@ -14,7 +14,7 @@ import type { InstanceNotFound } from "../services/Instances.ts"
 import type { PolicyName } from "../services/policy/Policies.ts"
 import type { RootNeverEnabled } from "../services/RootRequests.ts"
 import type { InstanceNotReady } from "../services/ServingGuest.ts"
-import type { StateTag } from "../services/Status.ts"
+import type { ShownState } from "../services/Status.ts"
 import type { NotGranted, UserNotFound } from "../services/UserRequests.ts"
 
 const body = <const Code extends number>(code: Code) =>
@@ -137,14 +137,15 @@ const guestTrouble: Record<FabricError["reason"], string> = {
 }
 
 /** What Trove says that an instance does, by its server or by its task, when it refuses an action. */
-const hindrance: Record<StateTag, string> = {
+const hindrance: Record<ShownState, string> = {
   New: "instance status was BUILD",
   Building: "instance status was BUILD",
   Active: "instance status was ACTIVE",
   Restarting: "task status was (3 REBOOTING Rebooting the instance.)",
   Deleting: "task status was (2 DELETING Deleting the instance.)",
   Deleted: "task status was (2 DELETING Deleting the instance.)",
-  Failed: "instance status was ERROR"
+  Failed: "instance status was ERROR",
+  Unknown: "instance status was UNKNOWN"
 }
 
 const faultOf = (error: DomainError | Fault): Fault => {

@@ -5,11 +5,11 @@
 import { Clock, Duration, Effect, Layer, Metric, Schedule, Struct } from "effect"
 import { SqlClient } from "effect/sql"
 import { AuditListener } from "../actors/Audits.ts"
-import { failedTurns, givenUp } from "../actors/Failing.ts"
+import { failedTurns, givenUp, leftTurns } from "../actors/Failing.ts"
 import { overdueOperations } from "../actors/InstanceActor.ts"
 import { type AuditReport, Resource } from "../services/Audit.ts"
 import { OperationKind } from "../services/Ids.ts"
-import { StateTag } from "../services/Status.ts"
+import { ShownState, type StateTag, stateNamed } from "../services/Status.ts"
 
 const interval = Duration.seconds(5)
 
@@ -77,9 +77,12 @@ const collect = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const now = yield* Clock.currentTimeMillis
   const rows = yield* sql<StateRow>`SELECT tag, count(*) AS n, min(since) AS since FROM lifecycles GROUP BY tag`
-  for (const state of StateTag.literals) {
-    const row = rows.find(({ tag }) => tag === state)
-    yield* Metric.update(Metric.withAttributes(instances, { state }), Number(row?.n ?? 0n))
+  for (const state of ShownState.literals) {
+    const of = rows.filter(({ tag }) => stateNamed(tag) === state)
+    yield* Metric.update(
+      Metric.withAttributes(instances, { state }),
+      of.reduce((sum, { n }) => sum + Number(n), 0)
+    )
   }
   for (const kind of Struct.keys(stateDuring)) {
     const row = rows.find(({ tag }) => tag === stateDuring[kind])
@@ -113,6 +116,7 @@ const begin = Effect.all(
   [
     Metric.update(failedTurns, 0),
     Metric.update(givenUp, 0),
+    Metric.update(leftTurns, 0),
     ...Struct.keys(stateDuring).map((kind) => Metric.update(Metric.withAttributes(overdueOperations, { kind }), 0))
   ],
   { discard: true }

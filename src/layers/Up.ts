@@ -47,6 +47,7 @@ import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
 import * as PgPlacements from "./postgres/PgPlacements.ts"
 import * as PgPool from "./postgres/PgPool.ts"
+import * as PgUpgrades from "./postgres/PgUpgrades.ts"
 import * as Settings from "./Settings.ts"
 
 export interface Options {
@@ -81,6 +82,7 @@ const store = Layer.unwrap(
       PgInstances.layer,
       PgAllInstances.layer,
       PgLifecycles.layer,
+      PgUpgrades.layer,
       PgObservations.layer,
       PgHistory.layer,
       PgGuestHosts.layer,

@@ -6,7 +6,7 @@
  */
 import { Duration, Effect, Schema } from "effect"
 import { InstanceId, Millis, type OperationId } from "./Ids.ts"
-import { StateTag } from "./Status.ts"
+import { ShownState } from "./Status.ts"
 
 /**
  * What an instance can have on a machine: its folder with its volume, processes and containers of its server; or a
@@ -61,7 +61,7 @@ export type Unseen = typeof Unseen.Type
 /** An instance as far as an audit must know it. */
 export interface AuditRecord {
   readonly instance: InstanceId
-  readonly state: StateTag
+  readonly state: ShownState
   /** When it came into this state. */
   readonly since: Millis
   /** An operation is under way or has yet to come to its end, or a command waits. */
@@ -97,7 +97,7 @@ export const Finding = Schema.Struct({
   host: Schema.NullOr(Schema.String),
   instance: InstanceId,
   /** Null where no record is left of the instance. */
-  state: Schema.NullOr(StateTag),
+  state: Schema.NullOr(ShownState),
   /** Null where nobody knows. */
   since: Schema.NullOr(Millis),
   /** What a fix does, in words; null where nothing can be done but by the operator. */
@@ -154,14 +154,17 @@ const lastSteps = Duration.toMillis(Duration.minutes(10))
 
 /** Whether somebody waits for what a journal is about, or may until lately have done so. */
 const isAwaited = (record: AuditRecord | undefined, { operation }: Found, at: Millis) =>
-  record !== undefined && (record.since >= at - lastSteps || record.operations.some((awaited) => awaited === operation))
+  record !== undefined &&
+  (record.state === "Unknown" ||
+    record.since >= at - lastSteps ||
+    record.operations.some((awaited) => awaited === operation))
 
 const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis): Holding => {
   if (record === undefined) return "none"
   // What was looked at may be older than the record.
   if (record.since >= at) return "may"
   if (record.state === "Deleted") return "none"
-  if (record.isMoving) return "may"
+  if (record.isMoving || record.state === "Unknown") return "may"
   if (resource === "hold") return record.deleteRequested ? "none" : "has"
   switch (record.state) {
     case "New":

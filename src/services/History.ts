@@ -77,7 +77,7 @@ export class History extends Context.Service<
     ) => Effect.Effect<void>
     /** Closes, as interrupted, what is open still of an operation that ends: a process may have died in the middle. */
     readonly operationEnded: (id: InstanceId, operation: OperationId) => Effect.Effect<void>
-    /** Oldest first. */
+    /** Oldest first; what only a newer release knows is not told. */
     readonly list: (id: InstanceId) => Effect.Effect<ReadonlyArray<Entry>>
   }
 >()("coffer/services/History") {}

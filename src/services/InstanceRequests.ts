@@ -25,7 +25,7 @@ import {
 import { refuseDatabases, refuseUsers } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
-import { isActionable, operatingStatusOf, StateTag } from "./Status.ts"
+import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
 import { makeWake } from "./Waking.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
@@ -59,7 +59,7 @@ const isInstanceId = Schema.is(InstanceId)
  */
 export class InstanceNotActionable extends Schema.TaggedError<InstanceNotActionable>()("InstanceNotActionable", {
   id: Schema.String,
-  state: StateTag,
+  state: ShownState,
   operatingStatus: Schema.String
 }) {}
 

@@ -5,7 +5,7 @@
 import { Context, type Effect, type Option, Schema } from "effect"
 import type { InstanceId, Millis, ProjectId } from "./Ids.ts"
 import type { Provisioning } from "./Provisioning.ts"
-import type { Fault, Observation, StateTag } from "./Status.ts"
+import type { Fault, Observation, ShownState } from "./Status.ts"
 
 export const Access = Schema.Struct({
   is_public: Schema.optionalKey(Schema.Boolean),
@@ -34,7 +34,7 @@ export interface Desired {
 /** One instance as the API shows it: wanted, where in its life, last seen as. */
 export interface InstanceRecord {
   readonly desired: Desired
-  readonly state: StateTag
+  readonly state: ShownState
   readonly fault: Fault | null
   readonly stateSince: Millis
   readonly observed: Observation | null

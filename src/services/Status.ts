@@ -10,6 +10,15 @@ import { Millis } from "./Ids.ts"
 export const StateTag = Schema.Literals(["New", "Building", "Active", "Restarting", "Deleting", "Deleted", "Failed"])
 export type StateTag = typeof StateTag.Type
 
+/** A state as it is shown: `Unknown` is one of a newer release, which this one does not know. */
+export const ShownState = Schema.Literals([...StateTag.literals, "Unknown"])
+export type ShownState = typeof ShownState.Type
+
+const isStateTag = Schema.is(StateTag)
+
+/** A state by the name that the store has for it. */
+export const stateNamed = (tag: string): ShownState => (isStateTag(tag) ? tag : "Unknown")
+
 const expectsGuest: Record<StateTag, boolean> = {
   New: true,
   Building: true,
@@ -20,8 +29,8 @@ const expectsGuest: Record<StateTag, boolean> = {
   Failed: false
 }
 
-/** Where an instance is live: a guest is expected to report, and is heard. */
-export const liveStates: ReadonlyArray<StateTag> = StateTag.literals.filter((tag) => expectsGuest[tag])
+/** Where no guest is expected to report, and none is heard. In a state that only a newer release knows, it is. */
+export const quietStates: ReadonlyArray<string> = StateTag.literals.filter((tag) => !expectsGuest[tag])
 
 /** Why an instance is in ERROR: `message` is for its tenant, `details` for an operator. */
 export const Fault = Schema.Struct({
@@ -52,13 +61,15 @@ export interface Requested {
 }
 
 /** What was accepted shows at once. A delete that has failed does not show any more. */
-export const shownState = (tag: StateTag, requested: Requested): StateTag => {
-  if (requested.delete && liveStates.includes(tag)) return "Deleting"
-  return requested.restart && tag === "Active" ? "Restarting" : tag
+export const shownState = (tag: string, requested: Requested): ShownState => {
+  const state = stateNamed(tag)
+  if (state === "Unknown") return state
+  if (requested.delete && expectsGuest[state]) return "Deleting"
+  return requested.restart && state === "Active" ? "Restarting" : state
 }
 
 /** The API's `status`, in Trove's words. */
-export const statusOf = (state: StateTag): "BUILD" | "ACTIVE" | "REBOOT" | "SHUTDOWN" | "ERROR" => {
+export const statusOf = (state: ShownState): "BUILD" | "ACTIVE" | "REBOOT" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
   switch (state) {
     case "New":
     case "Building":
@@ -72,6 +83,8 @@ export const statusOf = (state: StateTag): "BUILD" | "ACTIVE" | "REBOOT" | "SHUT
       return "SHUTDOWN"
     case "Failed":
       return "ERROR"
+    case "Unknown":
+      return "UNKNOWN"
   }
 }
 
@@ -102,7 +115,7 @@ export const apiStatusOf = (observed: Observation | null): string =>
   observed === null ? "NEW" : apiStatus[observed.status]
 
 /** The API's `operating_status`: empty while an operation runs, ERROR when the guest has gone silent. */
-export const operatingStatusOf = (state: StateTag, observed: Observation | null, now: Millis): string => {
+export const operatingStatusOf = (state: ShownState, observed: Observation | null, now: Millis): string => {
   if (state !== "Active") return ""
   return observed !== null && isSilent(observed, now) ? "ERROR" : apiStatusOf(observed)
 }

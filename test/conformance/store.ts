@@ -1,8 +1,8 @@
 /** What every store must do, whatever it keeps its rows in: run by the one in memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
-import { Clock, Effect, Exit, type Layer, Option, Redacted } from "effect"
+import { Cause, Clock, Effect, Exit, type Layer, Option, Redacted } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import { Lifecycles, maxSetAside, noFailures } from "../../src/actors/Lifecycles.ts"
+import { Lifecycles, maxSetAside, noFailures, Unreadable } from "../../src/actors/Lifecycles.ts"
 import type { BackupReport } from "../../src/services/ConductorApi.ts"
 import type { GuestHostDirectory } from "../../src/services/GuestHostDirectory.ts"
 import { History, maxEntries, maxReports } from "../../src/services/History.ts"
@@ -88,6 +88,8 @@ export interface Poison<R> {
   readonly command: (id: InstanceId, key: string) => Effect.Effect<void, unknown, R>
   /** The state that it is in, with a deadline that is no time. */
   readonly state: (id: InstanceId) => Effect.Effect<void, unknown, R>
+  /** A state of a kind that only a newer release knows, with a deadline. */
+  readonly newer: (id: InstanceId) => Effect.Effect<void, unknown, R>
 }
 
 export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, unknown>, poison: Poison<Store | R>) =>
@@ -224,6 +226,41 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         const commit = { generation: salvaged.generation, state: failed, transition: null, handled: [] }
         yield* lifecycles.commit(id, commit)
         expect((yield* load(id)).state).toEqual(failed)
+      })
+    )
+
+    it.effect("shows an instance in a state that only a newer release knows, among all others", () =>
+      Effect.gen(function* () {
+        const [instances, lifecycles] = [yield* Instances, yield* Lifecycles]
+        const project = aProject()
+        const [id, other] = [yield* create(project), yield* create(project)]
+        yield* move(id, "Active")
+        const unknown = (yield* lifecycles.count).get("Unknown") ?? 0
+        yield* poison.newer(id)
+        expect((yield* lifecycles.count).get("Unknown")).toBe(unknown + 1)
+        expect(Option.getOrThrow(yield* instances.get({ project }, id))).toMatchObject({
+          state: "Unknown",
+          fault: null
+        })
+        const { items } = yield* instances.list(project, { limit: 10, marker: null })
+        expect(items.map(({ desired, state }) => [desired.id, state])).toEqual([
+          [id, "Unknown"],
+          [other, "New"]
+        ])
+        const loaded = yield* Effect.exit(lifecycles.load(id))
+        expect(Exit.isFailure(loaded) && Cause.squash(loaded.cause)).toBeInstanceOf(Unreadable)
+        const mine = (yield* lifecycles.unsettled(1000)).find(({ instance }) => instance === id)
+        expect(mine).toMatchObject({ state: null })
+        // Its guest is heard, for nobody here knows that it should not.
+        const now = yield* Clock.currentTimeMillis
+        const beat = { instance: id, status: "healthy" as const, sent: now, receivedAt: now }
+        expect(yield* (yield* Observations).record([beat])).toHaveLength(1)
+        expect(yield* instances.requestRestart(id)).toBe(false)
+        const before = yield* lifecycles.salvage(id)
+        yield* instances.requestDelete(id)
+        expect(yield* lifecycles.salvage(id)).toEqual(before)
+        expect(yield* lifecycles.overdue({ mailBefore: now + 60_000, now: 0, limit: 10_000 })).toContain(id)
+        expect(Option.getOrThrow(yield* instances.get({ project }, id)).state).toBe("Unknown")
       })
     )
 
@@ -460,6 +497,19 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         yield* lifecycles.commit(id, { generation, state: { _tag: "Active" }, transition, handled: [] })
         const entries = yield* history.list(id)
         expect([entries.length, entries[0]]).toMatchObject([maxEntries, { attempt: 22 }])
+      })
+    )
+
+    it.effect("tells a history in which a newer release has written of an operation of its own", () =>
+      Effect.gen(function* () {
+        const history = yield* History
+        const id = yield* create(aProject())
+        const operation: OperationId = JSON.parse('"pause-1"')
+        yield* history.report(id, "before")
+        const step = { operation, operationName: "pause", step: "a step", attempt: 1, waitsFor: "", deadline: null }
+        yield* history.stepStarted(id, step)
+        yield* history.report(id, "after")
+        expect(yield* history.list(id)).toMatchObject([{ text: "before" }, { text: "after" }])
       })
     )
 

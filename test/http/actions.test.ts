@@ -238,3 +238,32 @@ it.effect("a GET of the actions is no route", () =>
     expect((yield* call("GET", path(`/instances/${id}/action`))).status).toBe(404)
   }).pipe(Effect.scoped, Effect.provide(server()))
 )
+
+it.effect("an instance in a state that only a newer release knows is shown, can be asked to go, and nothing else", () =>
+  Effect.gen(function* () {
+    yield* serveTaskmanager
+    const [{ id }, { id: other }] = [yield* active(), yield* active()]
+    const newer: State = JSON.parse('{"_tag":"Pausing"}')
+    yield* moveTo(id, newer)
+    expect(yield* show(id)).toMatchObject({ status: "UNKNOWN", operating_status: "" })
+    const { json, status } = yield* call("GET", path("/instances"))
+    expect(status).toBe(200)
+    const listed: ReadonlyArray<{ id: string; status: string }> = json.instances
+    expect(listed.map(({ id, status }) => [id, status])).toEqual(
+      expect.arrayContaining([
+        [id, "UNKNOWN"],
+        [other, "ACTIVE"]
+      ])
+    )
+    const refused = yield* restart(id)
+    expect([refused.status, refused.json]).toEqual([422, unavailable(id, "instance status was UNKNOWN")])
+    const managed = yield* call("GET", path(`/mgmt/instances/${id}`), { token: adminToken })
+    expect([managed.status, managed.json.instance.status]).toEqual([200, "UNKNOWN"])
+    const operations = yield* call("GET", path(`/mgmt/operations/${id}`), { token: adminToken })
+    expect([operations.status, operations.json.operation.standing]).toEqual([200, "unreadable"])
+    for (const _ of ["once", "again"]) {
+      expect((yield* call("DELETE", path(`/instances/${id}`))).status).toBe(202)
+    }
+    expect(yield* show(id)).toMatchObject({ status: "UNKNOWN" })
+  }).pipe(Effect.provide(server()))
+)

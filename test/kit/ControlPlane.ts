@@ -19,6 +19,7 @@ import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as NoJournal from "../../src/layers/memory/NoJournal.ts"
@@ -39,29 +40,37 @@ export const catalog = Catalog.of({
   defaultDatastore: "postgresql"
 })
 
-/** The cluster's messages, in the driver that survives a process. */
-export const messageStorage = Layer.effect(
-  MessageStorage.MessageStorage,
-  Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) =>
-    MessageStorage.makeEncoded(SteadyStorage.steady(encoded))
+/** The cluster's messages, in the driver that survives a process; read as by a process that knows these workflows. */
+export const messagesTo = (workflows?: ReadonlyArray<string>) =>
+  Layer.effect(
+    MessageStorage.MessageStorage,
+    Effect.flatMap(MessageStorage.MemoryDriver, ({ encoded }) =>
+      MessageStorage.makeEncoded(SteadyStorage.steady(knownWork(encoded, workflows)))
+    )
   )
-)
+
+/** As by this release. */
+export const messageStorage = messagesTo()
+
+/** A cluster of one, over some storage of messages. */
+export const clusterOver = (messages: typeof messageStorage) =>
+  ClusterWorkflowEngine.layer.pipe(
+    Layer.provideMerge(Sharding.layer),
+    Layer.provide(Runners.layerNoop),
+    Layer.provideMerge(messages.pipe(Layer.provide(Snowflake.layerGenerator))),
+    Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
+    Layer.provide(
+      ShardingConfig.layer({
+        entityTerminationTimeout: 0,
+        entityMessagePollInterval: Duration.millis(50),
+        shardsPerGroup: 4
+      })
+    ),
+    Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
+  )
 
 /** A cluster of one. */
-export const cluster = ClusterWorkflowEngine.layer.pipe(
-  Layer.provideMerge(Sharding.layer),
-  Layer.provide(Runners.layerNoop),
-  Layer.provideMerge(messageStorage.pipe(Layer.provide(Snowflake.layerGenerator))),
-  Layer.provide([RunnerStorage.layerMemory, RunnerHealth.layerNoop]),
-  Layer.provide(
-    ShardingConfig.layer({
-      entityTerminationTimeout: 0,
-      entityMessagePollInterval: Duration.millis(50),
-      shardsPerGroup: 4
-    })
-  ),
-  Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
-)
+export const cluster = clusterOver(messageStorage)
 
 /** Databases that are fake listen on no real address. */
 export const probe = Layer.effect(

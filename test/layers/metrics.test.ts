@@ -6,7 +6,7 @@ import { AuditListener } from "../../src/actors/Audits.ts"
 import type { State } from "../../src/actors/Instance.ts"
 import * as Metrics from "../../src/layers/Metrics.ts"
 import { InstanceId, operationId } from "../../src/services/Ids.ts"
-import { StateTag } from "../../src/services/Status.ts"
+import { ShownState } from "../../src/services/Status.ts"
 import { stores } from "../support/postgres.ts"
 
 /** By its attributes, `state=Active` or `kind=build`. */
@@ -71,6 +71,8 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) =>
       yield* insert("e", { _tag: "Failed", fault, previous: operationId("build", "e"), again: "build" }, 70)
       yield* insert("f", { _tag: "Failed", fault, previous: null, again: "build" }, 700)
       const sql = yield* SqlClient.SqlClient
+      yield* insert("g", { _tag: "Active" }, 5)
+      yield* sql`UPDATE lifecycles SET tag = 'Pausing', state = '{"_tag":"Pausing"}' WHERE instance = 'g'`
       yield* sql`
         INSERT INTO mailbox (instance, key, command, posted, handled, set_aside)
         VALUES ('f', 'poison', '{"_tag":"Explode"}', now(), now(), 'nobody can read it')`
@@ -81,8 +83,9 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) =>
         Effect.timeout("10 seconds")
       )
       const instances = yield* gauges("coffer_instances")
-      expect([...instances.keys()].toSorted()).toEqual(StateTag.literals.map((tag) => `state=${tag}`).toSorted())
+      expect([...instances.keys()].toSorted()).toEqual(ShownState.literals.map((tag) => `state=${tag}`).toSorted())
       expect(instances.get("state=Active")).toBe(1)
+      expect(instances.get("state=Unknown")).toBe(1)
       expect(instances.get("state=Restarting")).toBe(2)
       expect(instances.get("state=Failed")).toBe(2)
       const running = yield* gauges("coffer_operations_running")

@@ -7,6 +7,7 @@ import { type Store, storeConformance } from "../conformance/store.ts"
 import { stores } from "../support/postgres.ts"
 
 const nonsense = '{"_tag":"Explode"}'
+const newer = '{"_tag":"Pausing","operation":"pause-1","deadline":1}'
 
 storeConformance<Store>("the store in memory", MemoryStore.layer, {
   command: (id, key) => {
@@ -18,6 +19,12 @@ storeConformance<Store>("the store in memory", MemoryStore.layer, {
     const { generation, state } = Option.getOrThrow(yield* lifecycles.load(id))
     const garbled: State = JSON.parse(JSON.stringify({ ...state, deadline: "soon" }))
     yield* lifecycles.commit(id, { generation, state: garbled, transition: null, handled: [] })
+  }),
+  newer: Effect.fnUntraced(function* (id) {
+    const lifecycles = yield* Lifecycles
+    const { generation } = Option.getOrThrow(yield* lifecycles.load(id))
+    const state: State = JSON.parse(newer)
+    yield* lifecycles.commit(id, { generation, state, transition: null, handled: [] })
   })
 })
 
@@ -32,5 +39,11 @@ storeConformance<SqlClient.SqlClient>("the store in PostgreSQL", stores, {
     Effect.flatMap(
       SqlClient.SqlClient,
       (sql) => sql`UPDATE lifecycles SET state = state || '{"deadline":"soon","fault":"none"}' WHERE instance = ${id}`
+    ),
+  newer: (id) =>
+    Effect.flatMap(
+      SqlClient.SqlClient,
+      (sql) => sql`
+        UPDATE lifecycles SET tag = 'Pausing', state = ${newer}::jsonb, deadline = 'epoch' WHERE instance = ${id}`
     )
 })

@@ -101,6 +101,12 @@ describe("an instance", () => {
     })
   }
 
+  it("that is in a state which only a newer release knows is not judged", () => {
+    for (const all of [everything, []]) {
+      expect(told(sight([record({ state: "Unknown" })], looksAt(found(all))))).toEqual([])
+    }
+  })
+
   it("that nobody knows has nothing", () => {
     expect(told(sight([], looksAt(found(everything))))).toEqual(everything.map((one) => `orphan ${one}`))
   })

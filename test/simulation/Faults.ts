@@ -53,7 +53,9 @@ export const catalog = {
   /** The tables of the workflow engine, which are in the store as well. */
   "engine's tables fail before": { chance: 0.01, most: 12 },
   "engine's tables fail after": { chance: 0.008, most: 10 },
-  "engine's tables are slow": { chance: 0.01, most: 10 }
+  "engine's tables are slow": { chance: 0.01, most: 10 },
+  /** When it starts, in the middle of an upgrade or after it was taken back for a while. */
+  "taskmanager is of the older release": { chance: 0.7, most: 4 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog

@@ -7,6 +7,7 @@ import * as HostsCompute from "../../src/layers/compute/HostsCompute.ts"
 import * as HostsInventory from "../../src/layers/compute/HostsInventory.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
+import { olderRelease } from "../kit/OlderRelease.ts"
 import type { Party } from "./Broker.ts"
 import * as EngineTables from "./EngineTables.ts"
 import * as FaultyServices from "./FaultyServices.ts"
@@ -28,6 +29,9 @@ export const longestFreeze = 120_000
 
 /** Milliseconds after which it is started again where it was killed at a call. */
 const moment = 500
+
+/** Milliseconds that a taskmanager of the older release is there before one of the newer takes its place: long enough to give up. */
+const [shortestUpgrade, longestUpgrade] = [10_000, 200_000]
 
 /** Calls that are made all the time and change nothing, and those of which it matters most who makes them, and when. */
 export const idle =
@@ -80,6 +84,7 @@ export const make = (universe: Universe, name: string, port: number) => {
   const { broker, faults, leases, outage, story, time } = universe
   let life: Life = alive()
   let party: Party | null = null
+  let isOlder = false
   /** Since when it stands still, if it does. */
   let heldSince = 0
 
@@ -130,10 +135,19 @@ export const make = (universe: Universe, name: string, port: number) => {
     }
   }
 
+  /** One of the older release gives its place to one of the newer, in the middle of whatever it does. */
+  const upgrade = () => {
+    kill("the newer release takes its place")
+    reviveAfter(moment)
+  }
+
   const boot: Effect.Effect<void, never, Shared> = Effect.gen(function* () {
     if (party !== null) return
     life = alive()
     const mine = life
+    const older = "taskmanager is of the older release"
+    isOlder = faults.strikes(older, name)
+    if (isOlder) time.after(faults.lasts(older, shortestUpgrade, longestUpgrade), () => mine.over || upgrade())
     const references = universe.references.pipe(
       Context.add(Clock.Clock, time.clockOf(mine)),
       Context.add(OperationDeadlines, deadlines)
@@ -163,9 +177,8 @@ export const make = (universe: Universe, name: string, port: number) => {
                 : effect
         )
     )
-    member.sharding = yield* start(universe, party, address).pipe(
-      Effect.provideContext(Context.merge(world, references))
-    )
+    const services = Context.merge(isOlder ? olderRelease(world) : world, references)
+    member.sharding = yield* start(universe, party, address).pipe(Effect.provideContext(services))
   }).pipe(
     Effect.catchCause((cause) =>
       Effect.sync(() => {
@@ -182,6 +195,7 @@ export const make = (universe: Universe, name: string, port: number) => {
     heal: Effect.suspend(() => {
       if (life.held !== null && time.now - heldSince >= lease) kill("it stood still past its lease")
       else if (life.held !== null) thaw(life)
+      if (isOlder) kill("the newer release takes its place")
       return party === null ? boot : Effect.void
     })
   }

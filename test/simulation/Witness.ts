@@ -55,6 +55,10 @@ export class Witness {
       if (known.handled.has(seq)) this.wrong(`${short}: command ${seq} was handled twice`)
       known.handled.add(seq)
     }
+    const fault = commit.state._tag === "Failed" ? (commit.state.fault.details ?? "") : ""
+    const reasons = [fault, ...(commit.setAside ?? []).map(({ reason }) => reason)]
+    if (reasons.some((reason) => reason.includes("cannot be read")))
+      this.wrong(`${short}: what the newer release has written was taken for a fault`)
     if (commit.transition !== null) {
       const { because, from, to } = commit.transition
       if (from !== known.state._tag) this.wrong(`${short}: went from ${from} to ${to}, and was ${known.state._tag}`)

@@ -16,6 +16,12 @@ export interface Mutation {
 
 export const mutations: ReadonlyArray<Mutation> = [
   {
+    what: "an older release that gives up what it cannot read",
+    file: "src/actors/Failing.ts",
+    find: "(isLeft ? leave(cause) : failed(cause, at))",
+    replace: "(isLeft ? failed(cause, at) : failed(cause, at))"
+  },
+  {
     what: "a teardown that forgets the address",
     file: "src/actors/Teardown.ts",
     find: "Effect.flatMap(Placements, (placements) => placements.release(id))",

@@ -18,6 +18,7 @@ import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
 import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
+import * as PgUpgrades from "../../src/layers/postgres/PgUpgrades.ts"
 import { localHost, type StandingHost } from "../../src/services/Placing.ts"
 
 const folder = Layer.unwrap(
@@ -48,6 +49,7 @@ export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
     PgInstances.layer,
     PgAllInstances.layer,
     PgLifecycles.layer,
+    PgUpgrades.layer,
     PgObservations.layer,
     PgHistory.layer,
     PgGuestHosts.layer,

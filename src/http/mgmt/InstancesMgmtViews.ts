@@ -1,7 +1,7 @@
 /** How an instance looks to an administrator: the tenant's detail view, and what is behind it. */
 import { Schema } from "effect"
 import type { ManagedInstance } from "../../services/AllInstances.ts"
-import { apiStatusOf, type StateTag } from "../../services/Status.ts"
+import { apiStatusOf, type ShownState } from "../../services/Status.ts"
 import { DetailView, detailView, type Usage, type Viewer } from "../instances/InstanceViews.ts"
 import { Stamp, stamp } from "../Wire.ts"
 
@@ -34,25 +34,27 @@ export const ManagedDetail = Schema.Struct({
 })
 
 /** Trove's words for what is under way. */
-const tasks: Record<StateTag, string> = {
+const tasks: Record<ShownState, string> = {
   New: "The instance is building.",
   Building: "The instance is building.",
   Active: "No tasks for the instance.",
   Restarting: "Rebooting the instance.",
   Deleting: "Deleting the instance.",
   Deleted: "No tasks for the instance.",
-  Failed: "No tasks for the instance."
+  Failed: "No tasks for the instance.",
+  Unknown: "The instance is in the hands of a newer release."
 }
 
 /** As the compute service would tell it of a machine of its own. */
-const servers: Record<StateTag, string> = {
+const servers: Record<ShownState, string> = {
   New: "BUILD",
   Building: "BUILD",
   Active: "ACTIVE",
   Restarting: "ACTIVE",
   Deleting: "ACTIVE",
   Deleted: "SHUTDOWN",
-  Failed: "ERROR"
+  Failed: "ERROR",
+  Unknown: "UNKNOWN"
 }
 
 export const managedView = (

@@ -5,6 +5,7 @@
  */
 import { Duration, Effect, Layer, Schedule } from "effect"
 import { MessageStorage, Snowflake, SqlMessageStorage } from "effect/cluster"
+import { knownWork } from "./KnownWork.ts"
 
 /** The pause before it is asked again: 100 ms, doubling, at most 2 s. */
 const pause = Schedule.min([Schedule.exponential(Duration.millis(100)), Schedule.spaced(Duration.seconds(2))])
@@ -34,5 +35,5 @@ export const steady = (storage: MessageStorage.Encoded): MessageStorage.Encoded 
 /** Over the engine's own tables in PostgreSQL. */
 export const layer = Layer.effect(
   MessageStorage.MessageStorage,
-  Effect.flatMap(SqlMessageStorage.makeEncoded(), (storage) => MessageStorage.makeEncoded(steady(storage)))
+  Effect.flatMap(SqlMessageStorage.makeEncoded(), (storage) => MessageStorage.makeEncoded(steady(knownWork(storage))))
 ).pipe(Layer.provide(Snowflake.layerGenerator))

@@ -6,6 +6,7 @@ import type { Found, StorePart } from "../../services/Audit.ts"
 import { type Entry, leftBehind } from "../../services/History.ts"
 import type { InstanceId, Millis } from "../../services/Ids.ts"
 import { type Audited, AuditStore } from "../../services/Inventories.ts"
+import { stateNamed } from "../../services/Status.ts"
 
 /** All that an audit asks of one instance. */
 export interface AuditedRows {
@@ -37,9 +38,9 @@ const toAudited = (rows: AuditedRows): Audited => {
   return {
     record: {
       instance,
-      state: state._tag,
+      state: stateNamed(state._tag),
       since,
-      isMoving: isMoving(state) || hasMail,
+      isMoving: hasMail || (stateNamed(state._tag) !== "Unknown" && isMoving(state)),
       deleteRequested,
       leftBehind:
         state._tag === "Failed" &&

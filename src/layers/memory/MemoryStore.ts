@@ -11,6 +11,7 @@ import {
   maxSetAside,
   noFailures,
   readMail,
+  readState,
   StaleGeneration
 } from "../../actors/Lifecycles.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
@@ -33,10 +34,11 @@ import { type Placement, Placements } from "../../services/Placements.ts"
 import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
-import { liveStates, shownState } from "../../services/Status.ts"
+import { quietStates, type ShownState, shownState, stateNamed } from "../../services/Status.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
+import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
 interface Letter {
   readonly seq: number
@@ -48,7 +50,6 @@ interface Letter {
 }
 
 /** What was written may be of no known kind, as in a table: it is read when it is loaded. */
-const decodeState = Schema.decodeUnknownEffect(State)
 const isState = Schema.is(State)
 const isOperation = Schema.is(OperationId)
 
@@ -220,7 +221,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           const row = rows.get(id)
           if (row === undefined) return Option.none()
           const letters = row.mailbox.filter((letter) => letter.handled === null)
-          const state = yield* Effect.orDie(decodeState(row.state))
+          const state = yield* readState(row.state)
           const { failures, generation } = row
           const waitsSince = letters[0]?.posted ?? null
           return Option.some({ state, generation, failures, waitsSince, ...readMail(letters) })
@@ -325,8 +326,11 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           )
         ),
       count: Effect.sync(() => {
-        const counts = new Map<State["_tag"], number>()
-        for (const { state } of rows.values()) counts.set(state._tag, (counts.get(state._tag) ?? 0) + 1)
+        const counts = new Map<ShownState, number>()
+        for (const { state } of rows.values()) {
+          const shown = stateNamed(state._tag)
+          counts.set(shown, (counts.get(shown) ?? 0) + 1)
+        }
         return counts
       }),
       prune: (before, limit) =>
@@ -365,7 +369,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
     /** Of these a guest is expected. */
     const guestOf = (id: string) => {
       const row = rows.get(id)
-      return row !== undefined && liveStates.includes(row.state._tag) ? row : undefined
+      return row !== undefined && !quietStates.includes(row.state._tag) ? row : undefined
     }
     const isNewer = (sent: number | null, last: number | undefined) =>
       sent === null || last === undefined || sent > last
@@ -492,7 +496,12 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         const isMeant = (entry: StepEntry) => entry.operation === operation
         yield* change(id, closeSteps(isMeant, { endedAt, outcome: "interrupted", waitsFor: null }))
       }),
-      list: (id) => Effect.sync(() => rows.get(id)?.history.map(({ entry }) => entry) ?? [])
+      list: (id) =>
+        Effect.sync(() =>
+          (rows.get(id)?.history ?? []).flatMap(({ entry }) =>
+            entry.kind !== "step" || isOperation(entry.operation) ? [entry] : []
+          )
+        )
     })
 
     const { directory, placements } = makeMemoryPlacements(
@@ -556,7 +565,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(ProvisioningStore, provisioning),
       Context.add(Quotas, quotas),
       Context.add(AllInstances, managed),
-      Context.add(AuditStore, audited)
+      Context.add(AuditStore, audited),
+      Context.merge(MemoryUpgrades.make())
     )
   })
 

@@ -189,6 +189,13 @@ const migrations = {
   "0005_bounded": bounded
 }
 
+/**
+ * How the name of a migration begins with which processes of an older release cannot live: it takes away, or changes,
+ * what they read or write. All others only add. A release that adds a kind of state, command or operation has a
+ * migration, if only an empty one: by the version of the tables older processes know of it.
+ */
+export const breaking = "breaking_"
+
 /** The version of the tables that this release needs. */
 export const newest = Object.keys(migrations).length
 

@@ -5,7 +5,7 @@ import type { Found, StorePart } from "../../services/Audit.ts"
 import { leftBehind } from "../../services/History.ts"
 import { InstanceId, type Millis, OperationId } from "../../services/Ids.ts"
 import { type Audited, AuditStore } from "../../services/Inventories.ts"
-import { StateTag } from "../../services/Status.ts"
+import { stateNamed } from "../../services/Status.ts"
 
 const died = Effect.orDie
 
@@ -16,7 +16,7 @@ const decodeRows = Schema.decodeUnknownEffect(
   Schema.Array(
     Schema.Struct({
       instance: InstanceId,
-      state: StateTag,
+      state: Schema.String,
       since: Schema.Date,
       is_moving: Schema.Boolean,
       delete_requested: Schema.Boolean,
@@ -38,7 +38,7 @@ const toAudited = (row: Row): Audited => {
   return {
     record: {
       instance: row.instance,
-      state: row.state,
+      state: stateNamed(row.state),
       since: row.since.getTime(),
       isMoving: row.is_moving,
       deleteRequested: row.delete_requested,

@@ -1,5 +1,5 @@
 /** The history of instances in PostgreSQL. */
-import { Clock, Effect, Layer, Schema } from "effect"
+import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import {
   History,
@@ -40,7 +40,8 @@ const EntryColumn = Schema.Union([
   }),
   Schema.Struct({ kind: Schema.Literal("report"), at: Schema.Number, text: Schema.String })
 ])
-const decodeEntries = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ entry: EntryColumn })))
+const decodeEntries = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ entry: Schema.Unknown })))
+const decodeEntry = Schema.decodeUnknownOption(EntryColumn)
 
 /** Errors quote what servers printed, and PostgreSQL keeps no NUL and no half of a character. */
 const toJson = (entry: object) =>
@@ -123,7 +124,7 @@ const make = Effect.gen(function* () {
         ) newest ORDER BY id`.pipe(
         Effect.flatMap(decodeEntries),
         died,
-        Effect.map((rows) => rows.map(({ entry }) => entry))
+        Effect.map((rows) => rows.flatMap(({ entry }) => Option.toArray(decodeEntry(entry))))
       )
   })
 })

@@ -15,7 +15,7 @@ import {
 import { Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { SecretBox } from "../../services/SecretBox.ts"
-import { Fault, StateTag, shownState } from "../../services/Status.ts"
+import { Fault, shownState } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
@@ -56,7 +56,7 @@ export const RecordRow = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
   restart_requested: Schema.NullOr(Schema.Date),
-  tag: StateTag,
+  tag: Schema.String,
   fault: Schema.Unknown,
   since: Schema.Date,
   status: Schema.NullOr(ServiceStatus),

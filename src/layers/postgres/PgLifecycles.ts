@@ -10,13 +10,14 @@ import {
   noFailures,
   type Request,
   readMail,
+  readState,
   type SetAside,
   StaleGeneration,
   type Unsettled
 } from "../../actors/Lifecycles.ts"
 import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
 import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
-import { StateTag } from "../../services/Status.ts"
+import { type ShownState, stateNamed } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 import { trimHistory } from "./PgHistory.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
@@ -24,7 +25,7 @@ import { DesiredRow, toDesired } from "./PgInstances.ts"
 const died = Effect.orDie
 
 const LoadedRow = Schema.Struct({
-  state: State,
+  state: Schema.Unknown,
   generation: Schema.Int,
   failures: Schema.Int,
   failed: Schema.NullOr(Schema.Date),
@@ -62,7 +63,7 @@ const decodeIds = Schema.decodeUnknownEffect(
 const decodeCounts = Schema.decodeUnknownEffect(
   Schema.Array(
     Schema.Struct({
-      tag: StateTag,
+      tag: Schema.String,
       count: Schema.BigInt
     })
   )
@@ -84,13 +85,15 @@ const make = Effect.gen(function* () {
         FROM mailbox WHERE instance = l.instance AND handled IS NULL
       ) m ON true
       WHERE l.instance = ${id}`.pipe(Effect.flatMap(decodeLoaded), died)
-    return Option.map(Option.fromNullishOr(rows[0]), (row) => ({
-      state: row.state,
+    const [row] = rows
+    if (row === undefined) return Option.none()
+    return Option.some({
+      state: yield* readState(row.state),
       generation: row.generation,
       failures: { count: row.failures, at: row.failed?.getTime() ?? noFailures.at },
       waitsSince: row.waits_since?.getTime() ?? null,
       ...readMail(row.mail)
-    }))
+    })
   })
 
   const noteFailure = Effect.fnUntraced(function* (id: InstanceId) {
@@ -246,7 +249,13 @@ const make = Effect.gen(function* () {
   const count = sql`SELECT tag, count(*) AS count FROM lifecycles GROUP BY tag`.pipe(
     Effect.flatMap(decodeCounts),
     died,
-    Effect.map((rows) => new Map(rows.map(({ count, tag }) => [tag, Number(count)])))
+    Effect.map((rows) => {
+      const counts = new Map<ShownState, number>()
+      for (const { count, tag } of rows) {
+        counts.set(stateNamed(tag), (counts.get(stateNamed(tag)) ?? 0) + Number(count))
+      }
+      return counts
+    })
   )
 
   const prune: Lifecycles["Service"]["prune"] = (before, limit) =>

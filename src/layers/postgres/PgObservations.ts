@@ -4,7 +4,7 @@ import { SqlClient } from "effect/sql"
 import { type BackupId, BackupReport, BackupState, ServiceStatus } from "../../services/ConductorApi.ts"
 import type { InstanceId, Millis } from "../../services/Ids.ts"
 import { type Beat, maxBackupReports, Observations } from "../../services/Observations.ts"
-import { liveStates } from "../../services/Status.ts"
+import { quietStates } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
@@ -23,12 +23,12 @@ const decodeBackups = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ re
 const decodeStates = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ state: Schema.NullOr(BackupState) })))
 const encodeReport = Schema.encodeSync(Schema.fromJsonString(BackupReport))
 
-/** Lifecycles of which a guest is expected to report. */
-const live = `(${liveStates.map((tag) => `'${tag}'`).join(", ")})`
+/** Lifecycles of which no guest is expected to report. */
+const quiet = `(${quietStates.map((tag) => `'${tag}'`).join(", ")})`
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
-  const liveTags = sql.literal(live)
+  const quietTags = sql.literal(quiet)
   /** What was not told when is older than everything; as a report, it is taken all the same. */
   const at = (sent: Millis | null) => sql`coalesce(to_timestamp(${sent}::float8 / 1000), '-infinity')`
 
@@ -40,7 +40,7 @@ const make = Effect.gen(function* () {
           coalesce(to_timestamp(b.sent / 1000), '-infinity') AS sent, to_timestamp(b."receivedAt" / 1000) AS received
         FROM jsonb_to_recordset(${JSON.stringify(beats)}::jsonb)
           AS b (instance text, status text, sent float8, "receivedAt" float8)
-        JOIN lifecycles l ON l.instance = b.instance AND l.tag IN ${liveTags}
+        JOIN lifecycles l ON l.instance = b.instance AND l.tag NOT IN ${quietTags}
         ORDER BY b.instance, b.sent DESC NULLS FIRST, b."receivedAt" DESC
       -- Else it is read through again for each row that was written.
       ), before AS MATERIALIZED (
@@ -62,7 +62,7 @@ const make = Effect.gen(function* () {
   const noted = (instance: InstanceId, method: string, sent: Millis | null) => sql`
     INSERT INTO reports_seen AS r (instance, method, sent)
     SELECT instance, ${method}, ${at(sent)} FROM lifecycles
-    WHERE instance = ${instance} AND tag IN ${liveTags}
+    WHERE instance = ${instance} AND tag NOT IN ${quietTags}
     ON CONFLICT (instance, method) DO UPDATE SET sent = greatest(r.sent, excluded.sent)
     WHERE r.sent < excluded.sent OR excluded.sent = '-infinity'
     RETURNING r.instance`
@@ -99,7 +99,7 @@ const make = Effect.gen(function* () {
       ), written AS (
         INSERT INTO backup_reports AS b (instance, backup, sent, report)
         SELECT instance, ${backup}, ${at(sent)}, ${encodeReport(report)}::jsonb FROM lifecycles
-        WHERE instance = ${instance} AND tag IN ${liveTags}
+        WHERE instance = ${instance} AND tag NOT IN ${quietTags}
         ON CONFLICT (instance, backup) DO UPDATE
         SET sent = greatest(b.sent, excluded.sent), report = b.report || excluded.report
         WHERE b.sent < excluded.sent OR excluded.sent = '-infinity'

@@ -19,6 +19,7 @@ import * as PgKeyring from "../postgres/PgKeyring.ts"
 import * as PgLifecycles from "../postgres/PgLifecycles.ts"
 import * as PgObservations from "../postgres/PgObservations.ts"
 import * as PgPool from "../postgres/PgPool.ts"
+import * as PgUpgrades from "../postgres/PgUpgrades.ts"
 import * as SchemaVersion from "../postgres/SchemaVersion.ts"
 
 export type ControlRole = Exclude<Role, "guestagent">
@@ -31,13 +32,14 @@ export const store = (config: Config, role: ControlRole | "audit", session = `co
     PgInstances.layer,
     PgAllInstances.layer,
     PgLifecycles.layer,
+    PgUpgrades.layer,
     PgObservations.layer,
     PgHistory.layer,
     PgGuestHosts.layer,
     PgKeyring.layer
   ).pipe(
     Layer.provide(AesSecretBox.layer(config.secrets.key)),
-    Layer.provide(Layer.effectDiscard(SchemaVersion.check)),
+    Layer.provide(Layer.effectDiscard(SchemaVersion.checkAtStart)),
     Layer.provideMerge(PgPool.layer(config.database.url, session)),
     Layer.provideMerge(Layer.mergeAll(NodeCrypto.layerSecureRandom, NodeCrypto.layerDigest))
   )
