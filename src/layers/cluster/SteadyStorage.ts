@@ -3,7 +3,7 @@
  * statement that failed for the end of the workflow that it was for: a build that goes well would be taken back. So what
  * it asks is asked again until it is done. All of it can be: a message has an id, and an answer counts once.
  */
-import { Duration, Effect, Layer, Schedule } from "effect"
+import { Duration, Effect, Fiber, Layer, Schedule } from "effect"
 import { MessageStorage, Snowflake, SqlMessageStorage } from "effect/cluster"
 import { knownWork } from "./KnownWork.ts"
 
@@ -25,8 +25,9 @@ export const steady = (storage: MessageStorage.Encoded): MessageStorage.Encoded 
   repliesFor: (requestIds) => insist(storage.repliesFor(requestIds)),
   repliesForUnfiltered: (requestIds) => insist(storage.repliesForUnfiltered(requestIds)),
   unprocessedMessagesById: (messageIds, now) => insist(storage.unprocessedMessagesById(messageIds, now)),
-  // What its last owner had claimed is delivered again at once, or after ten minutes.
-  resetShards: (shardIds) => insist(storage.resetShards(shardIds)),
+  // What its last owner had claimed is delivered again at once, or after ten minutes. Who has taken a shard gives this up
+  // after a moment, and goes on: it is done all the same.
+  resetShards: (shardIds) => Effect.flatMap(Effect.forkDetach(insist(storage.resetShards(shardIds))), Fiber.join),
   resetRequests: (requestIds) => insist(storage.resetRequests(requestIds)),
   resetAddresses: (addresses) => insist(storage.resetAddresses(addresses)),
   clearAddress: (address) => insist(storage.clearAddress(address))
