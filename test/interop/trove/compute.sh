@@ -105,7 +105,7 @@ await_boot() {
 }
 
 destroy() {
-  local process bridge
+  local attempt bridge process
   grep -qsxF "$id" "$state/destroyed" || echo "$id" >>"$state/destroyed"
   [ -e "$server" ] || return 0
   # Its first process is named by its folder, as nothing else is, and the kernel ends the others with it.
@@ -115,8 +115,12 @@ destroy() {
   [ ! -e "$server/running" ] || flock --wait "$end_within" "$server/running" true || fail "it has not ended" "$again"
   if [ -e "$server/bridge" ]; then
     bridge=$(<"$server/bridge")
-    find /sys/fs/cgroup -depth -type d \( -path "*/coffer-$bridge" -o -path "*/coffer-$bridge/*" \) -exec rmdir {} + ||
-      fail "its control groups are still in use" "$again"
+    # The kernel may hold on to them for a moment after the last process has ended.
+    for attempt in {50..0}; do
+      find /sys/fs/cgroup -depth -type d \( -path "*/coffer-$bridge" -o -path "*/coffer-$bridge/*" \) -exec rmdir {} + 2>/dev/null && break
+      ((attempt > 0)) || fail "its control groups are still in use" "$again"
+      sleep 0.2
+    done
     ! ip link show "$bridge" &>/dev/null || ip link delete "$bridge"
   fi
   rm -rf --one-file-system "$server"
