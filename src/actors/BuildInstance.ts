@@ -212,7 +212,7 @@ export const layer = BuildInstance.toLayer(
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
         // It may be called off, or lose its store, between its last word and its end.
-        if (yield* insist(hasSucceeded(operation))) return
+        if (yield* insist(hasSucceeded(operation))) return yield* operationEnded(operation)
         yield* operationEnded(operation)
         for (const { execute, name } of teardown(operation, "keep the order")) {
           // What leads to a thing that is still there is kept with it, for the delete to find.

@@ -213,7 +213,10 @@ export const takeBack = <R>(
           Effect.logError(
             `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
           ),
-          Effect.as(noted(history.report(operation.instance, `${leftBehind}${options.name} failed: ${message}`)), false)
+          Effect.as(
+            notedEnd(history.report(operation.instance, `${leftBehind}${options.name} failed: ${message}`)),
+            false
+          )
         )
       )
     )
