@@ -18,7 +18,17 @@ import { troveOrder } from "../services/TroveOrders.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { insist, noted, notedEnd, Operation, operationEnded, StepFailure, step, takeBack } from "./Operation.ts"
+import {
+  insist,
+  isWanted,
+  noted,
+  notedEnd,
+  Operation,
+  operationEnded,
+  StepFailure,
+  step,
+  takeBack
+} from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
 
 export const BuildInstance = Workflow.make("BuildInstance", {
@@ -162,10 +172,7 @@ const handOver = (operation: Operation, spec: ServerSpec) =>
     })
   })
 
-const wasCalledOff = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
-  const loaded = yield* (yield* Lifecycles).load(instance)
-  return !Option.exists(loaded, ({ state }) => state._tag === "Building" && state.operation === operation)
-})
+const wasCalledOff = (operation: Operation) => Effect.map(isWanted(operation), (isWanted) => !isWanted)
 
 const waitKey = (operation: OperationId) => ({ operation, step: "wait for the database", attempt: 1 })
 

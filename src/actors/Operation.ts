@@ -38,7 +38,7 @@ const pauseBefore = (attempt: number) =>
   attempt === 1 ? Duration.zero : Duration.min(Duration.millis(500 * 2 ** (attempt - 2)), Duration.seconds(30))
 
 /** Whether the instance waits for this operation still: neither is it over, nor was it called off. */
-const isWanted = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
+export const isWanted = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
   const loaded = yield* (yield* Lifecycles).load(instance)
   if (Option.isNone(loaded)) return false
   const work = workOf(loaded.value.state)

@@ -4,13 +4,12 @@
  *
  * Cut off in the middle it is asked for again: a database that was restarted twice was restarted.
  */
-import { Duration, Effect, Option, Schedule } from "effect"
+import { Duration, Effect, Schedule } from "effect"
 import { Workflow } from "effect/workflow"
 import { Fabric, type FabricError } from "../services/Fabric.ts"
 import { GuestApi, type GuestRefusal, guestTopic } from "../services/GuestApi.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
-import { Lifecycles } from "./Lifecycles.ts"
-import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { insist, isWanted, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 
 export const RestartInstance = Workflow.make("RestartInstance", {
   payload: Operation,
@@ -40,21 +39,13 @@ const asFailure = (error: GuestRefusal | FabricError) => {
   return new StepFailure({ message, detail: error.message, transient: neverBegan })
 }
 
-/** Whether the instance waits for this restart still: it was not deleted, and the deadline has not passed. */
-const isWanted = Effect.fnUntraced(
-  function* ({ instance, operation }: Operation) {
-    const loaded = yield* (yield* Lifecycles).load(instance)
-    return Option.exists(loaded, ({ state }) => state._tag === "Restarting" && state.operation === operation)
-  },
-  Effect.withTracerEnabled(false),
-  // A store that is away for a moment calls nothing off.
-  Effect.catchCause(() => Effect.succeed(true))
-)
+/** A store that is away for a moment calls nothing off. */
+const isStillWanted = (operation: Operation) => Effect.catchCause(isWanted(operation), () => Effect.succeed(true))
 
 const calledOff = new StepFailure({ message: "The restart was called off.", detail: "", transient: false })
 
 const untilCalledOff = (operation: Operation) =>
-  isWanted(operation).pipe(
+  isStillWanted(operation).pipe(
     Effect.repeat({ while: (isWanted) => isWanted, schedule: Schedule.spaced(lookInterval) }),
     Effect.andThen(Effect.fail(calledOff))
   )
@@ -67,7 +58,7 @@ const restartDatabase = (operation: Operation) =>
     retries,
     execute: Effect.gen(function* () {
       const guest = (yield* Fabric).client(guestTopic(operation.instance), GuestApi)
-      if (!(yield* isWanted(operation))) return yield* calledOff
+      if (!(yield* isStillWanted(operation))) return yield* calledOff
       const restarted = Effect.mapError(guest.restart({}), asFailure).pipe(
         Effect.retry({
           while: ({ transient }) => transient,

@@ -1,17 +1,8 @@
 /** One tenant's client: asks one API after the other, waits for none for long, and tells what nobody can know. */
 import { Schema } from "effect"
+import { Instance } from "../e2e/api.ts"
 
 const askWithin = 10_000
-
-const Instance = Schema.Struct({
-  id: Schema.String,
-  name: Schema.String,
-  status: Schema.String,
-  operating_status: Schema.String,
-  ip: Schema.optionalKey(Schema.Array(Schema.String)),
-  fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
-})
-export type Instance = typeof Instance.Type
 
 const One = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ instance: Instance })))
 const All = Schema.decodeUnknownSync(Schema.fromJsonString(Schema.Struct({ instances: Schema.Array(Instance) })))

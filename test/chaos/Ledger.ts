@@ -2,8 +2,10 @@
  * What tenants asked for and were promised: the other side of every question whether something was lost. An instance is
  * entered before it is ordered, so that one whose order was neither accepted nor refused is found by its name.
  */
+
+import type { Instance } from "../e2e/api.ts"
 import { postgres } from "../e2e/logins.ts"
-import { type Client, database, type Instance, password, user } from "./Client.ts"
+import { type Client, database, password, user } from "./Client.ts"
 import { errorText } from "./wording.ts"
 
 export interface Entry {

@@ -20,7 +20,7 @@ export const eventually = async <A>(
   }
 }
 
-const Instance = Schema.Struct({
+export const Instance = Schema.Struct({
   id: Schema.String,
   name: Schema.String,
   status: Schema.String,
