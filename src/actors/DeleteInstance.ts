@@ -7,6 +7,7 @@ import { Workflow, type WorkflowEngine } from "effect/workflow"
 import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
+import { operationsOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
@@ -55,31 +56,42 @@ const hasEnded = (result: Option.Option<Workflow.Result<unknown, unknown>>) =>
 export const interruptOperation = (operation: Operation): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> =>
   Effect.flatMap(executionOf(operation), ({ interrupt }) => interrupt)
 
-const isDeleted = Effect.fnUntraced(function* ({ instance }: Operation) {
+/** Whether the instance still knows of the operation: as the one under way, or as one that was called off. */
+const isNamed = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
   const loaded = yield* (yield* Lifecycles).load(instance)
-  return Option.isNone(loaded) || loaded.value.state._tag === "Deleted"
+  return Option.exists(loaded, ({ state }) => operationsOf(state).includes(operation))
 }, Effect.withTracerEnabled(false))
+
+/** Calls `previous` off, and waits until it has come to its end. */
+const endPrevious = Effect.fnUntraced(function* (operation: Operation, previous: OperationId) {
+  const before = { ...operation, operation: previous }
+  const { ended, interrupt } = yield* executionOf(before)
+  yield* interrupt
+  // Whoever takes over a delete that has reported its end finds nothing to call off, for that may be forgotten by now.
+  const isOver = Effect.flatMap(ended, (ended) =>
+    ended ? Effect.succeed(true) : Effect.map(isNamed(operation), (isNamed) => !isNamed)
+  )
+  yield* Effect.repeat(Effect.delay(isOver, "50 millis"), { until: (isOver) => isOver })
+  yield* operationEnded(before)
+})
 
 const callOff = (operation: Operation, previous: OperationId) =>
   step(operation, {
     name: "call off what ran before",
     waitsFor: `${kindOf(previous)} to end its step in flight and take back what it made`,
     deadline: Duration.minutes(3),
-    execute: Effect.gen(function* () {
-      const before = { ...operation, operation: previous }
-      const { ended, interrupt } = yield* executionOf(before)
-      yield* interrupt
-      // Whoever takes over a delete that has reported its end finds nothing to call off, for that may be forgotten by now.
-      const isOver = Effect.flatMap(ended, (ended) => (ended ? Effect.succeed(true) : isDeleted(operation)))
-      yield* Effect.repeat(Effect.delay(isOver, "50 millis"), { until: (isOver) => isOver })
-      yield* operationEnded(before)
-    })
+    execute: endPrevious(operation, previous)
   })
 
 export const layer = DeleteInstance.toLayer(
   Effect.fnUntraced(function* ({ previous, ...operation }) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
-      Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
+      Effect.gen(function* () {
+        yield* operationEnded(operation)
+        // A delete that is called off has not come to its end before what it called off has.
+        if (previous !== null) yield* insist(endPrevious(operation, previous))
+        yield* insist(reportOutcome(operation, cause))
+      })
     )
     if (previous !== null) yield* callOff(operation, previous)
     for (const part of teardown(operation, "forget the order")) {

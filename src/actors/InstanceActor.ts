@@ -79,7 +79,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
         { ...operation, ...(work.anew ? { anew: true } : {}) },
         { discard: true, detached: true }
       )
-      return yield* settleBuild(operation)
+      // Until the build before is cleared away, it is the guest of that one which is heard.
+      return work.anew ? undefined : yield* settleBuild(operation)
     case "Restart":
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":

@@ -92,6 +92,7 @@ const table: Table = {
     }),
     Restart: stay,
     Delete: (_, __, moment) => startDelete(null, moment),
+    Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
@@ -103,6 +104,10 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state.operation, moment),
+    Cleared: ({ _tag, anew, deadline, operation }, event) =>
+      anew === true && event.operation === operation
+        ? { state: { _tag, operation, deadline }, because: "nothing is left of the build before" }
+        : null,
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
     OperationFailed: (state, event) =>
@@ -132,6 +137,7 @@ const table: Table = {
       because: "restart requested"
     }),
     Delete: (_, __, moment) => startDelete(null, moment),
+    Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
@@ -144,6 +150,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state.operation, moment),
+    Cleared: stay,
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database was restarted" } : null,
     OperationFailed: (state, event) =>
@@ -162,6 +169,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: stay,
+    Cleared: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
         ? { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
@@ -186,6 +194,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: stay,
+    Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
@@ -198,6 +207,7 @@ const table: Table = {
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state.previous, moment),
     // What was called off may have come to its end after all.
+    Cleared: stay,
     OperationSucceeded: (state, event, moment) => {
       if (event.operation !== state.previous) return null
       switch (kindOf(event.operation)) {

@@ -75,6 +75,7 @@ const events: ReadonlyArray<Event> = [
   failed(build),
   failed(restart),
   failed(remove),
+  { _tag: "Cleared", operation: build },
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
   { _tag: "DeadlinePassed" },
@@ -107,6 +108,14 @@ describe("the machine", () => {
       state: { _tag: "Active" },
       because: "the restart failed: it broke"
     })
+  })
+
+  it("hears the guest of a build anew once nothing is left of the build before", () => {
+    const anew: State = { _tag: "Building", operation: build, deadline: 100, anew: true }
+    const cleared = decide(anew, { _tag: "Cleared", operation: build }, moment)?.state
+    expect(cleared).toEqual(states.Building)
+    expect(decide(anew, { _tag: "Cleared", operation: operationId("build", "0") }, moment)).toBeNull()
+    expect(decide(states.Building, { _tag: "Cleared", operation: build }, moment)).toBeNull()
   })
 
   it("takes a build that ended well after its deadline for what it is", () => {
@@ -194,6 +203,7 @@ const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
   "Delete",
+  "Cleared",
   "OperationSucceeded",
   "OperationFailed",
   "Observed",
@@ -214,6 +224,7 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
   ]
   const operation = known[whose % known.length] ?? build
   switch (tag) {
+    case "Cleared":
     case "OperationSucceeded":
       return { _tag: tag, operation }
     case "OperationFailed":
@@ -297,7 +308,7 @@ describe("whatever order messages come in", () => {
             fresh: String(n),
             deadlines: defaultDeadlines
           })?.state
-          if (next !== undefined && "operation" in next) {
+          if (next !== undefined && "operation" in next && tag !== "Cleared") {
             expect(seen.has(next.operation)).toBe(false)
             seen.add(next.operation)
           }

@@ -1,11 +1,12 @@
 /** What an operator asks of operations, through mailbox, machine and workflows, on virtual time. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Option } from "effect"
+import { Clock, Duration, Effect, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { type InstanceId, OperationId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import { Observations } from "../../src/services/Observations.ts"
 import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
@@ -94,6 +95,28 @@ describe("cancel", () => {
         yield* World.passes("10 seconds")
         expect(yield* World.status(id)).toBeNull()
         expect((yield* FakeDatabases).servers.size).toBe(0)
+      })
+    )
+  )
+
+  it.effect("of a delete lasts until what the delete had called off has come to its end", () =>
+    run(
+      Effect.gen(function* () {
+        const { faults, servers } = yield* FakeDatabases
+        const { load } = yield* Lifecycles
+        const id = yield* building
+        faults.removeFails = stuck(true)
+        yield* World.remove(id)
+        yield* World.passes("2 seconds")
+        yield* ask(id, "cancel")
+        yield* World.passes("2 seconds")
+        expect(Option.getOrThrow(yield* load(id)).state).toMatchObject({ previous: expect.stringContaining("delete-") })
+        expect(yield* refusal(id, "compensate")).toBe("What was called off has not come to its end yet.")
+        faults.removeFails = null
+        yield* World.passes("20 seconds")
+        expect(Option.getOrThrow(yield* load(id)).state).toMatchObject({ _tag: "Failed", previous: null })
+        expect(yield* World.unfinished(id)).toEqual([])
+        expect(servers.size).toBe(0)
       })
     )
   )
@@ -187,6 +210,27 @@ describe("retry", () => {
         yield* World.passes("20 seconds")
         expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
         expect(servers.size).toBe(1)
+      })
+    )
+  )
+
+  it.effect("is not taken in by the guest of the build before", () =>
+    run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* building
+        faults.removeFails = stuck(false)
+        yield* ask(id, "cancel")
+        yield* World.passes("10 seconds")
+        faults.removeFails = stuck(true)
+        yield* ask(id, "retry")
+        const now = yield* Clock.currentTimeMillis
+        yield* (yield* Observations).record([{ instance: id, status: "healthy", sent: now, receivedAt: now }])
+        yield* World.passes("2 seconds")
+        faults.removeFails = null
+        yield* World.passes("20 seconds")
+        expect(yield* World.story(id)).toContain("build: wait for the database running")
+        expect(yield* World.status(id)).toBe("BUILD")
       })
     )
   )

@@ -7,7 +7,7 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
-import { mutations } from "./mutations.ts"
+import { type Mutation, mutations } from "./mutations.ts"
 
 /** Of the same seeds that are run on the code as it is. */
 const maxSeeds = 120
@@ -25,9 +25,10 @@ beforeAll(async () => {
 afterAll(() => rm(copy, { recursive: true, force: true }))
 
 /** Runs the copy until a seed or a point fails; its exit code, and what it printed last. */
-const run = (operation: string | undefined) =>
+const run = ({ operation, seed }: Mutation) =>
   new Promise<{ readonly code: number | null; readonly told: string }>((resolve, reject) => {
-    const seeds = ["test/simulation/main.ts", "--first", "--seeds", String(maxSeeds)]
+    const range = seed === undefined ? ["--seeds", String(maxSeeds)] : ["--seeds", "1", "--seed", String(seed)]
+    const seeds = ["test/simulation/main.ts", "--first", ...range]
     const lives = operation === undefined ? seeds : ["test/simulation/crash.ts", operation]
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...lives], { cwd: copy })
     let told = ""
@@ -41,7 +42,8 @@ const run = (operation: string | undefined) =>
   })
 
 describe("the simulation notices", () => {
-  it.each(mutations)("$what", { timeout: 120_000 }, async ({ file, find, operation, replace }) => {
+  it.each(mutations)("$what", { timeout: 120_000 }, async (mutation) => {
+    const { file, find, replace } = mutation
     const path = join(copy, file)
     const code = await readFile(path, "utf8")
     expect(code.split(find), `"${find}" occurs once in ${file}`).toHaveLength(2)
@@ -50,7 +52,7 @@ describe("the simulation notices", () => {
       code.replace(find, () => replace)
     )
     try {
-      const verdict = await run(operation)
+      const verdict = await run(mutation)
       expect(verdict.told).toMatch(/seed \d+ failed; again|point failed: /)
       expect(verdict.code).toBe(1)
       // It is what was mutated that fails, and not the simulation.

@@ -12,6 +12,8 @@ export interface Mutation {
   readonly replace: string
   /** The operation whose crash points show it; without it, seeds do. */
   readonly operation?: string
+  /** The seed that shows it, where the first ones do not. */
+  readonly seed?: number
 }
 
 export const mutations: ReadonlyArray<Mutation> = [
@@ -44,6 +46,20 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: "src/actors/InstanceActor.ts",
     find: "const verdict = isReady(observed.value)",
     replace: "const verdict = !failed || isReady(observed.value)"
+  },
+  {
+    what: "a build anew that believes the guest of the one before",
+    file: "src/actors/InstanceActor.ts",
+    find: "return work.anew ? undefined : yield* settleBuild(operation)",
+    replace: "return yield* settleBuild(operation)",
+    seed: 2639
+  },
+  {
+    what: "a delete that is over while what it called off goes on",
+    file: "src/actors/DeleteInstance.ts",
+    find: "if (previous !== null) yield* insist(",
+    replace: "if (previous !== null && operation.operation === previous) yield* insist(",
+    seed: 6695
   },
   {
     what: "a compensation that goes on behind what could not be removed",

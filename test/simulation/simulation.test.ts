@@ -25,7 +25,10 @@ const found: ReadonlyArray<readonly [seed: number, what: string]> = [
   [195, "a server and its access, both by who was late"],
   [249, "a delete that waits for a build that nobody remembers"],
   [555, "a line that the store did not take, of an operation that ended well"],
-  [637, "a server that who was late must not take back, for another process had finished its build"]
+  [637, "a server that who was late must not take back, for another process had finished its build"],
+  [2639, "a build anew that believed the guest of the build before"],
+  [6133, "the same"],
+  [6695, "a delete that was called off, and over while what it had called off went on"]
 ]
 
 const told = ({ seed, story, violations }: Verdict) =>

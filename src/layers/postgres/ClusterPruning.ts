@@ -1,7 +1,7 @@
 /**
  * Keeps the tables of effect's cluster and workflow engines small: what has ended is removed after a while, and what
  * came for it too late. A message is over when it was processed; with it go its replies. What is still running is never
- * touched, nor what an instance still waits for.
+ * touched, nor anything of an instance that is not at rest.
  *
  * Ids begin with the millisecond of their birth, so all that is looked at is found from the old end of the tables' own
  * keys: what is young is never read.
@@ -39,10 +39,10 @@ const ended = Effect.fnUntraced(function* (before: number) {
       WHERE m.id < ${idAt(before)}::bigint AND r.id < ${idAt(before)}::bigint
         AND m.entity_type LIKE 'Workflow/%' AND m.tag = 'run' AND m.processed
         AND (r.payload::jsonb #>> '{value,_tag}') IS DISTINCT FROM 'Suspended'
-        -- Whoever waits for it would begin it anew.
+        -- Of an instance that is not at rest, somebody may wait for its end, and would begin it anew.
         AND NOT EXISTS (
           SELECT FROM lifecycles l WHERE l.instance = m.payload::jsonb ->> 'instance'
-            AND m.payload::jsonb ->> 'operation' IN (l.state ->> 'operation', l.state ->> 'previous')
+            AND coalesce(l.state ->> 'operation', l.state ->> 'previous') IS NOT NULL
         )
       ORDER BY m.id LIMIT ${batch}
     ), whole AS (

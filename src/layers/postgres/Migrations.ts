@@ -181,12 +181,16 @@ const bounded = Effect.gen(function* () {
   yield* sql`ALTER TABLE lifecycles ADD COLUMN failures int NOT NULL DEFAULT 0, ADD COLUMN failed timestamptz`
 })
 
+/** A build anew tells that it has cleared away what the one before had left. */
+const cleared = Effect.void
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
   "0003_set_aside": setAside,
   "0004_many_taskmanagers": manyTaskmanagers,
-  "0005_bounded": bounded
+  "0005_bounded": bounded,
+  "0006_cleared": cleared
 }
 
 /**
