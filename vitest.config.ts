@@ -1,6 +1,6 @@
 import { defineConfig } from "vitest/config"
 
-// Two kinds of tests: those that need nothing but Node, and those against real servers and containers,
+// Three kinds of tests: those that need nothing but Node, the simulation, and those against real servers and containers,
 // before which an engine is found or started.
 export default defineConfig({
   test: {
@@ -10,8 +10,17 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/{actors,cli,config,http,kit,services,simulation}/**/*.test.ts"],
+          include: ["test/{actors,cli,config,http,kit,services}/**/*.test.ts"],
           testTimeout: 30_000
+        }
+      },
+      {
+        test: {
+          name: "simulation",
+          include: ["test/simulation/**/*.test.ts"],
+          // Each file keeps two cores busy by itself.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 }
         }
       },
       {
@@ -19,6 +28,7 @@ export default defineConfig({
           name: "real",
           include: ["test/{layers,guest,interop,e2e,chaos}/**/*.test.ts"],
           globalSetup: ["test/support/docker.ts"],
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 300_000
         }

@@ -79,23 +79,28 @@ layer(engine, { excludeTestServices: true, timeout: 60_000 })("pruning", (it) =>
     }).pipe(Effect.scoped)
   )
 
-  it.effect("keeps what has ended as long as its instance waits for it, for it would be begun anew", () =>
-    Effect.gen(function* () {
-      const sql = yield* SqlClient.SqlClient
-      const operation = { instance: "an-instance", operation: "build-1" }
-      yield* sql`
+  it.effect(
+    "keeps what has ended as long as its instance is not at rest, for who waits for it would begin it anew",
+    () =>
+      Effect.gen(function* () {
+        const sql = yield* SqlClient.SqlClient
+        const operation = { instance: "an-instance", operation: "build-1" }
+        yield* sql`
         INSERT INTO instances (id, project, name, flavor, ram, volume_size, datastore_version, region, created, updated)
         VALUES (${operation.instance}, 'p', 'n', '1', 1, 1, 'v', 'r', now(), now())`
-      yield* sql`
+        yield* sql`
         INSERT INTO lifecycles (instance, tag, state, generation, since)
         VALUES (${operation.instance}, 'Building', ${JSON.stringify({ operation: operation.operation })}::jsonb, 1, now())`
-      yield* Errand.execute({ id: "wanted", waits: false, ...operation })
-      expect(yield* pruneOnce(Date.now() + 1000)).toBe(0)
-      expect(yield* rows).toBeGreaterThan(0)
-      yield* sql`UPDATE lifecycles SET state = '{}'`
-      expect(yield* pruneOnce(Date.now() + 1000)).toBe(1)
-      expect(yield* rows).toBe(0)
-    })
+        yield* Errand.execute({ id: "wanted", waits: false, ...operation })
+        expect(yield* pruneOnce(Date.now() + 1000)).toBe(0)
+        // Such as the build that a delete has called off, when the delete is called off itself.
+        yield* sql`UPDATE lifecycles SET state = '{"previous": "delete-1"}'`
+        expect(yield* pruneOnce(Date.now() + 1000)).toBe(0)
+        expect(yield* rows).toBeGreaterThan(0)
+        yield* sql`UPDATE lifecycles SET state = '{}'`
+        expect(yield* pruneOnce(Date.now() + 1000)).toBe(1)
+        expect(yield* rows).toBe(0)
+      })
   )
 
   it.effect("is done by one at a time, and in as many batches as there are", () =>

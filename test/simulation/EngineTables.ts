@@ -9,6 +9,9 @@ import { EntityAddress, EntityId, EntityType, MessageStorage, ShardId, Snowflake
 /** How long what has ended is kept: shorter than in service, so that it goes while there is trouble. */
 const retention = Duration.minutes(2)
 
+/** Whether an instance has no operation under way, and none that was called off and goes on. */
+type IsAtRest = (instance: string) => boolean
+
 type Driver = MessageStorage.MemoryDriver["Service"]
 
 /** A message has one final answer: the second is refused, as by the index of the table. */
@@ -30,11 +33,14 @@ const isSuspended = Schema.is(
   Schema.Struct({ _tag: Schema.Literal("Success"), value: Schema.Struct({ _tag: Schema.Literal("Suspended") }) })
 )
 
-/** Workflows whose run was answered for good before a moment. */
-const ended = ({ requests }: Driver, before: number) =>
+const isOfInstance = Schema.is(Schema.Struct({ instance: Schema.String }))
+
+/** Workflows of instances at rest whose run was answered for good before a moment. */
+const ended = ({ requests }: Driver, before: number, isAtRest: IsAtRest) =>
   [...requests.values()].flatMap(({ envelope, replies }) => {
     if (envelope._tag !== "Request" || envelope.tag !== "run") return []
     if (!envelope.address.entityType.startsWith("Workflow/")) return []
+    if (isOfInstance(envelope.payload) && !isAtRest(envelope.payload.instance)) return []
     const last = replies.findLast((reply) => reply._tag === "WithExit")
     if (last === undefined || isSuspended(last.exit)) return []
     return Snowflake.timestamp(Snowflake.Snowflake(last.id)) < before ? [envelope.address] : []
@@ -57,11 +63,11 @@ export class EngineTables extends Context.Service<
   }
 >()("coffer/test/simulation/EngineTables") {}
 
-const tablesOf = (driver: Driver) =>
+const tablesOf = (driver: Driver, isAtRest: IsAtRest) =>
   EngineTables.of({
     prune: (before) =>
       Effect.gen(function* () {
-        const gone = ended(driver, before)
+        const gone = ended(driver, before, isAtRest)
         for (const address of gone)
           for (const type of [address.entityType, "Workflow/-/DurableClock"])
             yield* Effect.orDie(driver.encoded.clearAddress(addressOf(type, address)))
@@ -75,12 +81,15 @@ const tablesOf = (driver: Driver) =>
     )
   })
 
-export const layer = Layer.effectContext(
-  Effect.map(MessageStorage.MemoryDriver, (driver) => {
-    const tables = oneExit(driver)
-    return Context.make(MessageStorage.MemoryDriver, tables).pipe(Context.add(EngineTables, tablesOf(tables)))
-  })
-).pipe(Layer.provide(MessageStorage.MemoryDriver.layer))
+export const layer = (isAtRest: IsAtRest) =>
+  Layer.effectContext(
+    Effect.map(MessageStorage.MemoryDriver, (driver) => {
+      const tables = oneExit(driver)
+      return Context.make(MessageStorage.MemoryDriver, tables).pipe(
+        Context.add(EngineTables, tablesOf(tables, isAtRest))
+      )
+    })
+  ).pipe(Layer.provide(MessageStorage.MemoryDriver.layer))
 
 /** What each taskmanager does: removes what has ended, every minute. */
 export const pruning = Layer.effectDiscard(

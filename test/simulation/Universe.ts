@@ -25,7 +25,7 @@ const shared = (witness: Witness, access: Access, faults: Faults) =>
   Layer.mergeAll(
     witness.around(MemoryStore.layerOf([])),
     MemoryOrders.layer,
-    EngineTables.layer,
+    EngineTables.layer((instance) => witness.isAtRest(instance)),
     access.layer(faults),
     InstantCrypto.layer
   )

@@ -4,6 +4,7 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
+import { operationsOf } from "../../src/actors/Lifecycle.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import type * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { History } from "../../src/services/History.ts"
@@ -42,6 +43,12 @@ export class Witness {
     if (this.violations.includes(what)) return
     this.violations.push(what)
     this.#story.tell("wrong", what)
+  }
+
+  /** Whether no operation of it is under way, nor one that was called off and goes on. */
+  isAtRest(id: string) {
+    const known = this.instances.get(id)
+    return known === undefined || operationsOf(known.state).length === 0
   }
 
   #committed(id: InstanceId, commit: Parameters<Lifecycles["Service"]["commit"]>[1]) {

@@ -9,7 +9,6 @@ import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { type Mutation, mutations } from "./mutations.ts"
 
-/** Of the same seeds that are run on the code as it is. */
 const maxSeeds = 120
 
 const root = join(import.meta.dirname, "../..")
@@ -25,10 +24,9 @@ beforeAll(async () => {
 afterAll(() => rm(copy, { recursive: true, force: true }))
 
 /** Runs the copy until a seed or a point fails; its exit code, and what it printed last. */
-const run = ({ operation, seed }: Mutation) =>
+const run = ({ operation, seed = 1 }: Mutation) =>
   new Promise<{ readonly code: number | null; readonly told: string }>((resolve, reject) => {
-    const range = seed === undefined ? ["--seeds", String(maxSeeds)] : ["--seeds", "1", "--seed", String(seed)]
-    const seeds = ["test/simulation/main.ts", "--first", ...range]
+    const seeds = ["test/simulation/main.ts", "--first", "--seeds", String(maxSeeds), "--seed", String(seed)]
     const lives = operation === undefined ? seeds : ["test/simulation/crash.ts", operation]
     const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", ...lives], { cwd: copy })
     let told = ""
