@@ -15,7 +15,7 @@ import { Observations } from "../services/Observations.ts"
 import { type NoAddressLeft, type NoHost, Placements } from "../services/Placements.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
-import { hasSucceeded, reportCleared, reportOutcome } from "./InstanceMailbox.ts"
+import { hasSucceeded, reportCleared, reportOutcome, wake } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import {
@@ -188,6 +188,9 @@ const closeWait = ({ instance, operation }: Operation, outcome: "done" | "failed
     )
   )
 
+/** How soon after the wait has begun it is looked whether the guest was ready before. */
+const lookAfter = Duration.millis(50)
+
 /** Not a step, for it holds nothing while it waits; its line in the history is opened and closed by hand. */
 const awaitGuest = Effect.fnUntraced(function* (operation: Operation) {
   const history = yield* History
@@ -203,6 +206,8 @@ const awaitGuest = Effect.fnUntraced(function* (operation: Operation) {
       })
     })
   )
+  // The verdict is told to who waits for it. Losing this look costs a moment; a sweep has another.
+  yield* Effect.forkDetach(Effect.delay(wake(operation.instance), lookAfter))
   yield* DurableDeferred.await(GuestVerdict).pipe(Effect.tapError((failure) => closeWait(operation, "failed", failure)))
   yield* closeWait(operation, "done", null)
 })

@@ -59,10 +59,11 @@ const settleBuild = Effect.fnUntraced(function* (operation: Operation) {
         )
       : null
   if (verdict === null) return
-  const token = DurableDeferred.tokenFromExecutionId(GuestVerdict, {
-    workflow: BuildInstance,
-    executionId: yield* BuildInstance.executionId(operation)
-  })
+  const executionId = yield* BuildInstance.executionId(operation)
+  // Told while the build is still on its way to the wait, the verdict can be read before it is delivered; its delivery
+  // then stops the build in the middle of its next step (effect 4.1), for good. A sweep tells it later.
+  if (!Option.exists(yield* BuildInstance.poll(executionId), ({ _tag }) => _tag === "Suspended")) return
+  const token = DurableDeferred.tokenFromExecutionId(GuestVerdict, { workflow: BuildInstance, executionId })
   yield* DurableDeferred.done(GuestVerdict, { token, exit: verdict })
 })
 
