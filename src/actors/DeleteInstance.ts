@@ -6,6 +6,7 @@ import { Duration, Effect, Option, Schema } from "effect"
 import { Workflow, type WorkflowEngine } from "effect/workflow"
 import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
+import { calledOffOf } from "./CalledOff.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { operationsOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -15,7 +16,11 @@ import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
 
 export const DeleteInstance = Workflow.make("DeleteInstance", {
-  payload: Schema.Struct({ ...Operation.fields, previous: Schema.NullOr(OperationId) }),
+  payload: Schema.Struct({
+    ...Operation.fields,
+    previous: Schema.NullOr(OperationId),
+    earlier: Schema.optionalKey(Schema.Array(OperationId))
+  }),
   error: StepFailure,
   idempotencyKey: ({ operation }) => operation
 })
@@ -75,25 +80,21 @@ const endPrevious = Effect.fnUntraced(function* (operation: Operation, previous:
   yield* operationEnded(before)
 })
 
-const callOff = (operation: Operation, previous: OperationId) =>
+const callOff = (operation: Operation, all: ReadonlyArray<OperationId>) =>
   step(operation, {
     name: "call off what ran before",
-    waitsFor: `${kindOf(previous)} to end its step in flight and take back what it made`,
+    waitsFor: `${all.map(kindOf).join(" and ")} to end its step in flight and take back what it made`,
     deadline: Duration.minutes(3),
-    execute: endPrevious(operation, previous)
+    execute: Effect.forEach(all, (previous) => endPrevious(operation, previous), { discard: true })
   })
 
 export const layer = DeleteInstance.toLayer(
-  Effect.fnUntraced(function* ({ previous, ...operation }) {
+  Effect.fnUntraced(function* ({ earlier, previous, ...operation }) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
-      Effect.gen(function* () {
-        yield* operationEnded(operation)
-        // A delete that is called off has not come to its end before what it called off has.
-        if (previous !== null) yield* insist(endPrevious(operation, previous))
-        yield* insist(reportOutcome(operation, cause))
-      })
+      Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
     )
-    if (previous !== null) yield* callOff(operation, previous)
+    const before = calledOffOf({ previous, ...(earlier === undefined ? {} : { earlier }) })
+    if (before.length > 0) yield* callOff(operation, before)
     for (const part of teardown(operation, "forget the order")) {
       yield* step(operation, { ...part, deadline: partDeadline, retries: 8 })
     }

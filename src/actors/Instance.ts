@@ -16,19 +16,18 @@ export const New = Schema.TaggedStruct("New", {})
 export const Building = Schema.TaggedStruct("Building", { ...underWay, anew: Schema.optionalKey(Schema.Boolean) })
 export const Active = Schema.TaggedStruct("Active", {})
 export const Restarting = Schema.TaggedStruct("Restarting", underWay)
-/** `previous` is the operation that the delete calls off. */
-export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, previous: Schema.NullOr(OperationId) })
+/** Operations that were called off, and have not come to their end yet: see `CalledOff.ts`. */
+const calledOff = { previous: Schema.NullOr(OperationId), earlier: Schema.optionalKey(Schema.Array(OperationId)) }
+/** What it calls off comes to its end first. */
+export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
 /** What a retry of an instance that has failed is: its build, its delete, or to be back in service. */
 export const Again = Schema.Literals(["build", "delete", "service"])
 export type Again = typeof Again.Type
-/**
- * `previous` is an operation that was called off, or takes back, and has not come to its end yet. `again` is not there
- * where a release of the past has written the state.
- */
+/** `previous` may be one that takes back, too. `again` is not there where a release of the past has written the state. */
 export const Failed = Schema.TaggedStruct("Failed", {
   fault: Fault,
-  previous: Schema.NullOr(OperationId),
+  ...calledOff,
   again: Schema.optionalKey(Again)
 })
 

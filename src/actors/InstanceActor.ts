@@ -14,6 +14,7 @@ import { InstanceId, kindOf, type OperationId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { isReady } from "../services/Status.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
+import { calledOffOf, remembered } from "./CalledOff.ts"
 import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
 import * as Failing from "./Failing.ts"
 import type { Event, Signal, State } from "./Instance.ts"
@@ -86,7 +87,7 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":
       return yield* Effect.asVoid(
-        DeleteInstance.execute({ ...operation, previous: work.previous }, { discard: true, detached: true })
+        DeleteInstance.execute({ ...operation, ...remembered(calledOffOf(work)) }, { discard: true, detached: true })
       )
     case "TakeBack":
       return yield* Effect.asVoid(TakeBackInstance.execute(operation, { discard: true, detached: true }))

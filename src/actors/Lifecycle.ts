@@ -7,6 +7,7 @@
 import { Duration } from "effect"
 import { kindOf, type Millis, type OperationId, type OperationKind, operationId } from "../services/Ids.ts"
 import type { Fault, StateTag } from "../services/Status.ts"
+import { type CalledOff, calledOffOf, callingOff, remembered, without } from "./CalledOff.ts"
 import type { Again, DeadlinePassed, Event, EventTag, State } from "./Instance.ts"
 
 /** How long each operation may take before it is called off. */
@@ -42,10 +43,13 @@ type Table = {
 
 const stay = (): Decision => null
 
-const failed = (fault: Fault, previous: OperationId | null, again: Again, because = fault.message): Decision => ({
-  state: { _tag: "Failed", fault, previous, again },
+const failed = (fault: Fault, calledOff: CalledOff, again: Again, because = fault.message): Decision => ({
+  state: { _tag: "Failed", fault, ...calledOff, again },
   because
 })
+
+/** Of what was called off, one more has come to its end. */
+const ended = "what was called off has come to its end"
 
 /** An operation of its own id, with the time that it has. */
 const begun = <Kind extends keyof Deadlines & OperationKind>(kind: Kind, { deadlines, fresh, now }: Moment) => ({
@@ -53,22 +57,35 @@ const begun = <Kind extends keyof Deadlines & OperationKind>(kind: Kind, { deadl
   deadline: now + Duration.toMillis(deadlines[kind])
 })
 
-const startDelete = (previous: OperationId | null, moment: Moment, because = "delete requested"): Decision => ({
-  state: { _tag: "Deleting", ...begun("delete", moment), previous },
+/** Whatever runs is called off. */
+const startDelete = (state: State, moment: Moment, because = "delete requested"): Decision => ({
+  state: { _tag: "Deleting", ...begun("delete", moment), ...callingOff(state) },
   because
 })
 
 /** A build is called off: at its deadline, or by an operator. */
-const callOffBuild = ({ operation }: In<"Building">, fault: Fault, because: string) =>
-  failed(fault, operation, "build", because)
+const callOffBuild = (state: In<"Building">, fault: Fault, because: string) =>
+  failed(fault, callingOff(state), "build", because)
 
-const callOffDelete = ({ operation }: In<"Deleting">, fault: Fault, because: string) =>
-  failed(fault, operation, "delete", because)
+const callOffDelete = (state: In<"Deleting">, fault: Fault, because: string) =>
+  failed(fault, callingOff(state), "delete", because)
 
 const cancelled = (by: string) => `called off by ${by}`
 
 const overdue = (what: string, { waitedFor }: typeof DeadlinePassed.Type) =>
   `the ${what} passed its deadline${waitedFor === undefined ? "" : `: ${waitedFor}`}`
+
+/** The same state, in which less of what was called off goes on. */
+const settled = (
+  { earlier: _, ...state }: In<"Deleting"> | In<"Failed">,
+  calledOff: CalledOff,
+  because: string
+): Decision => ({ state: { ...state, ...calledOff }, because })
+
+const endedIn = (state: In<"Deleting"> | In<"Failed">, operation: OperationId, because = ended): Decision => {
+  const calledOff = without(state, operation)
+  return calledOff === null ? null : settled(state, calledOff, because)
+}
 
 /** At rest, news from the guest is the conductor's to keep; the lifecycle does not move. */
 const news = { Observed: stay, HeartbeatLost: stay }
@@ -80,7 +97,7 @@ const unasked = { Cancel: stay, Retry: stay, TakeBack: stay }
 const strike =
   (again: Again) =>
   (state: State, { command, fault }: On<"Defect">): Decision =>
-    failed(fault, "operation" in state ? state.operation : null, command === "Delete" ? "delete" : again)
+    failed(fault, callingOff(state), command === "Delete" ? "delete" : again)
 
 const table: Table = {
   New: {
@@ -91,7 +108,7 @@ const table: Table = {
       because: "create requested"
     }),
     Restart: stay,
-    Delete: (_, __, moment) => startDelete(null, moment),
+    Delete: (state, _, moment) => startDelete(state, moment),
     Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -103,7 +120,7 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
-    Delete: (state, _, moment) => startDelete(state.operation, moment),
+    Delete: (state, _, moment) => startDelete(state, moment),
     Cleared: ({ _tag, anew, deadline, operation }, event) =>
       anew === true && event.operation === operation
         ? { state: { _tag, operation, deadline }, because: "nothing is left of the build before" }
@@ -111,7 +128,7 @@ const table: Table = {
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
     OperationFailed: (state, event) =>
-      event.operation === state.operation ? failed(event.fault, null, "build") : null,
+      event.operation === state.operation ? failed(event.fault, remembered([]), "build") : null,
     DeadlinePassed: (state, event, { now }) => {
       const message = "The database was not ready in time. What had been made of it is taken back."
       return callOffBuild(state, { message, details: event.detail ?? null, at: now }, overdue("build", event))
@@ -136,7 +153,7 @@ const table: Table = {
       state: { _tag: "Restarting", ...begun("restart", moment) },
       because: "restart requested"
     }),
-    Delete: (_, __, moment) => startDelete(null, moment),
+    Delete: (state, _, moment) => startDelete(state, moment),
     Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -149,7 +166,7 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
-    Delete: (state, _, moment) => startDelete(state.operation, moment),
+    Delete: (state, _, moment) => startDelete(state, moment),
     Cleared: stay,
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database was restarted" } : null,
@@ -173,9 +190,11 @@ const table: Table = {
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
         ? { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
-        : null,
+        : endedIn(state, event.operation),
     OperationFailed: (state, event) =>
-      event.operation === state.operation ? failed(event.fault, null, "delete") : null,
+      event.operation === state.operation
+        ? failed(event.fault, remembered(calledOffOf(state)), "delete")
+        : endedIn(state, event.operation),
     DeadlinePassed: (state, event, { now }) => {
       const message = "The delete did not finish in time. Ask for it again; the operator sees what is left."
       return callOffDelete(state, { message, details: event.detail ?? null, at: now }, overdue("delete", event))
@@ -205,35 +224,37 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
-    Delete: (state, _, moment) => startDelete(state.previous, moment),
-    // What was called off may have come to its end after all.
+    Delete: (state, _, moment) => startDelete(state, moment),
     Cleared: stay,
-    OperationSucceeded: (state, event, moment) => {
-      if (event.operation !== state.previous) return null
-      switch (kindOf(event.operation)) {
+    // What was called off may have come to its end after all.
+    OperationSucceeded: (state, { operation }, moment) => {
+      if (!calledOffOf(state).includes(operation)) return null
+      switch (kindOf(operation)) {
         case "delete":
           return { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
         case "build":
-          return { state: { _tag: "Active" }, because: "the database became ready after all" }
+          // What a delete has called off may have lost a part to it.
+          return state.again === "delete"
+            ? endedIn(state, operation)
+            : { state: { _tag: "Active" }, because: "the database became ready after all" }
         case "restart":
-          return { state: { ...state, previous: null }, because: "what was called off has come to its end" }
+          return endedIn(state, operation)
         case "takeback":
-          return { state: { ...state, previous: null }, because: "what was left of it is taken back" }
+          return endedIn(state, operation, "what was left of it is taken back")
       }
     },
-    OperationFailed: (state, event) => {
-      if (event.operation !== state.previous) return null
-      const because =
-        kindOf(event.operation) === "takeback"
-          ? `not all of it could be taken back: ${event.fault.message}`
-          : "what was called off has come to its end"
-      return { state: { ...state, previous: null }, because }
-    },
+    OperationFailed: (state, { fault, operation }) =>
+      endedIn(
+        state,
+        operation,
+        kindOf(operation) === "takeback" ? `not all of it could be taken back: ${fault.message}` : ended
+      ),
     DeadlinePassed: stay,
     // A build begins when the one before has come to its end; a delete sees to that itself.
-    Retry: ({ again, previous }, { by }, moment) => {
+    Retry: (state, { by }, moment) => {
+      const { again, previous } = state
       const because = `retry requested by ${by}`
-      if (again === "delete") return startDelete(previous, moment, because)
+      if (again === "delete") return startDelete(state, moment, because)
       if (previous !== null || again === undefined) return null
       return again === "service"
         ? { state: { _tag: "Active" }, because }
@@ -247,9 +268,9 @@ const table: Table = {
     // It is in ERROR already. The delete that it was struck at is what to do again. What cannot even be called off is
     // followed no more, so that there is rest, and commands are heard.
     Defect: (state, { command, fault }) => {
-      if (command === "Delete") return failed(fault, state.previous, "delete")
+      if (command === "Delete") return failed(fault, remembered(calledOffOf(state)), "delete")
       return command === null && state.previous !== null
-        ? { state: { ...state, previous: null }, because: "what was called off cannot be followed to its end" }
+        ? settled(state, remembered([]), "what was called off cannot be followed to its end")
         : null
     }
   }
@@ -275,15 +296,14 @@ export const deadlineOf = (state: State): Millis | null => ("deadline" in state 
 
 /** The operations that the state waits for: the one under way, and the one that was called off. */
 export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
-  const named = ["operation" in state ? state.operation : null, "previous" in state ? state.previous : null]
-  return named.filter((operation) => operation !== null)
+  return [...("operation" in state ? [state.operation] : []), ...calledOffOf(state)]
 }
 
 /** The work that a state asks for. Each is ensured: asking twice does it once. */
 export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
   | { readonly _tag: "Restart"; readonly operation: OperationId }
-  | { readonly _tag: "Delete"; readonly operation: OperationId; readonly previous: OperationId | null }
+  | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
   | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
   | { readonly _tag: "Rest" }
@@ -295,7 +315,7 @@ export const workOf = (state: State): Work => {
     case "Restarting":
       return { _tag: "Restart", operation: state.operation }
     case "Deleting":
-      return { _tag: "Delete", operation: state.operation, previous: state.previous }
+      return { _tag: "Delete", operation: state.operation, ...remembered(calledOffOf(state)) }
     case "Failed":
       if (state.previous === null) return { _tag: "Rest" }
       return { _tag: kindOf(state.previous) === "takeback" ? "TakeBack" : "Interrupt", operation: state.previous }

@@ -50,6 +50,8 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Restarting", { _tag: "Delete" }, "Deleting"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
+  ["Deleting", succeeded(build), "Deleting"],
+  ["Deleting", failed(build), "Deleting"],
   ["Deleting", { _tag: "DeadlinePassed" }, "Failed"],
   ["Failed", { _tag: "Delete" }, "Deleting"],
   ["Building", cancel(build), "Failed"],
@@ -123,6 +125,26 @@ describe("the machine", () => {
     expect(workOf(late)).toEqual({ _tag: "Interrupt", operation: build })
     expect(decide(late, succeeded(build), moment)?.state._tag).toBe("Active")
     expect(decide(late, failed(build), moment)?.state).toMatchObject({ _tag: "Failed", previous: null })
+  })
+
+  it("follows what a delete had called off to its end, when the delete is called off itself", () => {
+    const called = decide(states.Deleting, cancel(remove), moment)?.state ?? states.New
+    expect(called).toMatchObject({ previous: remove, earlier: [build], again: "delete" })
+    const left = decide(called, failed(remove), moment)?.state ?? states.New
+    expect(left).toMatchObject({ previous: build, again: "delete" })
+    expect(left).not.toHaveProperty("earlier")
+    expect(workOf(left)).toEqual({ _tag: "Interrupt", operation: build })
+    expect(decide(left, succeeded(build), moment)?.state).toMatchObject({ _tag: "Failed", previous: null })
+    expect(decide(called, failed(build), moment)?.state).toMatchObject({ previous: remove })
+    expect(decide(called, { _tag: "Delete" }, moment)?.state).toMatchObject({ previous: remove, earlier: [build] })
+    expect(decide(left, retry, moment)?.state).toMatchObject({ _tag: "Deleting", previous: build })
+  })
+
+  it("need not wait for what has come to its end before the delete is called off", () => {
+    const alone = decide(states.Deleting, failed(build), moment)?.state ?? states.New
+    expect(alone).toMatchObject({ _tag: "Deleting", operation: remove, previous: null })
+    expect(decide(alone, cancel(remove), moment)?.state).toMatchObject({ previous: remove })
+    expect(decide(states.Deleting, succeeded(build), moment)?.state).toEqual(alone)
   })
 
   it("takes a delete that ended well after its deadline for what it is", () => {
@@ -308,7 +330,8 @@ describe("whatever order messages come in", () => {
             fresh: String(n),
             deadlines: defaultDeadlines
           })?.state
-          if (next !== undefined && "operation" in next && tag !== "Cleared") {
+          const goesOn = "operation" in state ? state.operation : null
+          if (next !== undefined && "operation" in next && next.operation !== goesOn) {
             expect(seen.has(next.operation)).toBe(false)
             seen.add(next.operation)
           }

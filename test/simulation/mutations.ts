@@ -56,9 +56,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "a delete that is over while what it called off goes on",
-    file: "src/actors/DeleteInstance.ts",
-    find: "if (previous !== null) yield* insist(",
-    replace: "if (previous !== null && operation.operation === previous) yield* insist(",
+    file: "src/actors/CalledOff.ts",
+    find: "...calledOffOf(state)])",
+    replace: "...calledOffOf(state).slice(0, 0)])",
     seed: 6695
   },
   {
@@ -70,8 +70,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     what: "a delete that does not call off what ran before",
     file: "src/actors/DeleteInstance.ts",
-    find: "if (previous !== null) yield* callOff(operation, previous)",
-    replace: "if (previous !== null && operation.operation === previous) yield* callOff(operation, previous)"
+    find: "if (before.length > 0) yield* callOff(operation, before)",
+    replace: "if (before.length > 100) yield* callOff(operation, before)"
   },
   {
     what: "a delete that keeps the quota",

@@ -61,7 +61,8 @@ const make = Effect.gen(function* () {
   const page = (after: string) =>
     sql`
       SELECT i.id AS instance, l.tag AS state, l.since, a.host,
-        array_remove(ARRAY[l.state ->> 'operation', l.state ->> 'previous'], NULL) AS operations,
+        array_remove(ARRAY[l.state ->> 'operation', l.state ->> 'previous'], NULL)
+          || ARRAY(SELECT jsonb_array_elements_text(l.state -> 'earlier')) AS operations,
         l.tag = 'New' OR l.deadline IS NOT NULL OR (l.tag = 'Failed' AND l.state ->> 'previous' IS NOT NULL)
           OR EXISTS (SELECT 1 FROM mailbox m WHERE m.instance = i.id AND m.handled IS NULL) AS is_moving,
         i.delete_requested IS NOT NULL AS delete_requested,

@@ -64,7 +64,8 @@ const make = Effect.gen(function* () {
           SELECT entity_type, entity_id FROM (${open}) open
           WHERE instance = ${id} AND NOT EXISTS (
             SELECT FROM lifecycles l WHERE l.instance = open.instance
-              AND open.operation IN (l.state ->> 'operation', l.state ->> 'previous')
+              AND (open.operation IN (l.state ->> 'operation', l.state ->> 'previous')
+                OR jsonb_exists(l.state -> 'earlier', open.operation))
           )
         ), gone AS (
           DELETE FROM cluster_messages m USING orphans o

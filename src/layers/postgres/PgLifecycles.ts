@@ -275,7 +275,8 @@ const make = Effect.gen(function* () {
       DELETE FROM mailbox WHERE seq IN (
         SELECT m.seq FROM mailbox m JOIN lifecycles l ON l.instance = m.instance
         WHERE m.handled < ${new Date(before)} AND m.set_aside IS NULL
-          AND (m.command ->> 'operation' IN (l.state ->> 'operation', l.state ->> 'previous')) IS NOT TRUE
+          AND (m.command ->> 'operation' IN (l.state ->> 'operation', l.state ->> 'previous')
+            OR jsonb_exists(l.state -> 'earlier', m.command ->> 'operation')) IS NOT TRUE
         ORDER BY m.handled LIMIT ${limit} FOR UPDATE OF m SKIP LOCKED
       )
       RETURNING seq`.pipe(
