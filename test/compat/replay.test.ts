@@ -25,7 +25,7 @@ const lines = (differences: ReadonlyArray<{ readonly at: string; readonly ours: 
 const listedFor = (number: string) =>
   deviations.flatMap(({ ours, where }) => (where[number] ?? []).map((at) => ({ at, ours })))
 
-layer(told)("replayed", (it) => {
+layer(told, { timeout: "1 minute" })("replayed", (it) => {
   for (const name of exchanges.keys()) {
     const listed = listedFor(numberOf(name))
     it.effect(`${name} is answered ${listed.length === 0 ? "as Trove does" : "otherwise, as listed"}`, () =>
