@@ -22,6 +22,10 @@ const untried: ReadonlyArray<readonly [what: string, why: string]> = [
     "Both were stubs: users, logs and servers of the recording tell less than a whole Trove would."
   ],
   [
+    "An administrator who asks for another project (008)",
+    "It is replayed with a member's token. With Keystone administrators are refused as well, which `test/interop/keystone.test.ts` sees to; a token of the configuration that is an administrator's is good in every project."
+  ],
+  [
     "Headers",
     "Compared are status, `Content-Type` and body; `WWW-Authenticate` is seen to in `test/interop/keystone.test.ts`."
   ]

@@ -42,13 +42,14 @@ const commandsOf = async (group: string) =>
     .filter((line) => line.startsWith(`${group} `))
 
 describe.skipIf(missing !== null)(named, { timeout: patience }, () => {
-  const folder = mkdtempSync(join(tmpdir(), "coffer-openstack-"))
-  const socket = join(folder, "socket")
+  let folder = ""
   let client: ChildProcess | null = null
   let service: Service
   let ended: Failed = { code: -1, stdout: "" }
 
   beforeAll(async () => {
+    folder = mkdtempSync(join(tmpdir(), "coffer-openstack-"))
+    const socket = join(folder, "socket")
     client = spawn(debianPython, [join(loaded, "server.py"), socket], { env: ownEnvironment, stdio: "ignore" })
     service = await newService({ runtime: "process" })
     await service.start()
@@ -73,7 +74,7 @@ describe.skipIf(missing !== null)(named, { timeout: patience }, () => {
 
   afterAll(async () => {
     client?.kill()
-    rmSync(folder, { recursive: true, force: true })
+    if (folder !== "") rmSync(folder, { recursive: true, force: true })
     await service?.dispose()
   }, 60_000)
 
