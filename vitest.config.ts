@@ -10,7 +10,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          include: ["test/{actors,cli,config,http,kit,services}/**/*.test.ts"],
+          include: ["test/{actors,cli,config,http,kit,services}/**/*.test.ts", "test/compat/*.test.ts"],
           testTimeout: 30_000
         }
       },
@@ -26,7 +26,7 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["test/{layers,guest,interop,e2e,chaos}/**/*.test.ts"],
+          include: ["test/{layers,guest,interop,e2e,chaos}/**/*.test.ts", "test/compat/openstack/*.test.ts"],
           globalSetup: ["test/support/docker.ts"],
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,

@@ -28,13 +28,17 @@ const placeOf = (path: ReadonlyArray<PropertyKey>): string =>
     .map((key, index) => (index === 0 ? String(key) : typeof key === "number" ? `[${key}]` : `['${String(key)}']`))
     .join("")
 
+/** A number in a query is a text only on the wire. */
+const inClientsWords = (rule: string): string =>
+  rule.replace(/^Expected /, "must be ").replace("a string representing a finite number", "a number")
+
 /** How many broken rules one answer names. */
 const maxRules = 10
 
 const messageOf = (issue: SchemaIssue.Issue): string => {
   const rules = format(issue).issues.map(({ path, message }) => {
     const place = placeOf((path ?? []).map(keyOf))
-    return `${place === "" ? "the body" : place} ${message.replace(/^Expected /, "must be ")}`
+    return `${place === "" ? "the body" : place} ${inClientsWords(message)}`
   })
   return `Validation error: ${[...new Set(rules)].slice(0, maxRules).join("; ")}`
 }

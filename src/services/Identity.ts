@@ -17,7 +17,10 @@ export class Unauthenticated extends Schema.TaggedError<Unauthenticated>()("Unau
 }) {}
 
 /** The caller is known, but not of the project in the path. */
-export class WrongProject extends Schema.TaggedError<WrongProject>()("WrongProject", { project: Schema.String }) {}
+export class WrongProject extends Schema.TaggedError<WrongProject>()("WrongProject", {
+  /** The caller's own. */
+  project: Schema.String
+}) {}
 
 /** Nobody can be asked now whether the token is good. */
 export class IdentityUnavailable extends Schema.TaggedError<IdentityUnavailable>()("IdentityUnavailable", {}) {}

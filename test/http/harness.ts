@@ -45,7 +45,7 @@ const version = (id: string, name: string, manager: "mysql" | "postgresql", acti
 })
 
 /** The catalog of the Trove that was recorded, and PostgreSQL. */
-const catalog = Catalog.of({
+export const catalog = Catalog.of({
   flavors: [
     flavor("1", "m1.tiny", 512, 1, 1),
     flavor("2", "m1.small", 2048, 1, 20),

@@ -112,15 +112,15 @@ it.effect("lists are paged by id and each page is shown newest first", () =>
 )
 
 it.effect.each([
-  ["limit=abc", "limit"],
-  ["limit=0", "limit"],
-  ["limit=-1", "limit"],
-  ["limit=1.5", "limit"]
-])("a list with %s is refused with 400, where Trove answers 500", ([query]) =>
+  ["limit=abc", "a number"],
+  ["limit=0", "an integer of 1 or more"],
+  ["limit=-1", "an integer of 1 or more"],
+  ["limit=1.5", "an integer"]
+])("a list with %s is refused with 400, where Trove answers 500", ([query, rule]) =>
   Effect.gen(function* () {
     const { status, json } = yield* call("GET", path(`/instances?${query}`))
     expect(status).toBe(400)
-    expect(json.badRequest.message).toMatch(/^Validation error: limit must be /)
+    expect(json.badRequest.message).toBe(`Validation error: limit must be ${rule}`)
   }).pipe(Effect.provide(server()))
 )
 

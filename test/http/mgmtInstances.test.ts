@@ -66,6 +66,7 @@ it.effect("one is shown with its guest and its root, a deleted one where it is a
     const { instance } = (yield* get(`/${id}`)).json
     expect(instance).toMatchObject({
       root_enabled: "1970-01-01T00:00:00",
+      volume: { used: 0.12, total: 2 },
       guest_status: { state_description: "healthy" },
       server: null
     })

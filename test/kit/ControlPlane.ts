@@ -23,7 +23,7 @@ import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as NoJournal from "../../src/layers/memory/NoJournal.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import { Catalog, type CatalogContents } from "../../src/services/Catalog.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
 
@@ -84,13 +84,16 @@ export const probe = Layer.effect(
 )
 
 /** Taskmanager and conductor as one process; it requires a cluster, a fabric, a store, compute and guests' access. */
-export const roles = Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
-  Layer.provideMerge(InstanceActor.layer),
-  Layer.provideMerge(
-    Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer)
-  ),
-  Layer.provide(Layer.succeed(Catalog, catalog))
-)
+export const rolesWith = (contents: CatalogContents) =>
+  Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
+    Layer.provideMerge(InstanceActor.layer),
+    Layer.provideMerge(
+      Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer)
+    ),
+    Layer.provide(Layer.succeed(Catalog, contents))
+  )
+
+export const roles = rolesWith(catalog)
 
 /** Its audits, which look at servers and guests' access as well. `standing`: the hosts that do not report. */
 export const audits = (standing: ReadonlyArray<string>) =>

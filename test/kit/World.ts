@@ -20,6 +20,7 @@ import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
+import type { CatalogContents } from "../../src/services/Catalog.ts"
 import type { Compute } from "../../src/services/Compute.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import type { GuestAccess } from "../../src/services/GuestAccess.ts"
@@ -51,22 +52,28 @@ export const probe = ControlPlane.probe
 /** Taskmanager and conductor as one process, over some compute. `standing`: the hosts that do not report. */
 export const controlPlane = <E, R>(
   compute: Layer.Layer<Compute | GuestAccess | ServerInventory | AccessInventory, E, R>,
-  standing: ReadonlyArray<string>
+  standing: ReadonlyArray<string>,
+  catalog: CatalogContents = ControlPlane.catalog
 ) =>
-  Layer.merge(ControlPlane.roles, ControlPlane.audits(standing)).pipe(
+  Layer.merge(ControlPlane.rolesWith(catalog), ControlPlane.audits(standing)).pipe(
     Layer.provideMerge(compute),
     Layer.provideMerge(InProcessFabric.layer),
     Layer.provideMerge(ControlPlane.cluster)
   )
 
+/** A process that runs its databases itself. */
+export const processWith = (catalog: CatalogContents) =>
+  controlPlane(
+    Layer.mergeAll(LocalCompute.layer, LocalInventory.layer, NoGuestAccess.layer).pipe(
+      Layer.provide([GuestLinks.inProcess, probe]),
+      Layer.provideMerge(FakeDatabases.runtimesLayer)
+    ),
+    [localName],
+    catalog
+  )
+
 /** What a process is: it can die, and be built again over what survived. */
-export const process = controlPlane(
-  Layer.mergeAll(LocalCompute.layer, LocalInventory.layer, NoGuestAccess.layer).pipe(
-    Layer.provide([GuestLinks.inProcess, probe]),
-    Layer.provideMerge(FakeDatabases.runtimesLayer)
-  ),
-  [localName]
-)
+export const process = processWith(ControlPlane.catalog)
 
 export const layer = process.pipe(Layer.provideMerge(surviving))
 

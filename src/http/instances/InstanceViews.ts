@@ -125,7 +125,7 @@ export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usa
   }
 }
 
-const twoDecimals = (value: number): number => Math.round(value * 100) / 100
+export const twoDecimals = (value: number): number => Math.round(value * 100) / 100
 
 const usageOf = ({ used, total }: Usage) => ({
   used: twoDecimals(used),

@@ -2,7 +2,7 @@
 import { Schema } from "effect"
 import type { ManagedInstance } from "../../services/AllInstances.ts"
 import { apiStatusOf, type ShownState } from "../../services/Status.ts"
-import { DetailView, detailView, type Usage, type Viewer } from "../instances/InstanceViews.ts"
+import { DetailView, detailView, twoDecimals, type Usage, type Viewer } from "../instances/InstanceViews.ts"
 import { Stamp, stamp } from "../Wire.ts"
 
 const managed = {
@@ -27,6 +27,11 @@ export const ManagedView = Schema.Struct({ ...DetailView.fields, ...managed })
 
 export const ManagedDetail = Schema.Struct({
   ...ManagedView.fields,
+  volume: Schema.Struct({
+    ...ManagedView.fields.volume.fields,
+    /** GB that it can hold. */
+    total: Schema.optionalKey(Schema.Number)
+  }),
   /** Not there where root was never enabled. */
   root_enabled: Schema.optionalKey(Stamp),
   root_enabled_by: Schema.optionalKey(Schema.String),
@@ -79,8 +84,10 @@ export const managedView = (
 
 export const managedDetail = (instance: ManagedInstance, viewer: Viewer, usage?: Usage): typeof ManagedDetail.Type => {
   const { record, root } = instance
+  const view = managedView(instance, viewer, usage)
   return {
-    ...managedView(instance, viewer, usage),
+    ...view,
+    volume: { ...view.volume, ...(usage === undefined ? {} : { total: twoDecimals(usage.total) }) },
     ...(root?.enabled ? { root_enabled: stamp(root.at), root_enabled_by: root.by } : {}),
     guest_status: { state_description: record.observed?.status ?? "new" }
   }

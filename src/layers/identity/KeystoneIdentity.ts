@@ -90,7 +90,9 @@ export const make = Effect.fnUntraced(function* (settings: Settings) {
         .holderOf(presented.value)
         .pipe(Effect.catchTags({ TokenUnknown: () => stranger, KeystoneUnusable: () => new IdentityUnavailable() }))
       // Administrators, too, are who they are in the project of their token alone.
-      if (!Option.contains(holder.project, project)) return yield* new WrongProject({ project })
+      if (!Option.contains(holder.project, project))
+        // Trove is in Python: a token of no project is of None.
+        return yield* new WrongProject({ project: Option.getOrElse(holder.project, () => "None") })
       return { project, user: holder.user, roles: holder.roles }
     })
   })

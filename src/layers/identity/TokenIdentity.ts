@@ -25,7 +25,7 @@ export const layer = (tokens: ReadonlyArray<KnownToken>): Layer.Layer<Identity> 
         const asked = digest(presented.value)
         const caller = known.find((token) => timingSafeEqual(token.digest, asked))
         if (caller === undefined) return yield* new Unauthenticated()
-        if (!caller.admin && caller.project !== project) return yield* new WrongProject({ project })
+        if (!caller.admin && caller.project !== project) return yield* new WrongProject({ project: caller.project })
         return { project, user: caller.user, roles: [caller.admin ? "admin" : "member"] }
       })
     })

@@ -99,14 +99,14 @@ it.effect("a caller is who holds the token, in its project and no other, whateve
       _tag === "enter" ? entered("own-1") : held("p1", ["reader", "admin"])
     )
     expect(yield* authenticate("t")).toEqual({ project: "p1", user: "ann", roles: ["reader", "admin"] })
-    expect(yield* Effect.flip(authenticate("t", "p2"))).toMatchObject({ _tag: "WrongProject", project: "p2" })
+    expect(yield* Effect.flip(authenticate("t", "p2"))).toMatchObject({ _tag: "WrongProject", project: "p1" })
   })
 )
 
 it.effect("a token of no project is good in none", () =>
   Effect.gen(function* () {
     const { authenticate } = yield* identity(({ _tag }) => (_tag === "enter" ? entered("own-1") : held()))
-    expect(yield* Effect.flip(authenticate("t"))).toMatchObject({ _tag: "WrongProject" })
+    expect(yield* Effect.flip(authenticate("t"))).toMatchObject({ _tag: "WrongProject", project: "None" })
   })
 )
 

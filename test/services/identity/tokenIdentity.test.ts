@@ -21,7 +21,10 @@ it.effect("a token stands for its user, in its project", () =>
       user: "ann",
       roles: ["member"]
     })
-    expect(yield* Effect.flip(authenticate("other", "anns-token-0123456"))).toMatchObject({ _tag: "WrongProject" })
+    expect(yield* Effect.flip(authenticate("other", "anns-token-0123456"))).toMatchObject({
+      _tag: "WrongProject",
+      project: "demo"
+    })
   })
 )
 

@@ -1,0 +1,68 @@
+/** Every call of Trove's API is made, and answered as calls.ts says; and we have no route that it does not tell. */
+import { expect, it } from "@effect/vitest"
+import { Effect } from "effect"
+import { active, adminToken, call, mysqlVersion, path, project, server, serveTaskmanager } from "../http/harness.ts"
+import { operationsOf } from "../http/requests.ts"
+import { type Call, ours, topics } from "./calls.ts"
+
+const calls = topics.flatMap(({ calls }) => calls)
+
+const nameOf = ({ about, method, path }: Call) => `${method} ${path}${about === undefined ? "" : `, ${about}`}`
+
+/** An instance with databases db1 and db2, a user u1 of db1, and a root. */
+const furnished = Effect.gen(function* () {
+  yield* serveTaskmanager
+  const { guest, id } = yield* active()
+  guest.databases.push({ name: "db1" }, { name: "db2" })
+  yield* call("POST", path(`/instances/${id}/users`), {
+    body: { users: [{ name: "u1", password: "secret-1", databases: [{ name: "db1" }] }] }
+  })
+  yield* call("POST", path(`/instances/${id}/root`))
+  return id
+})
+
+const noRoute = "The resource could not be found."
+
+/** What is there; anything else that a path names is not. */
+const there: Readonly<Record<string, string>> = {
+  datastore: "mysql",
+  version: mysqlVersion,
+  flavor: "2",
+  database: "db1",
+  user: "u1",
+  target: project
+}
+const nowhere = "11111111-2222-4333-8444-555555555555"
+
+it.effect.each(calls.map((each) => [nameOf(each), each] as const))(
+  "%s",
+  ([, { body, method, path: wanted, standing }]) =>
+    Effect.gen(function* () {
+      const instance = yield* furnished
+      const named: Readonly<Record<string, string>> = { ...there, instance }
+      const filled = path(wanted.replaceAll(/\{(\w+)\}/g, (_, name: string) => named[name] ?? nowhere))
+      const { json, status } = yield* call(method, filled, {
+        token: adminToken,
+        ...(body === undefined ? {} : { body })
+      })
+      expect(status).toBe(standing.code)
+      if (standing.is === "not there yet") expect(json.itemNotFound?.message).not.toBe(noRoute)
+      if (standing.is === "not there yet" && status === 200) expect(Object.values(json)).toEqual([[]])
+      if (standing.is === "not there yet" && status === 501)
+        expect(json.notImplemented.message).toMatch(/: not implemented in Coffer yet\.$/)
+    }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("each route that we have is told, as Trove's or as ours", () =>
+  Effect.gen(function* () {
+    const { json } = yield* call("GET", "/openapi.json")
+    const routes = operationsOf(json)
+      .filter(({ path }) => path.startsWith("/v1.0/{project}/"))
+      .map(({ method, path }) => `${method} ${path.replace("/v1.0/{project}", "")}`)
+    const told = [...calls.map(({ method, path }) => `${method} ${path}`), ...ours]
+    // What a parameter is called is nobody's contract.
+    const unnamed = (routes: ReadonlyArray<string>) => routes.map((route) => route.replaceAll(/\{\w+\}/g, "{}"))
+    expect(unnamed(routes).filter((route) => !unnamed(told).includes(route))).toEqual([])
+    expect(unnamed(ours).filter((route) => !unnamed(routes).includes(route))).toEqual([])
+  }).pipe(Effect.provide(server()))
+)
