@@ -38,7 +38,9 @@ export type OfInstance =
   | { readonly do: "revoke"; readonly user: string; readonly database: string }
 
 export type Command =
-  | (Order & { readonly tenant: string })
+  /** Doomed: its server does not start, where no other is just being started. */
+  | (Order & { readonly tenant: string; readonly doomed: boolean })
+  | { readonly do: "retry"; readonly there: number; readonly by: "operator" | "tenant" }
   | { readonly do: "list"; readonly tenant: string; readonly detail: boolean; readonly limit: number }
   | { readonly do: "ask"; readonly which: Which; readonly what: OfInstance }
   | {
@@ -114,8 +116,10 @@ const create = fc.record({
   name,
   volume: fc.constantFrom(1, 1, 1, 2, 10, 11),
   databases: firstDatabases,
-  users: newUsers
+  users: newUsers,
+  doomed: fc.integer({ min: 0, max: 4 }).map((drawn) => drawn === 4)
 })
+const retry = fc.record({ do: one("retry"), there: fc.nat(5), by: fc.constantFrom("operator", "operator", "tenant") })
 const pass = fc.record({ do: one("pass"), millis: fc.constantFrom(100, 1000, 8000, 8000, 8000) })
 const limits = fc.record(
   { instances: fc.constantFrom(-1, 1, 2, 4), volumes: fc.constantFrom(-1, 0, 3, 12) },
@@ -124,6 +128,7 @@ const limits = fc.record(
 
 const command = fc.oneof<Some<Command>>(
   often(4, create),
+  often(2, retry),
   often(2, fc.record({ do: one("list"), tenant, detail: fc.boolean(), limit })),
   often(24, fc.record({ do: one("ask"), which, what })),
   often(2, fc.record({ do: one("set quota"), tenant, by: fc.constantFrom("operator", "operator", "tenant"), limits })),

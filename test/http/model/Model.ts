@@ -5,8 +5,8 @@
 import { expect } from "@effect/vitest"
 import type { Which } from "./Commands.ts"
 
-/** Where an instance is in its life. Only time leads from one of the first, third and fourth to the next. */
-export type Phase = "building" | "active" | "restarting" | "deleting" | "gone"
+/** Where an instance is in its life. Only time leads on from building, restarting and deleting. */
+export type Phase = "building" | "active" | "restarting" | "failed" | "deleting" | "gone"
 
 export interface User {
   password: string
@@ -42,6 +42,7 @@ const shownAs: Record<Exclude<Phase, "gone">, readonly [string, string]> = {
   building: ["BUILD", ""],
   active: ["ACTIVE", "HEALTHY"],
   restarting: ["REBOOT", ""],
+  failed: ["ERROR", ""],
   deleting: ["SHUTDOWN", ""]
 }
 
@@ -54,6 +55,8 @@ const refused =
   (status: number, fault: string) =>
   (message: unknown): Expected => ({ status, body: { [fault]: { code: status, message } } })
 export const badRequest = refused(400, "badRequest")
+export const forbidden = refused(403, "forbidden")
+export const conflict = refused(409, "conflict")
 export const unauthorized = refused(401, "unauthorized")
 export const notFound = refused(404, "itemNotFound")
 export const overLimit = refused(413, "overLimit")
@@ -94,7 +97,7 @@ export class Model {
     return all[("ever" in which ? which.ever : which.there) % all.length] ?? null
   }
 
-  /** As `mgmt/quotas` shows it: what was built holds in use, what is being built reserves, what is to go holds nothing. */
+  /** As `mgmt/quotas` shows it: what was built holds in use, what is not yet built reserves, what is to go holds nothing. */
   quotas(project: string) {
     const sum = (phases: ReadonlyArray<Phase>, resource: Resource) =>
       this.of(project)
@@ -103,7 +106,7 @@ export class Model {
     return resources.map((resource) => ({
       resource,
       in_use: sum(["active", "restarting"], resource),
-      reserved: sum(["building"], resource),
+      reserved: sum(["building", "failed"], resource),
       limit: this.limitsOf(project)[resource]
     }))
   }
@@ -138,8 +141,10 @@ export const listed = ({ id, name, phase, project, volume }: Instance) => {
   }
 }
 
+/** And what its tenant sees of it by itself. */
 export const detailed = (instance: Instance) => ({
   ...listed(instance),
+  ...(instance.phase === "failed" ? { fault: { message: saying("."), details: null } } : {}),
   datastore: { type: "postgresql", version: "18", version_number: "18" },
   created: new Date(instance.created).toISOString().slice(0, 19)
 })

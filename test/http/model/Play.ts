@@ -4,18 +4,31 @@
  */
 import { expect } from "@effect/vitest"
 import { Clock, Duration, Effect, Redacted, Schema } from "effect"
+import { RuntimeError } from "../../../src/guest/DatabaseRuntime.ts"
 import { FakeDatabases } from "../../kit/FakeDatabases.ts"
 import * as World from "../../kit/World.ts"
 import * as Service from "../service.ts"
 import { type Command, tenants } from "./Commands.ts"
-import { detailed, type Expected, type Instance, inOrder, listed, Model, notFound, unauthorized } from "./Model.ts"
-import { answerOf, ordered, orderOf, refusedOrder, requestOf } from "./Rules.ts"
+import {
+  detailed,
+  type Expected,
+  forbidden,
+  type Instance,
+  inOrder,
+  listed,
+  Model,
+  notFound,
+  unauthorized
+} from "./Model.ts"
+import { answerOf, answerToRetry, ordered, orderOf, refusedOrder, requestOf } from "./Rules.ts"
 
 /** How long each phase lasts at least and at the most, in milliseconds, where servers take two seconds to start. */
 const startTime = Duration.seconds(2)
 const removeTime = Duration.seconds(1)
-const lasts = { building: [2_000, 6_000], restarting: [2_000, 6_000], deleting: [1_000, 8_000] } as const
+const lasts = { building: [2_000, 8_000], restarting: [2_000, 6_000], deleting: [1_000, 8_000] } as const
 const longest = 8_000
+
+const startFails = new RuntimeError({ message: "The machine has no disk left.", detail: "", transient: false })
 
 /** How often an instance that is ACTIVE is looked at until its guest is seen to be HEALTHY. */
 const looks = 10
@@ -85,7 +98,7 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
   /** What time has brought about; the model says only between when and when it may. */
   const learn = Effect.fnUntraced(function* (instance: Instance) {
     const { id, phase, project, since } = instance
-    if (phase === "active" || phase === "gone") return
+    if (phase === "active" || phase === "failed" || phase === "gone") return
     for (let look = 0; look < looks; look++) {
       const elapsed = (yield* Clock.currentTimeMillis) - since
       const [earliest, latest] = lasts[phase]
@@ -156,8 +169,20 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
     model.setLimits(tenant, limits)
   })
 
+  const isStarting = () => model.instances.some(({ phase }) => phase === "building" || phase === "restarting")
+
+  /** The build of an instance fails, and nobody else's. */
+  const fails = Effect.fnUntraced(function* (instance: Instance) {
+    yield* World.passes(Duration.millis(longest), "200 millis")
+    faults.startFails = null
+    instance.phase = "failed"
+    yield* pass(0)
+  })
+
   const create = Effect.fnUntraced(function* (order: Extract<Command, { readonly do: "create" }>) {
     const { tenant } = order
+    const isDoomed = order.doomed && !isStarting() && refusedOrder(model, tenant, order) === null
+    if (isDoomed) faults.startFails = startFails
     const now = yield* Clock.currentTimeMillis
     const answer = yield* ask(callerOf(tenant), "POST", "/instances", orderOf(order))
     const refusal = refusedOrder(model, tenant, order)
@@ -167,6 +192,29 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
     const instance = ordered(id, tenant, order, now)
     expectAnswer("create", answer, { status: 200, body: { instance: detailed(instance) } })
     model.instances.push(instance)
+    if (isDoomed) yield* fails(instance)
+  })
+
+  const retry = Effect.fnUntraced(function* ({ by, there }: Extract<Command, { readonly do: "retry" }>) {
+    const instance = model.find({ there })
+    if (instance === null) return
+    const caller = by === "operator" ? Service.operator : callerOf(instance.project)
+    const now = yield* Clock.currentTimeMillis
+    const answer = yield* ask(caller, "POST", `/mgmt/operations/${instance.id}/action`, { retry: {} })
+    if (by === "tenant")
+      return expectAnswer("retry", answer, forbidden("Policy doesn't allow operation:action to be performed."))
+    expectAnswer("retry", answer, answerToRetry(instance, now))
+    // It shows when the actor has taken it.
+    yield* pass(100)
+  })
+
+  /** Of one whose build has failed nothing is left to remove, so it goes at any moment; but no more is it shown in ERROR. */
+  const leaves = Effect.fnUntraced(function* (instance: Instance) {
+    const { body, status } = yield* ask(callerOf(instance.project), "GET", `/instances/${instance.id}`)
+    if (status !== 404) expect(body).toMatchObject({ instance: detailed(instance) })
+    yield* World.passes("5 seconds", "200 millis")
+    yield* pass(0)
+    expect(instance.phase).toBe("gone")
   })
 
   const askOf = Effect.fnUntraced(function* ({ what, which }: Extract<Command, { readonly do: "ask" }>) {
@@ -178,7 +226,9 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
     const answer = yield* ask(callerOf(tenant), method, `/instances/${id}${path}`, body)
     if (instance === null || instance.project !== tenant || instance.phase === "gone")
       return expectAnswer(what.do, answer, notFound(`Resource ${id} cannot be found.`))
+    const wasFailed = instance.phase === "failed"
     expectAnswer(what.do, answer, answerOf(instance, what, now))
+    if (wasFailed && instance.phase === "deleting") return yield* leaves(instance)
     if ((what.do !== "list databases" && what.do !== "list users") || answer.status !== 200) return
     const collection = what.do === "list users" ? "users" : "databases"
     const pages = yield* walk(tenant, `/instances/${id}/${collection}`, what.limit)
@@ -199,6 +249,8 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
         return list(command.tenant, command.detail, command.limit)
       case "ask":
         return askOf(command)
+      case "retry":
+        return retry(command)
       case "set quota":
         return setQuota(command)
       case "pass":

@@ -5,6 +5,7 @@ import type { NewUser, OfInstance, Order } from "./Commands.ts"
 import {
   accepted,
   badRequest,
+  conflict,
   detailed,
   type Expected,
   type Instance,
@@ -123,12 +124,20 @@ export const ordered = (id: string, project: string, order: Order, now: number):
 const doing: Record<Exclude<Instance["phase"], "active" | "gone">, string> = {
   building: "instance status was BUILD",
   restarting: "task status was (3 REBOOTING Rebooting the instance.)",
+  failed: "instance status was ERROR",
   deleting: "task status was (2 DELETING Deleting the instance.)"
 }
 
 const enter = (instance: Instance, phase: Instance["phase"], now: number) => {
   instance.phase = phase
   instance.since = now
+}
+
+/** What is answered to an administrator who has its operation done again: only a build that failed can be. */
+export const answerToRetry = (instance: Instance, now: number): Expected => {
+  if (instance.phase !== "failed") return conflict(saying(`Instance ${instance.id}: retry is refused.`))
+  enter(instance, "building", now)
+  return accepted
 }
 
 /** What is answered to who may ask of the instance. */
