@@ -129,7 +129,7 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
   })
 
   /** What a database holds, and who gets in with which password, is what its tenant was told. */
-  const inside = Effect.fnUntraced(function* ({ databases, id, phase, root, users }: Instance) {
+  const inside = Effect.fnUntraced(function* ({ databases, id, phase, project, root, users }: Instance) {
     const server = servers.get(id)
     if (phase === "gone") expect(server, `the server of ${id}, which is deleted`).toBeUndefined()
     if (phase !== "active") return
@@ -140,6 +140,8 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
     const logins = [...users].flatMap(([name, { grants, password }]) =>
       [...grants].map((database) => [name, password, database] as const)
     )
+    const { body } = yield* ask(callerOf(project), "GET", `/instances/${id}/root`)
+    expect(body, `root of ${id}`).toEqual({ rootEnabled: root !== null })
     if (root !== null) logins.push(["root", root, "postgres"])
     for (const [name, password, database] of logins)
       expect(
@@ -208,6 +210,21 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
     yield* pass(100)
   })
 
+  /** All databases and users, page by page, in the order of names. */
+  const walkInside = Effect.fnUntraced(function* ({ databases, id, phase, project, users }: Instance, limit: number) {
+    if (phase !== "active") return
+    for (const [collection, known] of [
+      ["databases", inOrder(databases)],
+      ["users", inOrder(users.keys())]
+    ] as const) {
+      const pages = yield* walk(project, `/instances/${id}/${collection}`, limit)
+      const expected = Array.from({ length: Math.max(1, Math.ceil(known.length / limit)) }, (_, n) => ({
+        [collection]: known.slice(n * limit, (n + 1) * limit).map((name) => ({ name }))
+      }))
+      expect(pages, `all ${collection} of ${id}`).toMatchObject(expected)
+    }
+  })
+
   /** Of one whose build has failed nothing is left to remove, so it goes at any moment; but no more is it shown in ERROR. */
   const leaves = Effect.fnUntraced(function* (instance: Instance) {
     const { body, status } = yield* ask(callerOf(instance.project), "GET", `/instances/${instance.id}`)
@@ -229,16 +246,7 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
     const wasFailed = instance.phase === "failed"
     expectAnswer(what.do, answer, answerOf(instance, what, now))
     if (wasFailed && instance.phase === "deleting") return yield* leaves(instance)
-    if ((what.do !== "list databases" && what.do !== "list users") || answer.status !== 200) return
-    const collection = what.do === "list users" ? "users" : "databases"
-    const pages = yield* walk(tenant, `/instances/${id}/${collection}`, what.limit)
-    const names = inOrder(collection === "users" ? instance.users.keys() : instance.databases)
-    const sizes = Array.from({ length: Math.max(1, Math.ceil(names.length / what.limit)) }, (_, n) =>
-      names.slice(n * what.limit, (n + 1) * what.limit)
-    )
-    expect(pages, `all that ${what.do} gives`).toMatchObject(
-      sizes.map((page) => ({ [collection]: page.map((name) => ({ name })) }))
-    )
+    if (what.do === "list databases" || what.do === "list users") yield* walkInside(instance, what.limit)
   })
 
   const play = (command: Command) => {
@@ -261,6 +269,7 @@ const make = Effect.fnUntraced(function* (met: Map<string, number>) {
   /** Whatever was ordered can be given back, and nothing is left of it. */
   const end = Effect.gen(function* () {
     yield* pass(longest)
+    for (const instance of model.instances) yield* walkInside(instance, 1)
     for (const [there] of model.instances.filter(({ phase }) => phase !== "gone").entries())
       yield* askOf({ do: "ask", which: { there }, what: { do: "delete" } })
     yield* pass(longest)
