@@ -30,7 +30,7 @@ export interface Caller {
   readonly admin: boolean
 }
 
-export const tenants = ["demo", "alpha", "beta"].map((name): Caller => ({ name, admin: false }))
+const tenants = ["demo", "alpha", "beta"].map((name): Caller => ({ name, admin: false }))
 export const operator: Caller = { name: "operators", admin: true }
 const callers = [...tenants, operator]
 

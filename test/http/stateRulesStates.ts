@@ -64,13 +64,10 @@ export const order = (ask: Service.Ask, many: number) =>
     )
   })
 
-const startsIn = (duration: Duration.Input) =>
-  Effect.map(FakeDatabases, ({ faults }) => {
-    faults.startTime = Duration.fromInputUnsafe(duration)
-  })
-
-/** A server that is started stays where it is. */
-const neverStarts = startsIn("1 hour")
+/** A server that is started is not there for an hour. */
+const neverStarts = Effect.map(FakeDatabases, ({ faults }) => {
+  faults.startTime = Duration.hours(1)
+})
 
 const failure = (transient: boolean) =>
   new RuntimeError({ message: "The machine does not take it.", detail: "", transient })

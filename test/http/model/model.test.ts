@@ -9,24 +9,18 @@ import * as fc from "fast-check"
 import { commands } from "./Commands.ts"
 import { playAll } from "./Play.ts"
 
-const runs = Number(process.env["COFFER_FUZZ_RUNS"] ?? 30)
+/** How many sequences are played where nobody says it. */
+const enough = 30
+const runs = Number(process.env["COFFER_FUZZ_RUNS"] ?? enough)
 const seed = Number(process.env["COFFER_FUZZ_SEED"] ?? 1)
 
-/** What is met in any run that is long enough. */
+/** What is met in any run of enough sequences. */
 const usual = [
-  ...["create 200", "create 400", "create 413", "show 200", "show 404", "rename 202", "set quota 200", "set quota 401"],
-  ...["restart 202", "restart 422", "delete 202", "delete 404", "enable root 200", "show root 200", "disable root 404"],
-  ...["create databases 202", "create databases 400", "create databases 422", "delete database 202"],
-  ...[
-    "create users 202",
-    "create users 400",
-    "create users 422",
-    "change user 202",
-    "grant 404",
-    "retry 202",
-    "retry 409"
-  ]
-]
+  "create 200, create 400, create 413, show 200, show 404, rename 202, restart 202, restart 422, delete 202, delete 404",
+  "create databases 202, create databases 400, create databases 422, delete database 202, create users 202",
+  "create users 400, create users 422, change user 202, grant 202, grant 404, enable root 200, show root 200",
+  "disable root 404, set quota 200, set quota 401, retry 202, retry 409"
+].flatMap((line) => line.split(", "))
 
 const silently = Layer.merge(TestClock.layer(), Logger.layer([]))
 
@@ -37,5 +31,5 @@ it("the API is what the model is", { timeout: 3_600_000 }, async () => {
     { numRuns: runs, seed }
   )
   // It did not all end in refusals.
-  for (const what of usual) expect(met.get(what) ?? 0, what).toBeGreaterThan(0)
+  if (runs >= enough) for (const what of usual) expect(met.get(what) ?? 0, what).toBeGreaterThan(0)
 })
