@@ -38,15 +38,21 @@ export class RootRequests extends Context.Service<
         const guest = yield* guestOf(instance)
         const { id } = instance.desired
         const before = yield* instances.rootEnabled(id)
+        const record = instances.setRootEnabled(id, true, by)
         // On record first: whatever ends this in the middle, no root is enabled that is not told and not to be disabled.
-        yield* instances.setRootEnabled(id, true, by)
+        if (before !== "enabled") yield* record
         const asked =
           password === null ? guest.enable_root({}) : guest.enable_root_with_password({ root_password: password })
         // A refusal may come of a database that fell silent halfway: it is off the record once the guest says it is off.
         const takeBack = guest
           .disable_root({})
           .pipe(Effect.andThen(instances.setRootEnabled(id, false, by)), Effect.ignore)
-        return yield* Effect.tapErrorTag(asked, "GuestRefusal", () => (before === "enabled" ? Effect.void : takeBack))
+        const enabled = yield* Effect.tapErrorTag(asked, "GuestRefusal", () =>
+          before === "enabled" ? Effect.void : takeBack
+        )
+        // Who has done it, and when, is of who was answered.
+        if (before === "enabled") yield* record
+        return enabled
       })
 
       const disable = Effect.fn("RootRequests.disable")(function* (instance: InstanceRecord, by: string) {

@@ -56,16 +56,19 @@ export interface Observation {
 
 /** What was accepted and its actor has not taken yet. */
 export interface Requested {
+  /** Ever, and be it one that has failed since. */
   readonly delete: boolean
-  readonly restart: boolean
+  /** In the very state that it is in: of what is in service a restart, of what has failed its delete. */
+  readonly now: boolean
 }
 
-/** What was accepted shows at once. A delete that has failed does not show any more. */
+/** What was accepted shows at once. A delete that has failed does not show any more, until it is asked for again. */
 export const shownState = (tag: string, requested: Requested): ShownState => {
   const state = stateNamed(tag)
   if (state === "Unknown") return state
   if (requested.delete && expectsGuest[state]) return "Deleting"
-  return requested.restart && state === "Active" ? "Restarting" : state
+  if (!requested.now) return state
+  return state === "Active" ? "Restarting" : state === "Failed" ? "Deleting" : state
 }
 
 /** The API's `status`, in Trove's words. */

@@ -55,18 +55,20 @@ const load = (id: InstanceId) =>
   Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
 
 /** An operation begun by a move has a minute. */
-const stateOf = (tag: "Active" | "Restarting" | "Deleted", now: number): State => {
+const stateOf = (tag: "Active" | "Restarting" | "Failed" | "Deleted", now: number): State => {
   switch (tag) {
     case "Active":
       return { _tag: tag }
     case "Restarting":
       return { _tag: tag, operation: operationId("restart", uuid()), deadline: now + 60_000 }
+    case "Failed":
+      return { _tag: tag, fault: { message: "It broke.", details: null, at: now }, previous: null, again: "delete" }
     case "Deleted":
       return { _tag: tag, at: now }
   }
 }
 
-const move = Effect.fnUntraced(function* (id: InstanceId, tag: "Active" | "Restarting" | "Deleted") {
+const move = Effect.fnUntraced(function* (id: InstanceId, tag: "Active" | "Restarting" | "Failed" | "Deleted") {
   const { generation, mail } = yield* load(id)
   const now = yield* Clock.currentTimeMillis
   yield* (yield* Lifecycles).commit(id, {
@@ -320,6 +322,24 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         expect((yield* load(id)).mail.map(({ command }) => command._tag)).toEqual(["Restart", "Delete"])
         yield* move(id, "Restarting")
         expect(yield* shown).toBe("Deleting")
+      })
+    )
+
+    it.effect("shows the delete of one that failed at once, and not any more when it has failed itself", () =>
+      Effect.gen(function* () {
+        const instances = yield* Instances
+        const id = yield* create(aProject())
+        const shown = Effect.gen(function* () {
+          const record = Option.getOrThrow(yield* instances.get("any", id))
+          const { items } = yield* instances.list(record.desired.project, { limit: 10, marker: null })
+          return [record.state, ...items.map(({ state }) => state)]
+        })
+        for (let n = 0; n < 2; n++) {
+          yield* move(id, "Failed")
+          expect(yield* shown).toEqual(["Failed", "Failed"])
+          yield* instances.requestDelete(id)
+          expect(yield* shown).toEqual(["Deleting", "Deleting"])
+        }
       })
     )
 

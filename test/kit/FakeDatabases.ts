@@ -19,6 +19,8 @@ export interface Faults {
   /** How many starts fail, with a transient error, before one succeeds. */
   flakyStarts: number
   removeFails: RuntimeError | null
+  /** How long it takes until nothing is left of a server. */
+  removeTime: Duration.Duration
 }
 
 export class FakeDatabases extends Context.Service<
@@ -95,11 +97,11 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         [...servers.values()].map(({ volume }) => volume).filter((volume) => volume.startsWith(`${folder}/`))
       ),
     remove: (instanceId) =>
-      Effect.suspend(() => {
-        if (faults.removeFails !== null) return Effect.fail(faults.removeFails)
+      Effect.gen(function* () {
+        if (faults.removeFails !== null) return yield* faults.removeFails
         servers.get(instanceId)?.stop()
+        if (Duration.isPositive(faults.removeTime)) yield* Effect.sleep(faults.removeTime)
         servers.delete(instanceId)
-        return Effect.void
       })
   }
   return { runtime, initialised: (id: string) => initialisations.get(id) ?? 0 }
@@ -190,7 +192,13 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>): DatastoreManager
 export const layer = Layer.sync(FakeDatabases, () => {
   const servers = new Map<string, FakeServer>()
   const occupied = new Set<string>()
-  const faults: Faults = { startTime: Duration.seconds(1), startFails: null, flakyStarts: 0, removeFails: null }
+  const faults: Faults = {
+    startTime: Duration.seconds(1),
+    startFails: null,
+    flakyStarts: 0,
+    removeFails: null,
+    removeTime: Duration.zero
+  }
   const { initialised, runtime } = makeRuntime(servers, occupied, faults)
   return FakeDatabases.of({
     faults,

@@ -117,7 +117,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       desired: row.desired,
       state: shownState(row.state._tag, {
         delete: row.deleteRequested,
-        restart: row.mailbox.some(({ key }) => key === `restart:${row.generation}`)
+        now: row.mailbox.some(
+          ({ key }) => key === `${row.state._tag === "Failed" ? "delete" : "restart"}:${row.generation}`
+        )
       }),
       fault: row.state._tag === "Failed" ? row.state.fault : null,
       stateSince: row.since,

@@ -55,7 +55,7 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
 export const RecordRow = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
-  restart_requested: Schema.NullOr(Schema.Date),
+  requested_now: Schema.NullOr(Schema.Date),
   tag: Schema.String,
   fault: Schema.Unknown,
   since: Schema.Date,
@@ -73,7 +73,7 @@ export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
   desired: toDesired(row),
   state: shownState(row.tag, {
     delete: row.delete_requested !== null,
-    restart: row.restart_requested !== null
+    now: row.requested_now !== null
   }),
   fault: Option.getOrNull(decodeFault(row.fault)),
   stateSince: row.since.getTime(),
@@ -152,11 +152,12 @@ export const selectRecords = (
   joins: Statement.Fragment = sql``
 ) => sql`
     SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      asked.posted AS restart_requested${columns}
+      asked.posted AS requested_now${columns}
     FROM instances i
     CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
     LEFT JOIN LATERAL (
-      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'restart:' || l.generation LIMIT 1
+      SELECT posted FROM mailbox
+      WHERE instance = i.id AND key = CASE l.tag WHEN 'Failed' THEN 'delete:' ELSE 'restart:' END || l.generation LIMIT 1
     ) asked ON true
     LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
     LEFT JOIN LATERAL (SELECT address, host FROM addresses WHERE instance = i.id LIMIT 1) a ON true ${joins}`
