@@ -5,6 +5,7 @@
 import { Effect, Layer } from "effect"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
+import { diskMessageOr } from "../../services/Disk.ts"
 import { Fabric, type FabricError } from "../../services/Fabric.ts"
 import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
 import { Orders } from "../../services/Orders.ts"
@@ -17,7 +18,7 @@ const ports: Record<DatastoreManagerName, number> = { postgresql: 5432, mariadb:
 /** What was asked may have happened all the same: everything is ensured, and asked again. */
 const unreachable = (error: FabricError) =>
   new ComputeError({
-    message: "The machine of the database cannot be reached.",
+    message: diskMessageOr(error.reason, "The machine of the database cannot be reached."),
     detail: error.message,
     transient: true
   })
