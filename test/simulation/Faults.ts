@@ -35,6 +35,8 @@ export const catalog = {
   "guest host freezes": { chance: 0.2, most: 3 },
   "guest host has a wrong clock": { chance: 0.2, most: 3 },
   "guest host loses its power": { chance: 0.1, most: 2 },
+  /** Nothing can be written there, and what does not run does not start. What runs goes on, and homes can be removed. */
+  "guest host's disk is full": { chance: 0.2, most: 3 },
   "message is dropped": { chance: 0.06, most: 20 },
   "message comes twice": { chance: 0.06, most: 20 },
   /** By seconds, so that others overtake it. */
