@@ -2,16 +2,21 @@
 import { assert, describe, layer } from "@effect/vitest"
 import { Context, Effect, Layer, Logger, Option, Redacted, Ref, Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
+import * as HostsCompute from "../../src/layers/compute/HostsCompute.ts"
 import * as RabbitFabric from "../../src/layers/fabric/RabbitFabric.ts"
 import * as ControlPlaneProtections from "../../src/layers/fabric/secure/ControlPlaneProtections.ts"
 import * as GuestProtections from "../../src/layers/fabric/secure/GuestProtections.ts"
 import { Keyring } from "../../src/layers/fabric/secure/Keyring.ts"
 import type { Protections } from "../../src/layers/fabric/secure/Protection.ts"
+import * as MemoryOrders from "../../src/layers/memory/MemoryOrders.ts"
+import { Compute } from "../../src/services/Compute.ts"
 import { call, cast } from "../../src/services/Contract.ts"
 import { DiskError, type DiskTrouble } from "../../src/services/Disk.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { guestTopic } from "../../src/services/GuestApi.ts"
+import { GuestHostApi, guestHostTopic } from "../../src/services/GuestHostApi.ts"
 import { InstanceId } from "../../src/services/Ids.ts"
+import { serverSpec } from "../conformance/guestHosts.ts"
 import { missingBroker, TestBroker } from "../support/rabbitmq.ts"
 import { eventually } from "./rabbitFixture.ts"
 
@@ -44,20 +49,22 @@ const controlPlane = (seed: number) => Layer.provide(ControlPlaneProtections.lay
 
 let guests = 0
 
+/** A disk that takes nothing while it has a trouble, and what keeps there how much was heard. */
+const makeDisk = () => {
+  const disk: { trouble: DiskTrouble | null; tries: number } = { trouble: null, tries: 0 }
+  const write = Effect.suspend(() => {
+    disk.tries++
+    const { trouble } = disk
+    return trouble === null ? Effect.void : new DiskError({ trouble, detail: "/srv/a/replay: ENOSPC" })
+  })
+  return { disk, floor: { read: Effect.succeed(0n), write: () => write } }
+}
+
 /** A guest, and the control plane that asks it. */
 const setting = Effect.gen(function* () {
   const id = InstanceId.make(`00000000-0000-4000-8000-${String(++guests).padStart(12, "0")}`)
-  const disk: { trouble: DiskTrouble | null; tries: number } = { trouble: null, tries: 0 }
+  const { disk, floor } = makeDisk()
   const done = yield* Ref.make<ReadonlyArray<string>>([])
-  const floor = {
-    read: Effect.succeed(0n),
-    write: () =>
-      Effect.suspend(() => {
-        disk.tries++
-        const { trouble } = disk
-        return trouble === null ? Effect.void : new DiskError({ trouble, detail: "/srv/a/replay: ENOSPC" })
-      })
-  }
   const guest = yield* fabric(id, GuestProtections.guest(id, { key: key(1), protocol: "coffer" }, floor))
   const does = (what: string) => Ref.update(done, (all) => [...all, what])
   yield* guest.serve(guestTopic(id), Clerk, {
@@ -90,6 +97,40 @@ describe.skipIf(missingBroker !== null)(`a full disk behind RabbitMQ${skipped}`,
         })
       )
     }
+
+    it.effect("of a guest host is told to whoever asks for a server, and done when asked for again", () =>
+      Effect.gen(function* () {
+        const { disk, floor } = makeDisk()
+        const key = ControlPlaneProtections.hostKey(kek, "alpha")
+        const host = yield* fabric("alpha", GuestProtections.host("alpha", key, floor))
+        const done = yield* Ref.make(0)
+        const does = () => Ref.update(done, (n) => n + 1)
+        yield* host.serve(guestHostTopic("alpha"), GuestHostApi, {
+          ensure: does,
+          destroy: does,
+          is_free: () => Effect.succeed(true),
+          inventory: () => Effect.succeed({ covers: [], servers: [], more: false })
+        })
+        const taskmanager = Layer.succeed(Fabric, yield* fabric("taskmanager", controlPlane(1)))
+        const layer = HostsCompute.layer({ command: null, queues: "durable" }).pipe(
+          Layer.provide([taskmanager, MemoryOrders.layer])
+        )
+        const compute = Context.get(yield* Layer.build(layer), Compute)
+        const id = InstanceId.make("00000000-0000-4000-8000-0000000000ff")
+        const asked = [compute.ensure({ ...serverSpec(id), host: "alpha" }, null), compute.destroy(id, "alpha")]
+        disk.trouble = "DiskFull"
+        for (const each of asked) {
+          const error = yield* Effect.flip(each)
+          assert.strictEqual(error.message, "The disk of the database's machine is full.")
+          assert.include(error.detail, "/srv/a/replay: ENOSPC")
+          assert.isTrue(error.transient)
+        }
+        assert.strictEqual(yield* Ref.get(done), 0)
+        disk.trouble = null
+        for (const each of asked) yield* each
+        assert.strictEqual(yield* Ref.get(done), 2)
+      })
+    )
 
     it.effect("is told to nobody who does not have the guest's key", () =>
       Effect.gen(function* () {
