@@ -126,6 +126,15 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     )
   const tellDisk = ({ message }: DiskError) => beat(message)
 
+  /** What a server that does not start may have failed of: noting what is noted already shows whether the disk takes it. */
+  const explain = (failure: OrderFailed) =>
+    Effect.flatMap(notes.phase, notes.setPhase).pipe(
+      Effect.mapError(
+        ({ message }) => new OrderFailed({ message: `${failure.message} ${message}`, final: failure.final })
+      ),
+      Effect.andThen(Effect.fail(failure))
+    )
+
   /** The server runs and a client can log in, or the reason why not. */
   const startServer = Effect.gen(function* () {
     yield* runtime.start(database, beat).pipe(
@@ -134,7 +143,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
     )
     yield* awaitLogin(database, runtime, session)
-  })
+  }).pipe(Effect.catch(explain))
   const bringUp = server.withPermits(1)(startServer)
 
   const carryOut = Effect.gen(function* () {

@@ -127,7 +127,9 @@ test("fails a build that it is the end of at once, with the reason", (becomes) =
     becomes("DiskFull")
     yield* World.passes("30 seconds")
     expect(yield* World.status(id)).toBe("ERROR")
-    expect(yield* World.fault(id)).toMatchObject({ message: expect.stringContaining("could not be made") })
+    expect(yield* World.fault(id)).toMatchObject({
+      message: expect.stringContaining(`The database could not be made. ${full}`)
+    })
   }))
 
 test("makes no server there, and says why; a delete takes back what there is", (becomes) =>
