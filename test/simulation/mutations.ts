@@ -150,18 +150,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     operation: "a create that fails"
   },
   {
-    what: "a guest that a full disk silences",
-    file: "src/guest/GuestReports.ts",
-    find: "      Effect.ignore\n",
-    replace: "      Effect.orDie\n"
-  },
-  {
-    what: "an order that is begun with, and that a full disk has not kept",
-    file: "src/guest/GuestAgent.ts",
-    find: "yield* insist(notes.keepOrder(order), tellDisk)\n",
-    replace: "yield* Effect.ignore(notes.keepOrder(order))\n"
-  },
-  {
     what: "a report that is acknowledged before it is written",
     file: "src/services/Conductor.ts",
     find: "yield* handOver(make(subject))",
