@@ -6,6 +6,7 @@
  */
 import { Duration, Effect, Schedule } from "effect"
 import { Workflow } from "effect/workflow"
+import { type DiskError, diskMessageOr } from "../services/Disk.ts"
 import { Fabric, type FabricError } from "../services/Fabric.ts"
 import { GuestApi, type GuestRefusal, guestTopic } from "../services/GuestApi.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
@@ -31,11 +32,15 @@ const attemptDeadline = Duration.seconds(210)
 const lookInterval = Duration.millis(250)
 
 /** What may be under way still is not asked for again: a tenant's clients are to be cut off once. */
-const asFailure = (error: GuestRefusal | FabricError) => {
+const asFailure = (error: GuestRefusal | DiskError | FabricError) => {
+  if (error._tag === "DiskError")
+    return new StepFailure({ message: error.message, detail: error.detail, transient: true })
   if (error._tag === "GuestRefusal")
     return new StepFailure({ message: error.message, detail: "said by the guest agent", transient: false })
-  const neverBegan = error.reason === "Unreachable" || error.reason === "Overloaded"
-  const message = neverBegan ? "The guest agent cannot be reached." : "The guest agent did not tell how it went."
+  const neverBegan = error.reason !== "Timeout" && error.reason !== "Undecodable" && error.reason !== "Crashed"
+  const message = neverBegan
+    ? diskMessageOr(error.reason, "The guest agent cannot be reached.")
+    : "The guest agent did not tell how it went."
   return new StepFailure({ message, detail: error.message, transient: neverBegan })
 }
 

@@ -15,17 +15,18 @@ import {
   type Redacted,
   Ref,
   Schedule,
-  Schema,
   Semaphore,
   Tracer
 } from "effect"
 import type { ServerSpec } from "../services/Compute.ts"
 import type { ServiceStatus } from "../services/ConductorApi.ts"
+import { type DiskError, makeTellOnce } from "../services/Disk.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestApi, GuestRefusal, guestTopic } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
+import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
-import type { DatastoreManager, DatastoreSession } from "./DatastoreManager.ts"
+import type { DatastoreManager } from "./DatastoreManager.ts"
 import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
@@ -41,9 +42,6 @@ const checkInterval = Duration.seconds(1)
 
 /** A database that does not answer a login within this serves nobody, even if its process runs. */
 const checkTimeout = Duration.seconds(5)
-
-/** How long a server may take from its start until a client can log in (Trove's `state_change_wait_time`). */
-const readyDeadline = Duration.seconds(180)
 
 /** How long a restart may take that was asked for: whoever asked waits for 180 s (Trove's `agent_call_high_timeout`). */
 const restartDeadline = Duration.seconds(170)
@@ -89,14 +87,7 @@ export const databaseOf = ({ manager, spec, volume }: Home, adminPassword: Redac
   adminPassword
 })
 
-/** The order could not be carried out; `message` is fit for a tenant. */
-class OrderFailed extends Schema.TaggedError<OrderFailed>()("OrderFailed", {
-  message: Schema.String,
-  /** Whether waiting any longer is of no use. */
-  final: Schema.Boolean
-}) {}
-
-/** Runs the agent until the scope closes. The database goes on without it. */
+/** Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. */
 export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const { manager, runtime, spec } = home
   const fabric = yield* Fabric
@@ -127,6 +118,23 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     )
   )
 
+  const onDisk = makeTellOnce("the guest agent keeps no notes")
+  /** Tries until the disk takes it. `meanwhile`, once: whoever waits for the guest is told what it waits for. */
+  const insist = (writing: Effect.Effect<void, DiskError>, meanwhile: (error: DiskError) => Effect.Effect<void>) =>
+    Effect.catch(onDisk(writing), (error) =>
+      Effect.andThen(meanwhile(error), Effect.eventually(Effect.delay(onDisk(writing), againInterval)))
+    )
+  const tellDisk = ({ message }: DiskError) => beat(message)
+
+  /** What a server that does not start may have failed of: noting what is noted already shows whether the disk takes it. */
+  const explain = (failure: OrderFailed) =>
+    Effect.flatMap(notes.phase, notes.setPhase).pipe(
+      Effect.mapError(
+        ({ message }) => new OrderFailed({ message: `${failure.message} ${message}`, final: failure.final })
+      ),
+      Effect.andThen(Effect.fail(failure))
+    )
+
   /** The server runs and a client can log in, or the reason why not. */
   const startServer = Effect.gen(function* () {
     yield* runtime.start(database, beat).pipe(
@@ -135,7 +143,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
     )
     yield* awaitLogin(database, runtime, session)
-  })
+  }).pipe(Effect.catch(explain))
   const bringUp = server.withPermits(1)(startServer)
 
   const carryOut = Effect.gen(function* () {
@@ -145,7 +153,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     yield* session.createDatabases(order.databases)
     yield* session.createUsers(order.users)
     yield* session.ping
-    yield* notes.setPhase("ready")
+    // Before anybody has it: an order that is carried out again brings back what its tenant has changed since.
+    yield* insist(notes.setPhase("ready"), tellDisk)
     yield* become("healthy", "the database is ready")
   }).pipe(
     Effect.catch(({ message }) =>
@@ -153,7 +162,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         yield* Effect.logError(`the order could not be carried out: ${message}`)
         // Told first: one that dies here carries the order out again, and one that has failed for good knows no reason.
         yield* failed(message)
-        yield* notes.setPhase("failed")
+        // The disk may be what has failed it: then nobody waits for it to be well.
+        yield* insist(notes.setPhase("failed"), () => become("failed to spawn"))
         yield* become("failed to spawn")
       })
     ),
@@ -233,6 +243,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   /** As the tenant asks for it. Whoever looks meanwhile waits, and takes the stop for no crash. */
   const restart = Effect.gen(function* () {
     if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
+    // What is stopped now would not come up again. Its phase is what it is, and noting it shows whether the disk takes it.
+    yield* onDisk(notes.setPhase("ready"))
     yield* server.withPermits(1)(
       Effect.gen(function* () {
         yield* become("restarting", "the database is being restarted")
@@ -244,7 +256,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       })
     )
   }).pipe(
-    Effect.mapError(({ message }) => new GuestRefusal({ message })),
+    Effect.mapError((error) => (error._tag === "DiskError" ? error : new GuestRefusal({ message: error.message }))),
     Effect.timeoutOrElse({
       duration: restartDeadline,
       orElse: () => {
@@ -257,8 +269,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {
     // Kept before it is confirmed: from here on the order survives the agent.
     if ((yield* notes.phase) === "new") {
-      yield* notes.keepOrder(order)
-      yield* notes.setPhase("preparing")
+      yield* insist(notes.keepOrder(order), tellDisk)
+      yield* insist(notes.setPhase("preparing"), tellDisk)
       yield* Ref.set(status, "building")
       orderedIn = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
       yield* ordered.open
@@ -278,25 +290,3 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
 })
-
-/** Waits until a client can log in; a server that dies meanwhile is not waited for. */
-const awaitLogin = (database: DatabaseSpec, runtime: DatabaseRuntimeShape, session: DatastoreSession) =>
-  session.ping.pipe(
-    Effect.catch(({ message }) =>
-      Effect.gen(function* () {
-        const state = yield* Effect.orElseSucceed(runtime.status(database), () => "running" as const)
-        if (state === "running") return yield* new OrderFailed({ message, final: false })
-        const lines = yield* Effect.orElseSucceed(runtime.logs(database, 5), () => "")
-        yield* Effect.logError(`the database stopped while it was being started: ${lines}`)
-        return yield* new OrderFailed({ message: "The database stopped while it was being started.", final: true })
-      })
-    ),
-    Effect.retry({ while: ({ final }) => !final, schedule: Schedule.spaced("25 millis") }),
-    Effect.timeoutOrElse({
-      duration: readyDeadline,
-      orElse: () => {
-        const message = `Nobody could log in to the database within ${Duration.format(readyDeadline)}.`
-        return Effect.fail(new OrderFailed({ message, final: true }))
-      }
-    })
-  )

@@ -2,6 +2,7 @@
 import { Effect, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { Handlers } from "../services/Contract.ts"
+import type { DiskError } from "../services/Disk.ts"
 import type { GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
@@ -28,7 +29,7 @@ const gigabyte = 1024 ** 3
 /** What the agent does by itself, beside what its session does in the database. */
 interface AgentMethods {
   readonly prepare: (order: Provisioning) => Effect.Effect<void>
-  readonly restart: Effect.Effect<void, GuestRefusal>
+  readonly restart: Effect.Effect<void, GuestRefusal | DiskError>
 }
 
 export const makeHandlers = (

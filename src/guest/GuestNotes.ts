@@ -1,9 +1,10 @@
 /**
  * What a guest must remember across its own death, as a port: the order it was given until it is carried out,
  * how far it has come, which stamps it has told, and the administrator's password of its server. Never leaves the
- * guest's host.
+ * guest's host. A disk that takes nothing is told by whoever writes; one that cannot be read is the end of the guest.
  */
 import { Context, type Effect, type Option, type Redacted } from "effect"
+import type { DiskError } from "../services/Disk.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 
 /** `ready`: the order is carried out, and the guest keeps its database running from now on. */
@@ -13,14 +14,14 @@ export class GuestNotes extends Context.Service<
   GuestNotes,
   {
     readonly phase: Effect.Effect<Phase>
-    readonly setPhase: (phase: Phase) => Effect.Effect<void>
+    readonly setPhase: (phase: Phase) => Effect.Effect<void, DiskError>
     /** Kept until the phase is `ready` or `failed`, then gone. */
     readonly order: Effect.Effect<Option.Option<Provisioning>>
-    readonly keepOrder: (order: Provisioning) => Effect.Effect<void>
+    readonly keepOrder: (order: Provisioning) => Effect.Effect<void, DiskError>
     /** No report bears a later stamp than this, in seconds since the epoch; 0 before the first. */
     readonly stamp: Effect.Effect<number>
-    readonly reserveStamps: (upTo: number) => Effect.Effect<void>
+    readonly reserveStamps: (upTo: number) => Effect.Effect<void, DiskError>
     /** Drawn once, and the same ever after. */
-    readonly adminPassword: Effect.Effect<Redacted.Redacted>
+    readonly adminPassword: Effect.Effect<Redacted.Redacted, DiskError>
   }
 >()("coffer/guest/GuestNotes") {}

@@ -6,6 +6,7 @@
 import { Clock, Duration, Effect, Ref, Semaphore } from "effect"
 import { ConductorApi, conductorTopic, reportable, type ServiceStatus } from "../services/ConductorApi.ts"
 import { classOf } from "../services/conductor/Notifications.ts"
+import { makeTellOnce } from "../services/Disk.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestNotes } from "./GuestNotes.ts"
 
@@ -21,14 +22,17 @@ const makeStamp = Effect.gen(function* () {
   const inTurn = (yield* Semaphore.make(1)).withPermits(1)
   let last = yield* notes.stamp
   let reserved = last
+  const onDisk = makeTellOnce("the stamps of a guest's reports are not kept")
   return Effect.gen(function* () {
     last = Math.max((yield* Clock.currentTimeMillis) / 1000, last + tick)
     if (last <= reserved) return last
     const upTo = last + reserve
-    yield* notes.reserveStamps(upTo).pipe(
+    yield* onDisk(notes.reserveStamps(upTo)).pipe(
       Effect.andThen(Effect.sync(() => (reserved = upTo))),
-      // A disk that is full must not silence the guest: it has something to tell.
-      Effect.catchDefect((defect) => Effect.logWarning("stamps could not be reserved", defect))
+      // A disk that is full must not silence the guest, which has something to tell: it goes on with stamps that are not
+      // kept. Only if it is started again meanwhile, with a clock that was set back, are its reports taken for old ones,
+      // until the clock has passed what it told last. Each report tries the disk again.
+      Effect.ignore
     )
     return last
   }).pipe(inTurn)

@@ -133,7 +133,9 @@ const guestTrouble: Record<FabricError["reason"], string> = {
   Timeout: "its guest agent did not answer in time; what was asked may have happened.",
   Overloaded: "its guest agent is too busy. Nothing was done; try again.",
   Undecodable: "its guest agent does not understand this request.",
-  Crashed: "its guest agent met an error."
+  Crashed: "its guest agent met an error.",
+  DiskFull: "the disk of its machine is full. Nothing was done.",
+  DiskFailing: "the disk of its machine cannot be written to. Nothing was done."
 }
 
 /** What Trove says that an instance does, by its server or by its task, when it refuses an action. */

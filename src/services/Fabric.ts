@@ -8,6 +8,7 @@
 import { Context, type Effect, Schema, type Scope } from "effect"
 import type { Rpc, RpcGroup } from "effect/rpc"
 import type { Client, Handlers } from "./Contract.ts"
+import { diskTroubles } from "./Disk.ts"
 
 /**
  * A message was not delivered or not answered.
@@ -16,9 +17,10 @@ import type { Client, Handlers } from "./Contract.ts"
  * - `Overloaded`: the server's mailbox is full; nothing happened.
  * - `Undecodable`: one side does not speak the contract.
  * - `Crashed`: the server met a bug while it answered.
+ * - `DiskFull`, `DiskFailing`: the server cannot keep that it has heard it; nothing happened.
  */
 export class FabricError extends Schema.TaggedError<FabricError>()("FabricError", {
-  reason: Schema.Literals(["Unreachable", "Timeout", "Overloaded", "Undecodable", "Crashed"]),
+  reason: Schema.Literals(["Unreachable", "Timeout", "Overloaded", "Undecodable", "Crashed", ...diskTroubles]),
   topic: Schema.String,
   method: Schema.String,
   detail: Schema.String

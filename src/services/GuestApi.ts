@@ -7,6 +7,7 @@
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { call, cast, ForeignFailure } from "./Contract.ts"
+import { DiskError } from "./Disk.ts"
 
 /** The topic that the agent of one instance serves. */
 export const guestTopic = (instanceId: string) => `guestagent.${instanceId}`
@@ -106,8 +107,15 @@ export const GuestApi = RpcGroup.make(
     { fs_path: Schema.NullOr(Schema.String) },
     { success: FilesystemStats, error: GuestRefusal, timeout: low }
   ),
-  /** Stop the database and start it again; answered when a client can log in. */
-  call("restart", {}, { error: GuestRefusal, timeout: high, notification: "DBaaSInstanceRestart" }),
+  /**
+   * Stop the database and start it again; answered when a client can log in. Not with a disk that takes nothing, on
+   * which it would not come up again.
+   */
+  call(
+    "restart",
+    {},
+    { error: Schema.Union([GuestRefusal, DiskError]), timeout: high, notification: "DBaaSInstanceRestart" }
+  ),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
     error: GuestRefusal,

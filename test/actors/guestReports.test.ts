@@ -1,10 +1,11 @@
 /** How a guest's reports are stamped, over starts and clocks that go wrong. */
 import { expect, it } from "@effect/vitest"
-import { Effect, Layer, Option, Redacted } from "effect"
+import { Effect, Layer, Logger, Option, Redacted } from "effect"
 import { TestClock } from "effect/testing"
 import { GuestNotes } from "../../src/guest/GuestNotes.ts"
 import * as GuestReports from "../../src/guest/GuestReports.ts"
 import { ConductorApi, conductorTopic } from "../../src/services/ConductorApi.ts"
+import { DiskError } from "../../src/services/Disk.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as ProvenFabric from "../kit/ProvenFabric.ts"
 
@@ -22,7 +23,7 @@ const disk = () => {
     stamp: Effect.sync(() => state.stamp),
     reserveStamps: (upTo) =>
       Effect.suspend(() => {
-        if (state.full) return Effect.die("no space left")
+        if (state.full) return new DiskError({ trouble: "DiskFull", detail: "/home/stamp: ENOSPC" })
         state.writes++
         state.stamp = upTo
         return Effect.void
@@ -98,20 +99,25 @@ it.effect("are reserved seldom", () => {
   }).pipe(Effect.provide(Layer.merge(layer, ProvenFabric.layer)))
 })
 
-it.effect("go on where the disk is full", () => {
+it.effect("go on where the disk is full, which the log tells once, and once that it is well again", () => {
   const { layer, state } = disk()
+  const told: Array<string> = []
+  const log = Logger.layer([Logger.make(({ logLevel, message }) => void told.push(`${logLevel} ${String(message)}`))])
   return Effect.gen(function* () {
     state.full = true
     const heard = yield* stamps
     const { beat } = yield* start
     yield* beat("the disk is full")
-    yield* beat(null)
-    expect(heard).toHaveLength(2)
+    for (let n = 0; n < 100; n++) yield* beat(null)
+    expect(heard).toHaveLength(101)
     expect(rises(heard)).toBe(true)
+    expect(told).toEqual([expect.stringMatching(/^Error The disk of the database's machine is full\..*ENOSPC/)])
     state.full = false
     yield* beat(null)
+    yield* beat(null)
     expect(state.writes).toBe(1)
-  }).pipe(Effect.provide(Layer.merge(layer, ProvenFabric.layer)))
+    expect(told.slice(1)).toEqual([expect.stringMatching(/^Info The disk can be written to again/)])
+  }).pipe(Effect.provide(Layer.mergeAll(layer, ProvenFabric.layer, log)))
 })
 
 it.effect("are told again when nobody took the last one, and only then", () => {

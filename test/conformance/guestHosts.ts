@@ -6,6 +6,7 @@ import { assert, describe, it } from "@effect/vitest"
 import { Effect, Option, Redacted, type Scope } from "effect"
 import { type GuestHosts, isSameLink } from "../../src/layers/embedded/GuestHosts.ts"
 import type { ServerSpec } from "../../src/services/Compute.ts"
+import { DiskError } from "../../src/services/Disk.ts"
 import type { GuestLink } from "../../src/services/GuestAccess.ts"
 
 type Open = Effect.Effect<GuestHosts["Service"], never, Scope.Scope>
@@ -200,6 +201,113 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
         }
         const other = yield* (yield* open).ensure(serverSpec("b"), null, "docker")
         assert.strictEqual(yield* other.replayFloor.read, 0n)
+      })
+    )
+  })
+
+/** A world whose disk can be made full, and have room again. */
+export interface WorldWithDisk {
+  readonly open: Open
+  readonly fill: Effect.Effect<void>
+  readonly empty: Effect.Effect<void>
+}
+
+/** What every GuestHosts does whose disk is full. */
+export const fullDiskConformance = (name: string, world: Effect.Effect<WorldWithDisk, never, Scope.Scope>) =>
+  describe(name, () => {
+    const behaves = (behaviour: string, test: (world: WorldWithDisk) => Effect.Effect<void, unknown, Scope.Scope>) =>
+      it.effect(behaviour, () => Effect.scoped(Effect.flatMap(world, test)))
+
+    /** It is said what is the matter, at which path, and in the system's words. */
+    const isFull = Effect.fnUntraced(function* <A, E>(writing: Effect.Effect<A, E>, path: string) {
+      const error = yield* Effect.flip(writing)
+      assert.instanceOf(error, DiskError)
+      assert.strictEqual(error.message, "The disk of the database's machine is full.")
+      for (const part of [path, "ENOSPC"]) assert.include(error.detail, part)
+    })
+
+    behaves("keeps what the notes were, and says at which of them it is full; with room again it takes them", (world) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* world.open).ensure(serverSpec("a"), null, "docker")
+        yield* notes.setPhase("preparing")
+        yield* notes.reserveStamps(5)
+        yield* world.fill
+        yield* isFull(notes.setPhase("ready"), "/a/notes.json")
+        yield* isFull(notes.keepOrder(order), "/a/order.json")
+        yield* isFull(notes.reserveStamps(6), "/a/stamp")
+        yield* isFull(notes.adminPassword, "/a/admin")
+        const { notes: later } = Option.getOrThrow(yield* (yield* world.open).find("a"))
+        for (const kept of [notes, later]) {
+          assert.deepEqual([yield* kept.phase, yield* kept.stamp], ["preparing", 5])
+          assert.isTrue(Option.isNone(yield* kept.order))
+        }
+        yield* world.empty
+        yield* notes.keepOrder(order)
+        yield* notes.reserveStamps(6)
+        assert.isNotEmpty(Redacted.value(yield* notes.adminPassword))
+        yield* notes.setPhase("ready")
+        assert.deepEqual([yield* notes.phase, yield* notes.stamp], ["ready", 6])
+      })
+    )
+
+    behaves("tells what it knows, the password as well", ({ fill, open }) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        const drawn = Redacted.value(yield* notes.adminPassword)
+        yield* fill
+        assert.strictEqual(Redacted.value(yield* notes.adminPassword), drawn)
+        assert.isTrue(Option.isSome(yield* (yield* open).find("a")))
+      })
+    )
+
+    behaves("makes no home and keeps no other link; with room again it does", ({ empty, fill, open }) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        yield* hosts.ensure(serverSpec("a"), guestLink("one"), "docker")
+        yield* fill
+        yield* hosts.ensure(serverSpec("a"), guestLink("one"), "docker")
+        yield* isFull(hosts.ensure(serverSpec("a"), guestLink("two"), "docker"), "/a/")
+        yield* isFull(hosts.ensure(serverSpec("b"), guestLink("b"), "docker"), "/b")
+        assert.deepEqual(
+          (yield* (yield* open).list).map(({ spec }) => spec.instanceId),
+          ["a"]
+        )
+        yield* empty
+        yield* hosts.ensure(serverSpec("a"), guestLink("two"), "docker")
+        yield* hosts.ensure(serverSpec("b"), guestLink("b"), "docker")
+        const { link } = Option.getOrThrow(yield* (yield* open).find("a"))
+        assert.isTrue(isSameLink(link, guestLink("two")))
+      })
+    )
+
+    behaves("goes on to keep how much a guest has heard, and cannot begin with it", ({ empty, fill, open }) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        const heard = yield* hosts.ensure(serverSpec("a"), null, "docker")
+        const deaf = yield* hosts.ensure(serverSpec("b"), null, "docker")
+        yield* heard.replayFloor.write(1_700_000_000_000_000n)
+        yield* fill
+        yield* heard.replayFloor.write(1_700_000_000_000_001n)
+        yield* isFull(deaf.replayFloor.write(1_700_000_000_000_001n), "/b/replay")
+        yield* isFull(heard.replayFloor.write(10_000_000_000_000_000n), "/a/replay")
+        const after = yield* open
+        const floorOf = (id: string) =>
+          Effect.flatMap(after.find(id), (home) => Option.getOrThrow(home).replayFloor.read)
+        assert.deepEqual([yield* floorOf("a"), yield* floorOf("b")], [1_700_000_000_000_001n, 0n])
+        yield* empty
+        yield* deaf.replayFloor.write(1_700_000_000_000_002n)
+        assert.strictEqual(yield* floorOf("b"), 1_700_000_000_000_002n)
+      })
+    )
+
+    behaves("removes homes, whole and half ones", ({ fill, open }) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        yield* hosts.ensure(serverSpec("a"), null, "docker")
+        yield* fill
+        yield* isFull(hosts.ensure(serverSpec("b"), null, "docker"), "/b")
+        for (const id of ["a", "b"]) yield* hosts.remove(id)
+        assert.deepEqual(yield* hosts.remains, [])
       })
     )
   })

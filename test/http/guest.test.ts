@@ -1,6 +1,8 @@
 /** The routes that reach inside an instance, over a real fabric and a guest that keeps lists. */
 import { expect, it } from "@effect/vitest"
 import { Effect, Redacted } from "effect"
+import { answering } from "../../src/http/Faults.ts"
+import { FabricError } from "../../src/services/Fabric.ts"
 import { GuestRefusal } from "../../src/services/GuestApi.ts"
 import { InstanceId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
@@ -179,6 +181,20 @@ it.effect("a guest that cannot be reached is a 400 that says so, and names no to
     )
     expect((yield* call("GET", inside(id, ""))).json.instance.volume).toEqual({ size: 2 })
   }).pipe(Effect.provide(server()))
+)
+
+it.effect("a guest whose disk takes nothing is a 400 that says so, and names no path", () =>
+  Effect.gen(function* () {
+    for (const [reason, message] of [
+      ["DiskFull", "the disk of its machine is full. Nothing was done."],
+      ["DiskFailing", "the disk of its machine cannot be written to. Nothing was done."]
+    ] as const) {
+      const error = new FabricError({ reason, topic: "guestagent.a", method: "list_users", detail: "/srv: ENOSPC" })
+      expect(yield* Effect.flip(answering(Effect.fail(error)))).toMatchObject({
+        badRequest: { message: `An error occurred communicating with the guest: ${message}` }
+      })
+    }
+  })
 )
 
 it.effect("a user is renamed, given a password or another host, and takes nobody's place", () =>

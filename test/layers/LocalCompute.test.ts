@@ -76,7 +76,7 @@ const recordedLinks = (open: Map<string, string | null>, faults: Faults) =>
           Effect.gen(function* () {
             yield* faults.entering(instanceId)
             if (faults.unlinked) return yield* new GuestLinkError({ detail: "no broker" })
-            yield* floor.write((yield* floor.read) + 1n)
+            yield* Effect.orDie(floor.write((yield* floor.read) + 1n))
             open.set(instanceId, link === null ? null : Redacted.value(link.key))
             yield* Effect.addFinalizer(() => Effect.sync(() => open.delete(instanceId)))
             return Fabric.of({

@@ -12,6 +12,7 @@ interface Fault {
   readonly most: number
 }
 
+/** A new kind belongs at the end: the dice of a life that does not know it are then what they were. */
 export const catalog = {
   /** The store does nothing of what it was asked. */
   "store fails before": { chance: 0.01, most: 12 },
@@ -55,7 +56,9 @@ export const catalog = {
   "engine's tables fail after": { chance: 0.008, most: 10 },
   "engine's tables are slow": { chance: 0.01, most: 10 },
   /** When it starts, in the middle of an upgrade or after it was taken back for a while. */
-  "taskmanager is of the older release": { chance: 0.7, most: 4 }
+  "taskmanager is of the older release": { chance: 0.7, most: 4 },
+  /** Nothing can be written there, and what does not run does not start. What runs goes on, and homes can be removed. */
+  "guest host's disk is full": { chance: 0.2, most: 3 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog

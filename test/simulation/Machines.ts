@@ -1,6 +1,6 @@
 /**
- * A machine of databases: its disk and its databases outlive the process of its agents, which is killed, frozen, and
- * has a wrong clock now and then.
+ * A machine of databases: its disk, which is full now and then, and its databases outlive the process of its agents,
+ * which is killed, frozen, and has a wrong clock.
  */
 import { Clock, Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { type DatabaseRuntimeShape, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
@@ -9,8 +9,10 @@ import { type GuestHome, GuestHosts, GuestHostsError } from "../../src/layers/em
 import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
 import * as LocalInventory from "../../src/layers/embedded/LocalInventory.ts"
+import { StorageProbe } from "../../src/layers/embedded/StorageProbe.ts"
 import * as GuestHost from "../../src/layers/guesthost/GuestHost.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
+import type { DiskTrouble } from "../../src/services/Disk.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import * as FakeDatabases from "../kit/FakeDatabases.ts"
@@ -28,10 +30,24 @@ const moment = 500
 /** How long the agents stand still at the most, in milliseconds. */
 const longestFreeze = 60_000
 
+/** How long the disk is full at the most, in milliseconds. */
+const longestFull = 240_000
+
+/** What it is of the disk that changes. */
+interface Disk {
+  trouble: DiskTrouble | null
+}
+
 /** Servers that do not do as they are told. */
 type Databases = FakeDatabases.FakeDatabases["Service"]
 
-const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: DatabaseRuntimeShape) => {
+const troubledRuntime = (
+  { faults }: Universe,
+  name: string,
+  life: Life,
+  disk: Readonly<Disk>,
+  raw: DatabaseRuntimeShape
+) => {
   const broken = (detail: string, transient: boolean) =>
     new RuntimeError({ message: transient ? "The engine is away." : "There is no such image.", detail, transient })
   const change = <A>(call: string, effect: Effect.Effect<A, RuntimeError>) =>
@@ -46,13 +62,20 @@ const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: Da
         return effect
       })
     )
+  /** Where the disk is full, of a server that runs already. */
+  const start: DatabaseRuntimeShape["start"] = (spec, progress) =>
+    Effect.flatMap(raw.status(spec), (status) =>
+      disk.trouble === null || status === "running"
+        ? raw.start(spec, progress)
+        : Effect.fail(broken("no space left on device", true))
+    )
   const runtime: DatabaseRuntimeShape = {
     kind: raw.kind,
     start: (spec, progress) =>
       Effect.suspend(() =>
         faults.strikes("runtime fails for good", `${name} start`)
           ? Effect.fail(broken("404", false))
-          : change("start", raw.start(spec, progress))
+          : change("start", start(spec, progress))
       ),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
@@ -124,9 +147,15 @@ export interface Machine {
 /** A machine that has never been started. */
 export const make = Effect.fnUntraced(function* (universe: Universe, name: string, addresses: string) {
   const { access, broker, faults, story, time } = universe
-  const disk = yield* Layer.build(Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)))
-  const databases = Context.get(disk, FakeDatabases.FakeDatabases)
-  const homes = Context.get(disk, GuestHosts)
+  const disk: Disk = { trouble: null }
+  const lasting = yield* Layer.build(
+    Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)).pipe(
+      Layer.provide(Layer.succeed(MemoryGuestHosts.MemoryDisk, disk))
+    )
+  )
+  const databases = Context.get(lasting, FakeDatabases.FakeDatabases)
+  const homes = Context.get(lasting, GuestHosts)
+  const storage = Effect.sync(() => (disk.trouble === null ? null : `the disk of ${name} is full`))
   let life: Life = alive()
   let running: { readonly party: Party; readonly scope: Scope.Closeable } | null = null
 
@@ -157,13 +186,14 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
     const fabric = broker.fabricOf(party)
     const world = mortalServices(meet, troubledHomes(universe, name, life, homes), {
       ...databases,
-      runtime: troubledRuntime(universe, name, life, databases.runtime)
+      runtime: troubledRuntime(universe, name, life, disk, databases.runtime)
     })
     const layer = GuestHost.layer({ name, addresses, memoryMb: 4096 }).pipe(
       Layer.provide(Layer.merge(LocalCompute.layer, LocalInventory.layer)),
       Layer.provide([
         FakeDatabases.runtimesLayer,
         ControlPlane.probe,
+        Layer.succeed(StorageProbe, storage),
         Layer.succeed(
           GuestLinks,
           GuestLinks.of({ open: (link, id) => Effect.succeed(broker.fabricOf(party, () => access.isHeard(id, link))) })
@@ -193,6 +223,12 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
     if (crashed !== undefined && faults.strikes("database crashes", `${crashed[0]} on ${name}`)) {
       databases.crash(crashed[0])
     }
+    if (disk.trouble === null && faults.strikes("guest host's disk is full", name)) {
+      disk.trouble = "DiskFull"
+      time.after(faults.lasts("guest host's disk is full", 1_000, longestFull), () => {
+        disk.trouble = null
+      })
+    }
     if (running === null) return
     if (faults.strikes("guest host is killed", name)) {
       kill()
@@ -213,6 +249,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
 
   const heal = Effect.suspend(() => {
     life.skew = 0
+    disk.trouble = null
     if (life.held !== null) thaw(life)
     return boot
   })

@@ -137,15 +137,16 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     what: "a guest that begins with an order before it has kept it",
     file: "src/guest/GuestAgent.ts",
-    find: 'yield* notes.keepOrder(order)\n      yield* notes.setPhase("preparing")',
-    replace: 'yield* notes.setPhase("preparing")\n      yield* notes.keepOrder(order)',
+    find: 'yield* insist(notes.keepOrder(order), tellDisk)\n      yield* insist(notes.setPhase("preparing"), tellDisk)',
+    replace:
+      'yield* insist(notes.setPhase("preparing"), tellDisk)\n      yield* insist(notes.keepOrder(order), tellDisk)',
     operation: "a create"
   },
   {
     what: "a guest that has failed for good before it has told why",
     file: "src/guest/GuestAgent.ts",
-    find: 'yield* failed(message)\n        yield* notes.setPhase("failed")',
-    replace: 'yield* notes.setPhase("failed")\n        yield* failed(message)',
+    find: "yield* failed(message)\n",
+    replace: 'yield* Effect.ignore(notes.setPhase("failed"))\n        yield* failed(message)\n',
     operation: "a create that fails"
   },
   {

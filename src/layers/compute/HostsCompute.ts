@@ -5,8 +5,9 @@
 import { Effect, Layer } from "effect"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
-import { Fabric, type FabricError } from "../../services/Fabric.ts"
-import { GuestHostApi, guestHostTopic } from "../../services/GuestHostApi.ts"
+import { diskMessageOr } from "../../services/Disk.ts"
+import { Fabric, FabricError } from "../../services/Fabric.ts"
+import { GuestHostApi, guestHostTopic, serverPatience } from "../../services/GuestHostApi.ts"
 import { Orders } from "../../services/Orders.ts"
 import { isCommandHost } from "../../services/Placing.ts"
 import * as CommandCompute from "./CommandCompute.ts"
@@ -17,10 +18,24 @@ const ports: Record<DatastoreManagerName, number> = { postgresql: 5432, mariadb:
 /** What was asked may have happened all the same: everything is ensured, and asked again. */
 const unreachable = (error: FabricError) =>
   new ComputeError({
-    message: "The machine of the database cannot be reached.",
+    message: diskMessageOr(error.reason, "The machine of the database cannot be reached."),
     detail: error.message,
     transient: true
   })
+
+/**
+ * Asks a host for a server, or for none, for as long as the step can wait. Who was killed while it worked on that, or
+ * stands still, gives no sign of life: it is asked again, with a number that makes what it has in hand still a late order.
+ */
+const insist = (topic: string, method: string, ask: Effect.Effect<void, ComputeError | FabricError>) =>
+  ask.pipe(
+    Effect.retry({ while: (error) => error._tag === "FabricError" && error.reason === "Timeout" }),
+    Effect.timeoutOrElse({
+      duration: serverPatience,
+      orElse: () => Effect.fail(new FabricError({ reason: "Timeout", topic, method, detail: "" }))
+    }),
+    Effect.catchTag("FabricError", unreachable)
+  )
 
 const make = Effect.gen(function* () {
   const fabric = yield* Fabric
@@ -37,14 +52,16 @@ const make = Effect.gen(function* () {
     }),
     ensure: Effect.fn("HostsCompute.ensure")(function* (spec, link) {
       // Also for the program: who draws a number has not been replaced.
-      const order = yield* orders.next
-      if (spec.agent === "trove") return yield* command.ensure(spec, link)
-      yield* Effect.catchTag(askHost(spec.host).ensure({ spec, link, order }), "FabricError", unreachable)
+      if (spec.agent === "trove") return yield* Effect.andThen(orders.next, command.ensure(spec, link))
+      const { ensure } = askHost(spec.host)
+      const ask = Effect.flatMap(orders.next, (order) => ensure({ spec, link, order }))
+      yield* insist(guestHostTopic(spec.host), "ensure", ask)
     }),
     destroy: Effect.fn("HostsCompute.destroy")(function* (id, host) {
-      const order = yield* orders.next
-      if (isCommandHost(host)) return yield* command.destroy(id)
-      yield* Effect.catchTag(askHost(host).destroy({ instance_id: id, order }), "FabricError", unreachable)
+      if (isCommandHost(host)) return yield* Effect.andThen(orders.next, command.destroy(id))
+      const { destroy } = askHost(host)
+      const ask = Effect.flatMap(orders.next, (order) => destroy({ instance_id: id, order }))
+      yield* insist(guestHostTopic(host), "destroy", ask)
     })
   })
 })

@@ -4,6 +4,7 @@
  */
 import { Effect, Layer } from "effect"
 import { ComputeError } from "../../services/Compute.ts"
+import { diskMessageOr } from "../../services/Disk.ts"
 import { Fabric } from "../../services/Fabric.ts"
 import { GuestHostApi, guestHostTopic, inventoryPage } from "../../services/GuestHostApi.ts"
 import { type HeldServer, ServerInventory } from "../../services/Inventories.ts"
@@ -34,7 +35,7 @@ const make = Effect.gen(function* () {
       for (let page = 0; page < maxPages; page++) {
         const after = servers.at(-1)?.instance ?? null
         const held = yield* Effect.catchTag(host.inventory({ after, limit: inventoryPage }), "FabricError", (error) =>
-          Effect.fail(unseen("The machine cannot be reached.", error.message))
+          Effect.fail(unseen(diskMessageOr(error.reason, "The machine cannot be reached."), error.message))
         )
         servers.push(...held.servers)
         if (held.servers.length === 0 || !held.more) return { covers: held.covers, servers }

@@ -12,7 +12,7 @@ import { GuestNotes } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
-import { replaceFile, syncFolder } from "./DurableFile.ts"
+import { replaceFile, syncFolder, writing } from "./DurableFile.ts"
 import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "./GuestHosts.ts"
 import { removeTree } from "./OwnedFiles.ts"
 import { replayFile } from "./ReplayFile.ts"
@@ -51,9 +51,13 @@ const read = Effect.fnUntraced(function* <A>(path: string, schema: Schema.Codec<
 })
 
 const write = <A>(path: string, schema: Schema.Codec<A, string>, value: A) =>
-  Effect.flatMap(Effect.orDie(Schema.encodeEffect(schema)(value)), (text) => attempt(() => replaceFile(path, text)))
+  Effect.flatMap(Effect.orDie(Schema.encodeEffect(schema)(value)), (text) =>
+    writing(path, () => replaceFile(path, text))
+  )
 
-/** The disk is the guest's own; when it fails, so does the guest. */
+const removeFile = (path: string) => writing(path, () => rm(path, { force: true }))
+
+/** The disk is the guest's own; when it cannot be read, the guest fails with it. */
 const notesIn = (home: string): GuestNotes["Service"] => {
   const notes = join(home, "notes.json")
   const order = join(home, "order.json")
@@ -71,20 +75,20 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     ),
     setPhase: Effect.fnUntraced(function* (phase) {
       yield* write(notes, NotesFile, { phase })
-      if (phase === "ready" || phase === "failed") yield* attempt(() => rm(order, { force: true }))
-    }, Effect.orDie),
+      if (phase === "ready" || phase === "failed") yield* removeFile(order)
+    }),
     order: Effect.orDie(read(order, OrderFile)),
-    keepOrder: (kept) => Effect.orDie(write(order, OrderFile, kept)),
+    keepOrder: (kept) => write(order, OrderFile, kept),
     stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),
-    reserveStamps: (upTo) => Effect.orDie(write(stamp, StampFile, upTo)),
+    reserveStamps: (upTo) => write(stamp, StampFile, upTo),
     adminPassword: Effect.gen(function* () {
-      const known = yield* readIfThere(admin)
+      const known = yield* Effect.orDie(readIfThere(admin))
       // A part of it opens nothing, and no server was ever given it: it is kept before it is used.
       if (Option.isSome(known) && known.value.length === passwordLength) return Redacted.make(known.value)
       const drawn = yield* drawPassword
-      yield* attempt(() => replaceFile(admin, Redacted.value(drawn)))
+      yield* writing(admin, () => replaceFile(admin, Redacted.value(drawn)))
       return drawn
-    }).pipe(Effect.orDie)
+    })
   })
 }
 
@@ -117,9 +121,7 @@ const homesIn = (root: string) =>
     })
 
     const keepLink = (instanceId: string, link: GuestLink | null) =>
-      link === null
-        ? attempt(() => rm(linkFile(instanceId), { force: true }))
-        : write(linkFile(instanceId), LinkFile, link)
+      link === null ? removeFile(linkFile(instanceId)) : write(linkFile(instanceId), LinkFile, link)
 
     /** One that is damaged, or is no home at all, keeps none of the others from being found. */
     const loadOrTell = (name: string) =>
@@ -161,13 +163,13 @@ const homesIn = (root: string) =>
           if (!isSameLink(known.value.link, link)) yield* keepLink(spec.instanceId, link)
           return { ...known.value, link }
         }
-        yield* attempt(() => mkdir(volume, { recursive: true }))
+        yield* writing(volume, () => mkdir(volume, { recursive: true }))
         // Servers of other users walk through here to their own folders, and see nothing else.
-        yield* attempt(() => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
+        yield* writing(home, () => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
         yield* keepLink(spec.instanceId, link)
         // The last: with it the folder is a home.
         yield* write(join(home, "server.json"), ServerFile, { spec, runtime })
-        yield* attempt(() => syncFolder(root))
+        yield* writing(root, () => syncFolder(root))
         return homeOf({ spec, runtime }, link)
       }),
       remove: (instanceId) =>

@@ -5,6 +5,7 @@
 import { Context, type Effect, type Option, Redacted, Schema } from "effect"
 import type { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { ServerSpec } from "../../services/Compute.ts"
+import type { DiskError } from "../../services/Disk.ts"
 import type { GuestLink } from "../../services/GuestAccess.ts"
 import type { Millis } from "../../services/Ids.ts"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
@@ -49,7 +50,7 @@ export class GuestHosts extends Context.Service<
       spec: ServerSpec,
       link: GuestLink | null,
       runtime: GuestHome["runtime"]
-    ) => Effect.Effect<GuestHome, GuestHostsError>
+    ) => Effect.Effect<GuestHome, GuestHostsError | DiskError>
     /** The folder below which every volume lies. */
     readonly root: string
     /** Where the volume of this instance lies, or would. */

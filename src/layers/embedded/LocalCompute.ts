@@ -9,6 +9,7 @@ import * as GuestAgent from "../../guest/GuestAgent.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
+import type { DiskError } from "../../services/Disk.ts"
 import { Fabric } from "../../services/Fabric.ts"
 import { type GuestHome, GuestHosts, type GuestHostsError, isSameLink } from "./GuestHosts.ts"
 import { type GuestLinkError, GuestLinks } from "./GuestLinks.ts"
@@ -27,6 +28,8 @@ const asComputeError = ({ detail, message, transient }: RuntimeError) =>
 
 const unusableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance cannot be used.", detail, transient: true })
+
+const unwritable = ({ detail, message }: DiskError) => new ComputeError({ message, detail, transient: true })
 
 const unusableLink = ({ detail }: GuestLinkError) =>
   new ComputeError({ message: "The guest of the instance has no way to the others.", detail, transient: true })
@@ -66,7 +69,8 @@ const make = Effect.gen(function* () {
       const fabric = yield* Effect.mapError(links.open(link, spec.instanceId, replayFloor), unusableLink)
       yield* GuestAgent.start({ spec, volume, runtime, manager }).pipe(
         Effect.provideService(GuestNotes, notes),
-        Effect.provideService(Fabric, fabric)
+        Effect.provideService(Fabric, fabric),
+        Effect.mapError(unwritable)
       )
     }).pipe(
       Scope.provide(scope),
@@ -179,7 +183,9 @@ const make = Effect.gen(function* () {
     isFree: (_host, address, port) => canListen(address, port),
     ensure: Effect.fn("LocalCompute.ensure")(
       function* (spec, link) {
-        const home = yield* Effect.mapError(hosts.ensure(spec, link, runtimes.choose(spec.manager)), unusableHome)
+        const home = yield* Effect.mapError(hosts.ensure(spec, link, runtimes.choose(spec.manager)), (error) =>
+          error._tag === "DiskError" ? unwritable(error) : unusableHome(error)
+        )
         yield* startAgent(home)
       },
       (work, { instanceId }) => inTurn(instanceId, work)

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises"
 import { Effect, Schema } from "effect"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
-import { replaceFile } from "./DurableFile.ts"
+import { overwriteFile, replaceFile, writing } from "./DurableFile.ts"
 
 const decode = Schema.decodeEffect(Schema.BigIntFromString)
 
@@ -19,5 +19,16 @@ export const replayFile = (path: string): ReplayFloor => ({
     (text) =>
       text === "" ? Effect.succeed(0n) : Effect.catch(decode(text), () => Effect.die(new Error(`${path} is damaged`)))
   ),
-  write: (highest) => Effect.promise(() => replaceFile(path, String(highest)))
+  write: (highest) => {
+    const text = String(highest)
+    // A full disk is made empty by messages: what is to be removed must be heard.
+    return Effect.catch(
+      writing(path, () => replaceFile(path, text)),
+      (error) =>
+        Effect.mapError(
+          writing(path, () => overwriteFile(path, text)),
+          () => error
+        )
+    )
+  }
 })

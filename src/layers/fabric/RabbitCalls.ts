@@ -48,8 +48,10 @@ const patienceOf = ({ message }: Delivery): Duration.Duration => {
   return expiration > 0 ? Duration.min(longest, Duration.millis(expiration)) : longest
 }
 
-const refusal = ({ method, version }: Envelope.RequestMessage, { _tag }: Exclude<Refused, { _tag: "Unproven" }>) =>
-  _tag === "NoSuchMethod" ? Failure.noSuchMethod(method) : Failure.unsupportedVersion(version, method)
+const refusal = (
+  { method, version }: Envelope.RequestMessage,
+  { _tag }: Extract<Refused, { _tag: "NoSuchMethod" | "OtherVersion" }>
+) => (_tag === "NoSuchMethod" ? Failure.noSuchMethod(method) : Failure.unsupportedVersion(version, method))
 
 export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, isStopping: () => boolean) => {
   const slots = Semaphore.makeUnsafe(maxCalls)
@@ -149,7 +151,7 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
           )
       })
     )
-    return yield* protection.sealReply({ method: name, id, ...outcome }, opened)
+    return yield* protection.sealReply({ method: name, id, ...outcome })
   })
 
   const stopped: Outcome = { result: null, failure: Failure.stopped }
@@ -178,6 +180,10 @@ export const makeCalls = (wire: RabbitWire, topic: string, dispatch: Dispatch, i
       // Whoever is not who it claims to be is told nothing.
       if (refused._tag === "Unproven")
         return { fate: yield* buryUnproven(wire, topic, delivery, refused.reason), outcome: null }
+      if (refused._tag === "NotNow") {
+        const failed = { method: name, id, result: null, failure: Failure.ofDisk(refused.error) }
+        return { fate: "handled", outcome: yield* refused.protection.sealReply(failed) }
+      }
       return { fate: "handled", outcome: { result: null, failure: refusal(request, refused) } }
     }
     ack(delivery)

@@ -156,6 +156,8 @@ export const makeClient = Effect.fnUntraced(function* (wire: RabbitWire) {
         return yield* failure("Crashed", "see the server's log")
       case "Stopped":
         return yield* failure("Unreachable", "the server stopped")
+      case "Disk":
+        return yield* failure(meaning.trouble, meaning.message)
       case "Misunderstood":
         return yield* failure("Undecodable", meaning.message)
       case "ContractError":

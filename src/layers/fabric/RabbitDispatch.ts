@@ -5,6 +5,7 @@
 import { Cause, Effect, Exit, Option } from "effect"
 import type { Rpc } from "effect/rpc"
 import type { Handlers } from "../../services/Contract.ts"
+import { type DiskError, makeTellOnce } from "../../services/Disk.ts"
 import { Sender } from "../../services/Fabric.ts"
 import { type Contract, handlerOf, type Method, methodsOf } from "./ErasedContract.ts"
 import type { RequestMessage } from "./oslo/Envelope.ts"
@@ -14,13 +15,15 @@ import { type RabbitWire, withoutStack } from "./RabbitWire.ts"
 import type { Fate } from "./Repeats.ts"
 import type { Opened, Protection } from "./secure/Protection.ts"
 
-/** Why a request is not for this server. */
+/** Why a request is not for this server, or not now. */
 export type Refused =
   | { readonly _tag: "NoSuchMethod" }
   /** Of another version than the one that is served. */
   | { readonly _tag: "OtherVersion"; readonly served: string }
   /** Nobody can say who sent it. */
   | { readonly _tag: "Unproven"; readonly reason: string }
+  /** It is for this server, which cannot keep that it has heard it. `protection` is its sender's, who may be told. */
+  | { readonly _tag: "NotNow"; readonly error: DiskError; readonly protection: Protection }
 
 export interface Accepted {
   readonly method: Method
@@ -46,6 +49,8 @@ const explain = (name: string, topic: string, version: string, refused: Refused)
       return `${name} is of version ${version}, and ${refused.served} is served`
     case "Unproven":
       return refused.reason
+    case "NotNow":
+      return refused.error.message
   }
 }
 
@@ -60,13 +65,23 @@ export const makeDispatch = <R extends Rpc.Any>(
   const served = Failure.newest(Array.from(methods.values(), (method) => method.version))
   const kind = topic.split(".", 1)[0] ?? topic
 
+  const onDisk = makeTellOnce(`nothing is taken that is sent to ${topic}`)
+
   const accept: Dispatch["accept"] = ({ args, context, method: name, version }, id) =>
     wire.protections.of(topic).pipe(
-      Effect.flatMap((protection) =>
-        Effect.map(protection.openRequest({ method: name, args, context, id }), (opened) => ({ protection, opened }))
-      ),
       // First of all: whoever is not who it claims to be learns nothing of what is served.
       Effect.mapError(({ reason }): Refused => ({ _tag: "Unproven", reason })),
+      Effect.flatMap((protection) =>
+        onDisk(protection.openRequest({ method: name, args, context, id })).pipe(
+          Effect.mapBoth({
+            onSuccess: (opened) => ({ protection, opened }),
+            onFailure: (error): Refused =>
+              error._tag === "DiskError"
+                ? { _tag: "NotNow", error, protection }
+                : { _tag: "Unproven", reason: error.reason }
+          })
+        )
+      ),
       Effect.flatMap((proven) => {
         const refuse = (refused: Refused) =>
           Effect.andThen(proven.opened.unhandled ?? Effect.void, Effect.fail<Refused>(refused))
@@ -131,7 +146,11 @@ export const makeDispatch = <R extends Rpc.Any>(
     )
   }
 
+  /** Not in a circle: it comes again at once, and a disk is seldom well within a moment. */
+  const giveBackLater: Effect.Effect<Fate> = Effect.as(Effect.sleep(giveBackPause), "unfinished")
+
   const refuse = (delivery: Delivery, { method, version }: RequestMessage, refused: Refused) => {
+    if (refused._tag === "NotNow") return giveBackLater
     const reason = explain(method, topic, version, refused)
     return refused._tag === "Unproven"
       ? buryUnproven(wire, topic, delivery, reason)
@@ -141,8 +160,7 @@ export const makeDispatch = <R extends Rpc.Any>(
   /** Its sender's key, or what was taken already, cannot be read just now: that is no fault of the message. */
   const notNow = Effect.fnUntraced(function* (cause: Cause.Cause<unknown>): Effect.fn.Return<Fate> {
     if (!isStopping()) yield* Effect.logError(`a message on ${topic} cannot be opened now`, cause)
-    yield* Effect.sleep(giveBackPause)
-    return "unfinished"
+    return yield* giveBackLater
   })
 
   const takeCast: Dispatch["takeCast"] = (delivery, request, id) =>

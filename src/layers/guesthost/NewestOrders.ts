@@ -5,6 +5,7 @@
  * carried out. Who is refused for that alone asks again, with a newer number.
  */
 import { Effect, Semaphore } from "effect"
+import type { DiskError } from "../../services/Disk.ts"
 
 /** Of how many servers it is remembered: more than a machine has, and those that it lately had. */
 export const maxRemembered = 10_000
@@ -13,7 +14,7 @@ export const maxRemembered = 10_000
 export interface OrderFloor {
   readonly read: Effect.Effect<bigint>
   /** It is on the disk when this is done. */
-  readonly write: (largest: bigint) => Effect.Effect<void>
+  readonly write: (largest: bigint) => Effect.Effect<void, DiskError>
 }
 
 export const unkept: OrderFloor = { read: Effect.succeed(0n), write: () => Effect.void }

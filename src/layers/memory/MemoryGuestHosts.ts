@@ -1,56 +1,108 @@
-/** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts. */
-import { Effect, Layer, Option, Redacted } from "effect"
+/** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts, with a disk that can be full. */
+import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { GuestNotes, type Phase } from "../../guest/GuestNotes.ts"
+import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
-import { type GuestHome, GuestHosts } from "../embedded/GuestHosts.ts"
-import { inMemory } from "../fabric/secure/ReplayGuard.ts"
+import { type GuestHome, GuestHosts, isSameLink } from "../embedded/GuestHosts.ts"
+import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
 
-const makeNotes = (): GuestNotes["Service"] => {
+/** What is the matter with the disk of all homes now. */
+export const MemoryDisk = Context.Reference<{ readonly trouble: DiskTrouble | null }>(
+  "coffer/layers/memory/MemoryDisk",
+  { defaultValue: () => ({ trouble: null }) }
+)
+
+/** Writes at `path`, if the disk takes it. */
+type Write = (path: string, write: () => void) => Effect.Effect<void, DiskError>
+
+const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   let phase: Phase = "new"
   let order: Option.Option<Provisioning> = Option.none()
   let stamp = 0
+  let isDrawn = false
+  const drawn = Redacted.make("admin")
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
-      Effect.sync(() => {
+      writing(`${home}/notes.json`, () => {
         phase = next
         if (next === "ready" || next === "failed") order = Option.none()
       }),
     order: Effect.sync(() => order),
     keepOrder: (kept) =>
-      Effect.sync(() => {
+      writing(`${home}/order.json`, () => {
         order = Option.some(kept)
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>
-      Effect.sync(() => {
+      writing(`${home}/stamp`, () => {
         stamp = upTo
       }),
-    adminPassword: Effect.succeed(Redacted.make("admin"))
+    adminPassword: Effect.suspend(() => {
+      const draw = writing(`${home}/admin`, () => {
+        isDrawn = true
+      })
+      return Effect.as(isDrawn ? Effect.void : draw, drawn)
+    })
   })
 }
 
-export const layer: Layer.Layer<GuestHosts> = Layer.sync(GuestHosts, () => {
-  const homes = new Map<string, GuestHome>()
-  const root = "/volumes"
-  const volumeOf = (instanceId: string) => `${root}/${instanceId}`
-  return GuestHosts.of({
-    root,
-    volumeOf,
-    remains: Effect.sync(() => [...homes.keys()].map((instanceId) => ({ instanceId, since: null }))),
-    list: Effect.sync(() => [...homes.values()]),
-    find: (id) => Effect.sync(() => Option.fromNullishOr(homes.get(id))),
-    ensure: (spec, link, runtime) =>
-      Effect.map(inMemory, (replayFloor) => {
-        const volume = volumeOf(spec.instanceId)
-        const known = homes.get(spec.instanceId) ?? { spec, runtime, volume, notes: makeNotes(), replayFloor }
-        const home: GuestHome = { ...known, link }
-        homes.set(spec.instanceId, home)
-        return home
-      }),
-    remove: (id) =>
-      Effect.sync(() => {
-        homes.delete(id)
+/** A number takes the room of one that is as long. */
+const makeFloor = (home: string, writing: Write): ReplayFloor => {
+  let highest = 0n
+  return {
+    read: Effect.sync(() => highest),
+    write: (sequence) => {
+      const write = () => {
+        highest = sequence
+      }
+      const takesNoRoom = highest > 0n && String(highest).length === String(sequence).length
+      return takesNoRoom ? Effect.sync(write) : writing(`${home}/replay`, write)
+    }
+  }
+}
+
+export const layer: Layer.Layer<GuestHosts> = Layer.effect(
+  GuestHosts,
+  Effect.map(MemoryDisk, (disk) => {
+    const homes = new Map<string, GuestHome>()
+    const root = "/volumes"
+    const homeAt = (instanceId: string) => `${root}/${instanceId}`
+    const volumeOf = (instanceId: string) => `${homeAt(instanceId)}/volume`
+    const writing: Write = (path, write) =>
+      Effect.suspend(() => {
+        const { trouble } = disk
+        return trouble === null
+          ? Effect.sync(write)
+          : Effect.fail(new DiskError({ trouble, detail: `${path}: ${trouble === "DiskFull" ? "ENOSPC" : "EIO"}` }))
       })
+    return GuestHosts.of({
+      root,
+      volumeOf,
+      remains: Effect.sync(() => [...homes.keys()].map((instanceId) => ({ instanceId, since: null }))),
+      list: Effect.sync(() => [...homes.values()]),
+      find: (id) => Effect.sync(() => Option.fromNullishOr(homes.get(id))),
+      ensure: (spec, link, runtime) =>
+        Effect.suspend(() => {
+          const id = spec.instanceId
+          const home = homeAt(id)
+          const known = homes.get(id) ?? {
+            spec,
+            runtime,
+            volume: volumeOf(id),
+            notes: makeNotes(home, writing),
+            replayFloor: makeFloor(home, writing),
+            link
+          }
+          const made: GuestHome = { ...known, link }
+          const keep = () => void homes.set(id, made)
+          const isThere = homes.has(id) && isSameLink(known.link, link)
+          return Effect.as(isThere ? Effect.sync(keep) : writing(`${home}/server.json`, keep), made)
+        }),
+      remove: (id) =>
+        Effect.sync(() => {
+          homes.delete(id)
+        })
+    })
   })
-})
+)

@@ -2,7 +2,10 @@
 import { assert, describe, it } from "@effect/vitest"
 import { Schema } from "effect"
 import * as Failure from "../../../src/layers/fabric/oslo/Failure.ts"
+import { DiskError } from "../../../src/services/Disk.ts"
 import { inner, isReply, sample } from "./samples.ts"
+
+const fullDisk = new DiskError({ trouble: "DiskFull", detail: "/srv/a/replay: ENOSPC" })
 
 /** The failure that a recorded call was answered with. */
 const recorded = (name: string): string => {
@@ -31,7 +34,13 @@ describe("a recorded failure", () => {
 
   it("has the fields that ours have", () => {
     const keys = Object.keys(fields(recorded("oslo-14.0.3-call_builtin_exception")))
-    for (const ours of [Failure.crashed, Failure.stopped, Failure.badArguments("x"), Failure.contractError(null, {})]) {
+    for (const ours of [
+      Failure.crashed,
+      Failure.stopped,
+      Failure.ofDisk(fullDisk),
+      Failure.badArguments("x"),
+      Failure.contractError(null, {})
+    ]) {
       assert.sameMembers(Object.keys(fields(ours)), keys)
     }
   })
@@ -70,9 +79,17 @@ it("an error that is null when encoded is one all the same", () => {
   })
 })
 
+it("a full disk keeps its name and its path, of which so much is read", () => {
+  const { detail, trouble } = fullDisk
+  assert.deepStrictEqual(Failure.read(Failure.ofDisk(fullDisk)), { _tag: "Disk", trouble, message: detail })
+  const chatty = new DiskError({ trouble, detail: "x".repeat(10_000) })
+  assert.deepInclude(Failure.read(Failure.ofDisk(chatty)), { message: "x".repeat(500) })
+})
+
 it.each([
   ["a bug", Failure.crashed, "Crashed"],
   ["a server that stopped", Failure.stopped, "Stopped"],
+  ["a disk that is full", Failure.ofDisk(fullDisk), "Disk"],
   ["an answer that is too long", Failure.tooLong, "Foreign"],
   ["arguments that are not the method's", Failure.badArguments("no b"), "Misunderstood"],
   ["what is no failure of oslo's", "boom", "Misunderstood"]

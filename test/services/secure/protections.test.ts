@@ -13,6 +13,7 @@ import {
 } from "../../../src/layers/fabric/secure/Protection.ts"
 import { inMemory } from "../../../src/layers/fabric/secure/ReplayGuard.ts"
 import { conductorTopic } from "../../../src/services/ConductorApi.ts"
+import type { DiskError } from "../../../src/services/Disk.ts"
 import { guestTopic } from "../../../src/services/GuestApi.ts"
 import { guestHostTopic } from "../../../src/services/GuestHostApi.ts"
 import { InstanceId } from "../../../src/services/Ids.ts"
@@ -75,7 +76,7 @@ const exchange = (from: Of, to: Of, topic: string) =>
     assert.notInclude(JSON.stringify(sealed), "hidden")
     const opened = yield* receiver.openRequest(sealed)
     const reply = { method: meant.method, id: meant.id, result: { done: true }, failure: null }
-    assert.deepEqual(yield* sender.openReply(yield* receiver.sealReply(reply, opened)), reply)
+    assert.deepEqual(yield* sender.openReply(yield* receiver.sealReply(reply)), reply)
     return { meant, opened: said(opened) }
   })
 
@@ -88,7 +89,7 @@ const told = (from: Of, to: Of, topic: string) =>
     return opened.sender
   })
 
-const isRefused = Effect.fnUntraced(function* <A>(effect: Effect.Effect<A, ProtectionRefused>) {
+const isRefused = Effect.fnUntraced(function* <A>(effect: Effect.Effect<A, ProtectionRefused | DiskError>) {
   assert.instanceOf(yield* Effect.flip(effect), ProtectionRefused)
 })
 
@@ -214,7 +215,7 @@ describe("the protections of all parties", () => {
       const conductor = yield* control(conductorTopic)
       const opened = yield* conductor.openRequest(yield* (yield* party(conductorTopic)).sealRequest(request()))
       const reply = { method: opened.method, id: opened.id, result: "hidden", failure: "hidden" }
-      assert.notInclude(JSON.stringify(yield* conductor.sealReply(reply, opened)), "hidden")
+      assert.notInclude(JSON.stringify(yield* conductor.sealReply(reply)), "hidden")
       yield* isRefused((yield* party(conductorTopic)).openReply(reply))
       yield* isRefused((yield* party(conductorTopic)).openRequest(request()))
       yield* isRefused((yield* party(guestTopic(ann))).openReply(reply))
@@ -238,7 +239,7 @@ describe("the protections of all parties", () => {
       assert.deepEqual(yield* plain.sealRequest(message), message)
       assert.deepEqual(yield* plain.openRequest(message), { ...message, sender: null })
       const reply = { method: "m", id: "1", result: 1, failure: null }
-      assert.deepEqual(yield* plain.sealReply(reply, { ...message, sender: null }), reply)
+      assert.deepEqual(yield* plain.sealReply(reply), reply)
       assert.deepEqual(yield* plain.openReply(reply), reply)
     }).pipe(Effect.provide(NoProtection.layer))
   )

@@ -5,6 +5,7 @@ import fc from "fast-check"
 import type { Request } from "../../../src/layers/fabric/secure/Protection.ts"
 import * as ReplayGuard from "../../../src/layers/fabric/secure/ReplayGuard.ts"
 import * as Sealed from "../../../src/layers/fabric/secure/SealedProtection.ts"
+import { DiskError } from "../../../src/services/Disk.ts"
 
 const guest = "11111111-2222-3333-4444-555555555555"
 const other = "99999999-2222-3333-4444-555555555555"
@@ -135,10 +136,9 @@ describe("our protection", () => {
 
   it.effect("opens a reply as no request, and a reply to one request as that to no other", () =>
     Effect.gen(function* () {
-      const opened = { ...request, sender: null }
       const reply = { method: request.method, id: request.id, result: { n: 1 }, failure: null }
       const { openReply } = Sealed.asking(channel("request"), now)
-      const sealed = yield* Sealed.answering(channel("request"), always).sealReply(reply, opened)
+      const sealed = yield* Sealed.answering(channel("request"), always).sealReply(reply)
       assert.deepEqual(yield* openReply(sealed), reply)
       const text = textOf(sealed.result, "sealed")
       for (const wrong of [
@@ -165,10 +165,7 @@ describe("our protection", () => {
         [{ password: "of a secret kind" }, null]
       ] as const) {
         const reply = { method: request.method, id: request.id, result, failure }
-        const sealed = yield* Sealed.answering(channel("request"), always).sealReply(reply, {
-          ...request,
-          sender: null
-        })
+        const sealed = yield* Sealed.answering(channel("request"), always).sealReply(reply)
         assert.strictEqual(sealed.failure, null)
         assert.notInclude(JSON.stringify(sealed), "secret")
         assert.deepEqual(yield* Sealed.asking(channel("request"), now).openReply(sealed), reply)
@@ -203,8 +200,28 @@ describe("our protection", () => {
       const forged = { ...message, args: { ...message.args, sequence: "9999999999999999" } }
       assert.isTrue(Exit.isFailure(yield* Effect.exit(receiver.openRequest(forged))))
       yield* receiver.openRequest(message)
-      const { reason } = yield* Effect.flip(receiver.openRequest(message))
-      assert.strictEqual(reason, "create_user came before, or comes too late")
+      const refused = yield* Effect.flip(receiver.openRequest(message))
+      assert.deepInclude(refused, { _tag: "ProtectionRefused", reason: "create_user came before, or comes too late" })
+    })
+  )
+
+  it.effect("tells the sender alone, and only who is proven to be it, that what it says cannot be kept", () =>
+    Effect.gen(function* () {
+      const full = new DiskError({ trouble: "DiskFull", detail: "/replay: ENOSPC" })
+      let isFull = true
+      const guard = yield* ReplayGuard.make({
+        read: Effect.succeed(0n),
+        write: () => (isFull ? Effect.fail(full) : Effect.void)
+      })
+      const receiver = Sealed.answering(channel("request"), guard)
+      const message = yield* sealedAs("request")
+      const forged = { ...message, args: { ...message.args, sequence: "9999999999999999" } }
+      assert.strictEqual((yield* Effect.flip(receiver.openRequest(forged)))._tag, "ProtectionRefused")
+      assert.strictEqual(yield* Effect.flip(receiver.openRequest(message)), full)
+      // Neither taken nor refused: it is new when it comes again.
+      isFull = false
+      assert.strictEqual((yield* receiver.openRequest(message)).method, "create_user")
+      assert.strictEqual((yield* Effect.flip(receiver.openRequest(message)))._tag, "ProtectionRefused")
     })
   )
 })

@@ -3,6 +3,7 @@
  * error travels as an exception of ours with its fields as keyword arguments.
  */
 import { Schema } from "effect"
+import { type DiskError, type DiskTrouble, diskTroubles } from "../../../services/Disk.ts"
 
 const Wire = Schema.fromJsonString(
   Schema.Struct({
@@ -37,6 +38,9 @@ export const crashed = write("Crashed", ours, "The server met a bug while it ans
 
 export const stopped = write("Stopped", ours, "The server stopped before it had the answer.")
 
+/** The server's disk takes nothing, and so it took nothing up. */
+export const ofDisk = ({ detail, trouble }: DiskError) => write(trouble, ours, detail)
+
 export const noSuchMethod = (method: string) =>
   write("NoSuchMethod", dispatcher, `Endpoint does not support RPC method ${method}`)
 
@@ -57,10 +61,15 @@ export type Meaning =
   | { readonly _tag: "ContractError"; readonly encoded: unknown }
   | { readonly _tag: "Crashed" }
   | { readonly _tag: "Stopped" }
+  /** Nothing was done: `message` says to an operator which disk takes nothing, and why. */
+  | { readonly _tag: "Disk"; readonly trouble: DiskTrouble; readonly message: string }
   /** The server does not speak the contract, or does not understand the arguments. */
   | { readonly _tag: "Misunderstood"; readonly message: string }
   /** An exception of somebody else's software. */
   | { readonly _tag: "Foreign"; readonly name: string; readonly message: string }
+
+/** How much of what a server says of its disk is kept, in characters. */
+const maxMessage = 500
 
 export const read = (failure: string): Meaning => {
   const decoded = decode(failure)
@@ -69,6 +78,8 @@ export const read = (failure: string): Meaning => {
   const message = decoded.value.message ?? name
   if (module === ours) {
     if ("error" in kwargs) return { _tag: "ContractError", encoded: kwargs["error"] }
+    const trouble = diskTroubles.find((known) => known === name)
+    if (trouble !== undefined) return { _tag: "Disk", trouble, message: message.slice(0, maxMessage) }
     return { _tag: name === "Stopped" ? "Stopped" : "Crashed" }
   }
   const isRefused = module === dispatcher || (name === "TypeError" && /^(builtins|exceptions)$/.test(module))

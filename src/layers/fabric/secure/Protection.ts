@@ -4,6 +4,7 @@
  * instance, the direction, the method and a sequence).
  */
 import { Context, type Effect, Schema } from "effect"
+import type { DiskError } from "../../../services/Disk.ts"
 
 /** A request as it is meant, before it is sealed or after it was opened. */
 export interface Request {
@@ -41,9 +42,9 @@ export class ProtectionRefused extends Schema.TaggedError<ProtectionRefused>()("
 
 export interface Protection {
   readonly sealRequest: (request: Request) => Effect.Effect<Request>
-  readonly openRequest: (sealed: Request) => Effect.Effect<Opened, ProtectionRefused>
-  /** `to` is what the request was when it was opened. */
-  readonly sealReply: (reply: Reply, to: Opened) => Effect.Effect<Reply>
+  /** `DiskError`: its sender is proven, and may be told why it cannot be taken now. */
+  readonly openRequest: (sealed: Request) => Effect.Effect<Opened, ProtectionRefused | DiskError>
+  readonly sealReply: (reply: Reply) => Effect.Effect<Reply>
   readonly openReply: (sealed: Reply) => Effect.Effect<Reply, ProtectionRefused>
 }
 

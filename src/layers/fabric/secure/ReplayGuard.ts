@@ -7,6 +7,7 @@
  * their time by NTP.
  */
 import { Effect, Semaphore } from "effect"
+import type { DiskError } from "../../../services/Disk.ts"
 import { microsecondsInMilli, type Sequence } from "./Sequence.ts"
 
 /** How far behind the newest message one may be, in microseconds: 60 seconds. */
@@ -19,17 +20,18 @@ export const maxRemembered = 10_000
 export interface ReplayFloor {
   /** 0 where nothing was written yet. */
   readonly read: Effect.Effect<Sequence>
-  /** Kept when this ends. */
-  readonly write: (highest: Sequence) => Effect.Effect<void>
+  /** Kept when this ends well; else it is as it was. */
+  readonly write: (highest: Sequence) => Effect.Effect<void, DiskError>
 }
 
 export interface ReplayGuard {
   /**
    * Whether this is the first time; the message must be proven to be its sender's before. After a yes a repeat is
    * refused even by a receiver that was started anew: the number is kept before the message is handed on. Such a
-   * receiver refuses everything up to the highest number it had taken, for it knows no ids any more.
+   * receiver refuses everything up to the highest number it had taken, for it knows no ids any more. Where the number
+   * cannot be kept, the message is neither taken nor refused.
    */
-  readonly accept: (sequence: Sequence, id: string) => Effect.Effect<boolean>
+  readonly accept: (sequence: Sequence, id: string) => Effect.Effect<boolean, DiskError>
   /** What was accepted was not handled after all, and is taken by this receiver when it comes again. */
   readonly release: (sequence: Sequence, id: string) => Effect.Effect<void>
 }
