@@ -15,7 +15,7 @@ import { Observations } from "../services/Observations.ts"
 import { type NoAddressLeft, type NoHost, Placements } from "../services/Placements.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
-import { hasSucceeded, reportCleared, reportOutcome, wake } from "./InstanceMailbox.ts"
+import { hasSucceeded, reportOutcome, wake } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import {
@@ -217,12 +217,6 @@ const clear = Effect.fnUntraced(function* (operation: Operation) {
   for (const part of teardown(operation, "keep the order")) {
     yield* step(operation, { ...part, name: `${part.name} of the build before`, deadline: Duration.minutes(2) })
   }
-  // What is heard from now on is of the guest of this build.
-  yield* step(operation, {
-    name: "tell that nothing is left of the build before",
-    waitsFor: "the store",
-    execute: reportCleared(operation)
-  })
 })
 
 export const layer = BuildInstance.toLayer(

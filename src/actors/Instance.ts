@@ -12,7 +12,7 @@ const underWay = { operation: OperationId, deadline: Millis }
 
 /** Accepted, and nothing done yet. */
 export const New = Schema.TaggedStruct("New", {})
-/** `anew`: what an earlier build may have left is taken back first, and what is heard may be of its guest. */
+/** `anew`: what an earlier build may have left is taken back first. */
 export const Building = Schema.TaggedStruct("Building", { ...underWay, anew: Schema.optionalKey(Schema.Boolean) })
 export const Active = Schema.TaggedStruct("Active", {})
 export const Restarting = Schema.TaggedStruct("Restarting", underWay)
@@ -41,8 +41,6 @@ export type State = typeof State.Type
 export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
 export const Delete = Schema.TaggedStruct("Delete", {})
-/** A build anew has taken back what the one before had left. */
-export const Cleared = Schema.TaggedStruct("Cleared", { operation: OperationId })
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", { operation: OperationId })
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
 
@@ -56,7 +54,6 @@ export const Command = Schema.Union([
   Create,
   Restart,
   Delete,
-  Cleared,
   OperationSucceeded,
   OperationFailed,
   Cancel,

@@ -61,8 +61,9 @@ const settleBuild = Effect.fnUntraced(function* (operation: Operation) {
       : null
   if (verdict === null) return
   const executionId = yield* BuildInstance.executionId(operation)
-  // Told while the build is still on its way to the wait, the verdict can be read before it is delivered; its delivery
-  // then stops the build in the middle of its next step (effect 4.1), for good. A sweep tells it later.
+  // Who is still on its way to the wait is told later, by a sweep: what is known may be of the guest of a build before,
+  // which is cleared away first. And a verdict that is read before it is delivered stops, when it is delivered, the build
+  // in the middle of its next step for good (effect 4.1).
   if (!Option.exists(yield* BuildInstance.poll(executionId), ({ _tag }) => _tag === "Suspended")) return
   const token = DurableDeferred.tokenFromExecutionId(GuestVerdict, { workflow: BuildInstance, executionId })
   yield* DurableDeferred.done(GuestVerdict, { token, exit: verdict })
@@ -81,8 +82,7 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
         { ...operation, ...(work.anew ? { anew: true } : {}) },
         { discard: true, detached: true }
       )
-      // Until the build before is cleared away, it is the guest of that one which is heard.
-      return work.anew ? undefined : yield* settleBuild(operation)
+      return yield* settleBuild(operation)
     case "Restart":
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":

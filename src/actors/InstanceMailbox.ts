@@ -58,12 +58,6 @@ export const reportOutcome = Effect.fnUntraced(function* (operation: Operation, 
   yield* wake(operation.instance)
 })
 
-/** Tells the actor that its build anew begins with nothing left of the one before. */
-export const reportCleared = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
-  yield* (yield* Lifecycles).post(instance, `cleared:${operation}`, { _tag: "Cleared", operation })
-  yield* wake(instance)
-})
-
 /** Whether the actor was told that the operation ended well: from then on there is nothing to take back. */
 export const hasSucceeded = Effect.fnUntraced(function* (operation: Operation) {
   const lifecycles = yield* Lifecycles

@@ -109,7 +109,6 @@ const table: Table = {
     }),
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
-    Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
@@ -121,10 +120,6 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
-    Cleared: ({ _tag, anew, deadline, operation }, event) =>
-      anew === true && event.operation === operation
-        ? { state: { _tag, operation, deadline }, because: "nothing is left of the build before" }
-        : null,
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
     OperationFailed: (state, event) =>
@@ -154,7 +149,6 @@ const table: Table = {
       because: "restart requested"
     }),
     Delete: (state, _, moment) => startDelete(state, moment),
-    Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
@@ -167,7 +161,6 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
-    Cleared: stay,
     OperationSucceeded: (state, event) =>
       event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database was restarted" } : null,
     OperationFailed: (state, event) =>
@@ -186,7 +179,6 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: stay,
-    Cleared: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
         ? { state: { _tag: "Deleted", at: moment.now }, because: "nothing is left of it" }
@@ -213,7 +205,6 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: stay,
-    Cleared: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
@@ -225,7 +216,6 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
-    Cleared: stay,
     // What was called off may have come to its end after all.
     OperationSucceeded: (state, { operation }, moment) => {
       if (!calledOffOf(state).includes(operation)) return null

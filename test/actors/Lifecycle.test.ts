@@ -77,7 +77,6 @@ const events: ReadonlyArray<Event> = [
   failed(build),
   failed(restart),
   failed(remove),
-  { _tag: "Cleared", operation: build },
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
   { _tag: "DeadlinePassed" },
@@ -110,21 +109,6 @@ describe("the machine", () => {
       state: { _tag: "Active" },
       because: "the restart failed: it broke"
     })
-  })
-
-  it("hears the guest of a build anew once nothing is left of the build before", () => {
-    const anew: State = { _tag: "Building", operation: build, deadline: 100, anew: true }
-    const cleared = decide(anew, { _tag: "Cleared", operation: build }, moment)?.state
-    expect(cleared).toEqual(states.Building)
-    expect(decide(anew, { _tag: "Cleared", operation: operationId("build", "0") }, moment)).toBeNull()
-    expect(decide(states.Building, { _tag: "Cleared", operation: build }, moment)).toBeNull()
-  })
-
-  it("takes a build that ended well after its deadline for what it is", () => {
-    const late = decide(states.Building, { _tag: "DeadlinePassed" }, moment)?.state ?? states.New
-    expect(workOf(late)).toEqual({ _tag: "Interrupt", operation: build })
-    expect(decide(late, succeeded(build), moment)?.state._tag).toBe("Active")
-    expect(decide(late, failed(build), moment)?.state).toMatchObject({ _tag: "Failed", previous: null })
   })
 
   it("follows what a delete had called off to its end, when the delete is called off itself", () => {
@@ -225,7 +209,6 @@ const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
   "Delete",
-  "Cleared",
   "OperationSucceeded",
   "OperationFailed",
   "Observed",
@@ -246,7 +229,6 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
   ]
   const operation = known[whose % known.length] ?? build
   switch (tag) {
-    case "Cleared":
     case "OperationSucceeded":
       return { _tag: tag, operation }
     case "OperationFailed":

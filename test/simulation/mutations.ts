@@ -48,20 +48,6 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "const verdict = !failed || isReady(observed.value)"
   },
   {
-    what: "a build anew that believes the guest of the one before",
-    file: "src/actors/InstanceActor.ts",
-    find: "return work.anew ? undefined : yield* settleBuild(operation)",
-    replace: "return yield* settleBuild(operation)",
-    seed: 1080
-  },
-  {
-    what: "a delete that is over while what it called off goes on",
-    file: "src/actors/CalledOff.ts",
-    find: "...calledOffOf(state)])",
-    replace: "...calledOffOf(state).slice(0, 0)])",
-    seed: 6695
-  },
-  {
     what: "a compensation that goes on behind what could not be removed",
     file: "src/actors/BuildInstance.ts",
     find: "if (!(yield* takeBack(operation, { name, execute }))) break",

@@ -181,9 +181,6 @@ const bounded = Effect.gen(function* () {
   yield* sql`ALTER TABLE lifecycles ADD COLUMN failures int NOT NULL DEFAULT 0, ADD COLUMN failed timestamptz`
 })
 
-/** A build anew tells that it has cleared away what the one before had left. */
-const cleared = Effect.void
-
 /**
  * What comes and goes all the time is swept when a twentieth of it is dead, and not when a fifth is: tables are as much
  * larger than what lives in them.
@@ -200,8 +197,7 @@ const migrations = {
   "0003_set_aside": setAside,
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
-  "0006_cleared": cleared,
-  "0007_swept_soon": sweptSoon
+  "0006_swept_soon": sweptSoon
 }
 
 /**
