@@ -12,10 +12,25 @@ const underWay = { operation: OperationId, deadline: Millis }
 
 /** Accepted, and nothing done yet. */
 export const New = Schema.TaggedStruct("New", {})
+/** The configuration group has changed meanwhile: it is brought to the guest when the operation has ended. */
+const configure = Schema.optionalKey(Schema.Boolean)
+/** The server runs, and has to be started anew to take all of its configuration group. */
+const restartRequired = Schema.optionalKey(Schema.Boolean)
 /** `anew`: what an earlier build may have left is taken back first, and what is heard may be of its guest. */
-export const Building = Schema.TaggedStruct("Building", { ...underWay, anew: Schema.optionalKey(Schema.Boolean) })
-export const Active = Schema.TaggedStruct("Active", {})
-export const Restarting = Schema.TaggedStruct("Restarting", underWay)
+export const Building = Schema.TaggedStruct("Building", {
+  ...underWay,
+  anew: Schema.optionalKey(Schema.Boolean),
+  configure
+})
+export const Active = Schema.TaggedStruct("Active", { restartRequired })
+export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
+/** `restart`: one was asked for meanwhile. */
+export const Configuring = Schema.TaggedStruct("Configuring", {
+  ...underWay,
+  configure,
+  restartRequired,
+  restart: Schema.optionalKey(Schema.Boolean)
+})
 /** `previous` is the operation that the delete calls off. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, previous: Schema.NullOr(OperationId) })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
@@ -32,7 +47,7 @@ export const Failed = Schema.TaggedStruct("Failed", {
   again: Schema.optionalKey(Again)
 })
 
-export const State = Schema.Union([New, Building, Active, Restarting, Deleting, Deleted, Failed])
+export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Deleting, Deleted, Failed])
 export type State = typeof State.Type
 
 /**
@@ -41,10 +56,15 @@ export type State = typeof State.Type
  */
 export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
+/** The guest is to have what the store says of the instance's configuration group. */
+export const Configure = Schema.TaggedStruct("Configure", {})
 export const Delete = Schema.TaggedStruct("Delete", {})
 /** A build anew has taken back what the one before had left. */
 export const Cleared = Schema.TaggedStruct("Cleared", { operation: OperationId })
-export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", { operation: OperationId })
+export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
+  operation: OperationId,
+  restartRequired
+})
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
 
 /** An operator's commands, with who asked. `Cancel` means one operation, and no other that comes after it. */
@@ -56,6 +76,7 @@ export const TakeBack = Schema.TaggedStruct("TakeBack", { by: By })
 export const Command = Schema.Union([
   Create,
   Restart,
+  Configure,
   Delete,
   Cleared,
   OperationSucceeded,

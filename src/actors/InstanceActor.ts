@@ -14,6 +14,7 @@ import { InstanceId, kindOf, type OperationId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { isReady } from "../services/Status.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
+import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
 import * as Failing from "./Failing.ts"
 import type { Event, Signal, State } from "./Instance.ts"
@@ -83,6 +84,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return work.anew ? undefined : yield* settleBuild(operation)
     case "Restart":
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
+    case "Configure":
+      return yield* Effect.asVoid(ConfigureInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, previous: work.previous }, { discard: true, detached: true })

@@ -30,8 +30,23 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
   yield* tell(client(instance).Wake(undefined, { discard: true }))
 })
 
-const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | unknown> | null, at: number): Command => {
-  if (cause === null) return { _tag: "OperationSucceeded", operation }
+/** What there is to say of an operation that ended well. */
+interface Outcome {
+  readonly restartRequired?: boolean
+}
+
+const outcomeOf = (
+  { operation }: Operation,
+  cause: Cause.Cause<StepFailure | unknown> | null,
+  at: number,
+  outcome: Outcome
+): Command => {
+  if (cause === null)
+    return {
+      _tag: "OperationSucceeded",
+      operation,
+      ...(outcome.restartRequired === true ? { restartRequired: true } : {})
+    }
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")?.error
   const fault = Schema.is(TenantFault)(failure)
     ? { message: storable(failure.message), details: failure.detail === "" ? null : storable(failure.detail), at }
@@ -51,10 +66,14 @@ const TenantFault = Schema.Struct({ message: Schema.String, detail: Schema.Strin
 const outcomeKey = ({ operation }: Operation) => `outcome:${operation}`
 
 /** Tells the actor how the operation ended; `null` means well. The first outcome that was told stands. */
-export const reportOutcome = Effect.fnUntraced(function* (operation: Operation, cause: Cause.Cause<unknown> | null) {
+export const reportOutcome = Effect.fnUntraced(function* (
+  operation: Operation,
+  cause: Cause.Cause<unknown> | null,
+  outcome: Outcome = {}
+) {
   const lifecycles = yield* Lifecycles
   const now = yield* Clock.currentTimeMillis
-  yield* lifecycles.post(operation.instance, outcomeKey(operation), outcomeOf(operation, cause, now))
+  yield* lifecycles.post(operation.instance, outcomeKey(operation), outcomeOf(operation, cause, now, outcome))
   yield* wake(operation.instance)
 })
 

@@ -13,6 +13,7 @@ import type { Again, DeadlinePassed, Event, EventTag, State } from "./Instance.t
 export interface Deadlines {
   readonly build: Duration.Duration
   readonly restart: Duration.Duration
+  readonly configure: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -20,6 +21,7 @@ export interface Deadlines {
 export const defaultDeadlines: Deadlines = {
   build: Duration.minutes(30),
   restart: Duration.minutes(10),
+  configure: Duration.minutes(10),
   delete: Duration.minutes(10)
 }
 
@@ -65,6 +67,36 @@ const callOffBuild = ({ operation }: In<"Building">, fault: Fault, because: stri
 const callOffDelete = ({ operation }: In<"Deleting">, fault: Fault, because: string) =>
   failed(fault, operation, "delete", because)
 
+/** In service with an operation under way: whatever becomes of that, there is a database. */
+type Serving = In<"Restarting" | "Configuring">
+
+/** In words of the history. */
+const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
+
+/** Begins an operation of what is in service. */
+const serve = (
+  kind: keyof typeof begunBy,
+  restartRequired: boolean,
+  moment: Moment,
+  because: string = begunBy[kind]
+) => {
+  const state = { ...begun(kind, moment), ...(restartRequired ? { restartRequired } : {}) }
+  const decision: Decision = { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
+  return decision
+}
+
+/** At rest in service again, or on to what was asked for meanwhile. A restart brings the configuration along. */
+const backInService = (
+  state: Serving | In<"Building">,
+  because: string,
+  moment: Moment,
+  restartRequired = "restartRequired" in state && state.restartRequired === true
+): Decision => {
+  if ("restart" in state && state.restart === true) return serve("restart", restartRequired, moment, because)
+  if (state.configure === true) return serve("configure", restartRequired, moment, because)
+  return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
+}
+
 const cancelled = (by: string) => `called off by ${by}`
 
 const overdue = (what: string, { waitedFor }: typeof DeadlinePassed.Type) =>
@@ -76,11 +108,39 @@ const news = { Observed: stay, HeartbeatLost: stay }
 /** An operator's commands where they have no meaning. */
 const unasked = { Cancel: stay, Retry: stay, TakeBack: stay }
 
+/** The configuration group changes under an operation: that is for when it has ended. */
+const remember = (state: Serving | In<"Building">): Decision =>
+  state.configure === true ? null : { state: { ...state, configure: true }, because: begunBy.configure }
+
 /** What is in service, but for the defect, when it was struck by one. A delete that it struck at is asked for again. */
 const strike =
   (again: Again) =>
   (state: State, { command, fault }: On<"Defect">): Decision =>
     failed(fault, "operation" in state ? state.operation : null, command === "Delete" ? "delete" : again)
+
+/**
+ * What every operation of an instance in service has in common. The database is there whatever becomes of it, so one that
+ * failed is no ERROR. `what` is a noun for the history, `done` tells its end.
+ */
+const inService = (what: string, done: string) => ({
+  ...news,
+  ...unasked,
+  Create: stay,
+  Restart: stay,
+  Configure: remember,
+  Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state.operation, moment),
+  Cleared: stay,
+  OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
+    operation === state.operation ? backInService(state, done, moment, restartRequired === true) : null,
+  OperationFailed: (state: Serving, { fault, operation }: On<"OperationFailed">, moment: Moment) =>
+    operation === state.operation ? backInService(state, `the ${what} failed: ${fault.message}`, moment) : null,
+  // What still runs of it finds that nobody waits for it any more, and ends.
+  DeadlinePassed: (state: Serving, event: On<"DeadlinePassed">, moment: Moment) =>
+    backInService(state, overdue(what, event), moment),
+  Cancel: (state: Serving, { by, operation }: On<"Cancel">, moment: Moment) =>
+    operation === state.operation ? backInService(state, `the ${what} was ${cancelled(by)}`, moment) : null,
+  Defect: strike("service")
+})
 
 const table: Table = {
   New: {
@@ -91,6 +151,7 @@ const table: Table = {
       because: "create requested"
     }),
     Restart: stay,
+    Configure: stay,
     Delete: (_, __, moment) => startDelete(null, moment),
     Cleared: stay,
     OperationSucceeded: stay,
@@ -103,13 +164,14 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: remember,
     Delete: (state, _, moment) => startDelete(state.operation, moment),
-    Cleared: ({ _tag, anew, deadline, operation }, event) =>
-      anew === true && event.operation === operation
-        ? { state: { _tag, operation, deadline }, because: "nothing is left of the build before" }
+    Cleared: ({ anew, ...state }, event) =>
+      anew === true && event.operation === state.operation
+        ? { state, because: "nothing is left of the build before" }
         : null,
-    OperationSucceeded: (state, event) =>
-      event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
+    OperationSucceeded: (state, event, moment) =>
+      event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
     OperationFailed: (state, event) =>
       event.operation === state.operation ? failed(event.fault, null, "build") : null,
     DeadlinePassed: (state, event, { now }) => {
@@ -132,10 +194,8 @@ const table: Table = {
     ...news,
     ...unasked,
     Create: stay,
-    Restart: (_, __, moment) => ({
-      state: { _tag: "Restarting", ...begun("restart", moment) },
-      because: "restart requested"
-    }),
+    Restart: ({ restartRequired }, _, moment) => serve("restart", restartRequired === true, moment),
+    Configure: ({ restartRequired }, _, moment) => serve("configure", restartRequired === true, moment),
     Delete: (_, __, moment) => startDelete(null, moment),
     Cleared: stay,
     OperationSucceeded: stay,
@@ -143,31 +203,18 @@ const table: Table = {
     DeadlinePassed: stay,
     Defect: strike("service")
   },
-  // The database is there whatever becomes of its restart, so a restart that failed is no ERROR.
-  Restarting: {
-    ...news,
-    ...unasked,
-    Create: stay,
-    Restart: stay,
-    Delete: (state, _, moment) => startDelete(state.operation, moment),
-    Cleared: stay,
-    OperationSucceeded: (state, event) =>
-      event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database was restarted" } : null,
-    OperationFailed: (state, event) =>
-      event.operation === state.operation
-        ? { state: { _tag: "Active" }, because: `the restart failed: ${event.fault.message}` }
-        : null,
-    // What still runs of it finds that nobody waits for it any more, and ends.
-    DeadlinePassed: (_, event) => ({ state: { _tag: "Active" }, because: overdue("restart", event) }),
-    Cancel: (state, { by, operation }) =>
-      operation === state.operation ? { state: { _tag: "Active" }, because: `the restart was ${cancelled(by)}` } : null,
-    Defect: strike("service")
+  Restarting: inService("restart", "the database was restarted"),
+  Configuring: {
+    ...inService("configuration", "the configuration group is with the guest"),
+    Restart: (state) =>
+      state.restart === true ? null : { state: { ...state, restart: true }, because: begunBy.restart }
   },
   Deleting: {
     ...news,
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: stay,
     Delete: stay,
     Cleared: stay,
     OperationSucceeded: (state, event, moment) =>
@@ -193,6 +240,7 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: stay,
     Delete: stay,
     Cleared: stay,
     OperationSucceeded: stay,
@@ -205,6 +253,7 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: stay,
     Delete: (state, _, moment) => startDelete(state.previous, moment),
     // What was called off may have come to its end after all.
     Cleared: stay,
@@ -216,6 +265,7 @@ const table: Table = {
         case "build":
           return { state: { _tag: "Active" }, because: "the database became ready after all" }
         case "restart":
+        case "configure":
           return { state: { ...state, previous: null }, because: "what was called off has come to its end" }
         case "takeback":
           return { state: { ...state, previous: null }, because: "what was left of it is taken back" }
@@ -283,6 +333,7 @@ export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
 export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
   | { readonly _tag: "Restart"; readonly operation: OperationId }
+  | { readonly _tag: "Configure"; readonly operation: OperationId }
   | { readonly _tag: "Delete"; readonly operation: OperationId; readonly previous: OperationId | null }
   | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
@@ -294,6 +345,8 @@ export const workOf = (state: State): Work => {
       return { _tag: "Build", operation: state.operation, anew: state.anew ?? false }
     case "Restarting":
       return { _tag: "Restart", operation: state.operation }
+    case "Configuring":
+      return { _tag: "Configure", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, previous: state.previous }
     case "Failed":

@@ -54,6 +54,7 @@ const troubledRuntime = ({ faults }: Universe, name: string, life: Life, raw: Da
           ? Effect.fail(broken("404", false))
           : change("start", raw.start(spec, progress))
       ),
+    configure: (spec) => change("configure", raw.configure(spec)),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
     list: (folder) => whileAlive(life, raw.list(folder)),

@@ -114,6 +114,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
             datastore: { type: null, version: null, versionNumber: null },
             provisioning: { databases: [{ name: ordered }], users: [] },
             access: null,
+            configuration: null,
             region: null
           })
         )

@@ -1,6 +1,6 @@
 /** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts. */
 import { Effect, Layer, Option, Redacted } from "effect"
-import { GuestNotes, type Phase } from "../../guest/GuestNotes.ts"
+import { GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
 import { type GuestHome, GuestHosts } from "../embedded/GuestHosts.ts"
 import { inMemory } from "../fabric/secure/ReplayGuard.ts"
@@ -9,6 +9,7 @@ const makeNotes = (): GuestNotes["Service"] => {
   let phase: Phase = "new"
   let order: Option.Option<Provisioning> = Option.none()
   let stamp = 0
+  let overrides = noOverrides
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -20,6 +21,11 @@ const makeNotes = (): GuestNotes["Service"] => {
     keepOrder: (kept) =>
       Effect.sync(() => {
         order = Option.some(kept)
+      }),
+    overrides: Effect.sync(() => overrides),
+    keepOverrides: (kept) =>
+      Effect.sync(() => {
+        overrides = kept
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>
