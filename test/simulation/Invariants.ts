@@ -113,7 +113,9 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (known.state._tag !== "Active") continue
       const record = Option.getOrNull(yield* (yield* Instances).get("any", id))
       if (record === null) continue
-      const shown = operatingStatusOf(record.state, record.observed, time.now)
+      // What waits for a restart shows nothing of its guest.
+      const state = record.state === "RestartRequired" ? "Active" : record.state
+      const shown = operatingStatusOf(state, record.observed, time.now)
       if (serverOf(id)?.running !== true) left.push(`${short} is ACTIVE and has no database that runs`)
       else if (shown !== "HEALTHY") left.push(`${short} serves, and is shown as ${shown}`)
     }

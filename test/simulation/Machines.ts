@@ -16,6 +16,7 @@ import * as ControlPlane from "../kit/ControlPlane.ts"
 import * as FakeDatabases from "../kit/FakeDatabases.ts"
 import type { Party } from "./Broker.ts"
 import * as FaultyServices from "./FaultyServices.ts"
+import { fatalConnections } from "./Requests.ts"
 import type { Universe } from "./Universe.ts"
 import { alive, type Life, thaw, whileAlive } from "./VirtualTime.ts"
 
@@ -127,6 +128,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
   const { access, broker, faults, story, time } = universe
   const disk = yield* Layer.build(Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)))
   const databases = Context.get(disk, FakeDatabases.FakeDatabases)
+  databases.faults.fatal = (settings) => settings["max_connections"] === fatalConnections
   const homes = Context.get(disk, GuestHosts)
   let life: Life = alive()
   let running: { readonly party: Party; readonly scope: Scope.Closeable } | null = null
