@@ -192,8 +192,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         yield* change(id, (row) => {
           if (row.state._tag === "Deleting" || row.state._tag === "Deleted") return
           row.deleteRequested = true
-          row.hold = null
           groups.detach(id)
+          row.hold = null
           row.desired = { ...row.desired, updated: now }
           letter(row, `delete:${row.generation}`, { _tag: "Delete" }, now)
         })
