@@ -117,6 +117,12 @@ export const isRestartRequired = Effect.fnUntraced(function* (instance: Instance
   return needRestart(parameters, changed(applied.running, applied.told)).length > 0
 })
 
+/** Whether the server runs with anything else than what is wanted. */
+export const isBehind = Effect.fnUntraced(function* (instance: InstanceId) {
+  const { applied, wanted } = yield* planOf(instance)
+  return changed(applied.running, wanted).length > 0
+})
+
 /** Stops the server and starts it again, with what is wanted. */
 export const restart = Effect.fnUntraced(function* (instance: InstanceId) {
   const plan = yield* planOf(instance)

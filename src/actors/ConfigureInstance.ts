@@ -46,7 +46,12 @@ const report = Effect.fnUntraced(function* (operation: Operation) {
 export const layer = ConfigureInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
-      Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
+      Effect.gen(function* () {
+        yield* operationEnded(operation)
+        // What did not get there now, a restart brings.
+        const restartRequired = yield* insist(BringConfiguration.isBehind(operation.instance))
+        yield* insist(reportOutcome(operation, cause, { restartRequired }))
+      })
     )
     yield* writeConfiguration(operation)
     yield* applyConfiguration(operation)

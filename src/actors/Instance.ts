@@ -44,7 +44,8 @@ export type Again = typeof Again.Type
 export const Failed = Schema.TaggedStruct("Failed", {
   fault: Fault,
   previous: Schema.NullOr(OperationId),
-  again: Schema.optionalKey(Again)
+  again: Schema.optionalKey(Again),
+  configure
 })
 
 export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Deleting, Deleted, Failed])
@@ -65,7 +66,11 @@ export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
   restartRequired
 })
-export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
+export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
+  operation: OperationId,
+  fault: Fault,
+  restartRequired
+})
 
 /** An operator's commands, with who asked. `Cancel` means one operation, and no other that comes after it. */
 const By = Text.check(Schema.isMaxLength(255))

@@ -30,7 +30,7 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
   yield* tell(client(instance).Wake(undefined, { discard: true }))
 })
 
-/** What there is to say of an operation that ended well. */
+/** What there is to say of the end of an operation. */
 interface Outcome {
   readonly restartRequired?: boolean
 }
@@ -41,17 +41,13 @@ const outcomeOf = (
   at: number,
   outcome: Outcome
 ): Command => {
-  if (cause === null)
-    return {
-      _tag: "OperationSucceeded",
-      operation,
-      ...(outcome.restartRequired === true ? { restartRequired: true } : {})
-    }
+  const restart = outcome.restartRequired === true ? { restartRequired: true } : {}
+  if (cause === null) return { _tag: "OperationSucceeded", operation, ...restart }
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")?.error
   const fault = Schema.is(TenantFault)(failure)
     ? { message: storable(failure.message), details: failure.detail === "" ? null : storable(failure.detail), at }
     : { message: "An internal error stopped the operation.", details: storable(Cause.pretty(cause)), at }
-  return { _tag: "OperationFailed", operation, fault }
+  return { _tag: "OperationFailed", operation, fault, ...restart }
 }
 
 /** How much of a fault's text is kept, in characters. */

@@ -44,8 +44,14 @@ type Table = {
 
 const stay = (): Decision => null
 
-const failed = (fault: Fault, previous: OperationId | null, again: Again, because = fault.message): Decision => ({
-  state: { _tag: "Failed", fault, previous, again },
+const failed = (
+  fault: Fault,
+  previous: OperationId | null,
+  again: Again,
+  because = fault.message,
+  configure = false
+): Decision => ({
+  state: { _tag: "Failed", fault, previous, again, ...(configure ? { configure } : {}) },
   because
 })
 
@@ -112,17 +118,27 @@ const unasked = { Cancel: stay, Retry: stay, TakeBack: stay }
 const remember = (state: Serving | In<"Building">): Decision =>
   state.configure === true ? null : { state: { ...state, configure: true }, because: begunBy.configure }
 
+/** Whether the guest may not have what the instance is to have, once what the state waits for is cut off. */
+const isBehind = (state: State) => state._tag === "Configuring" || ("configure" in state && state.configure === true)
+
 /** What is in service, but for the defect, when it was struck by one. A delete that it struck at is asked for again. */
 const strike =
   (again: Again) =>
   (state: State, { command, fault }: On<"Defect">): Decision =>
-    failed(fault, "operation" in state ? state.operation : null, command === "Delete" ? "delete" : again)
+    failed(
+      fault,
+      "operation" in state ? state.operation : null,
+      command === "Delete" ? "delete" : again,
+      fault.message,
+      again === "service" && isBehind(state)
+    )
 
 /**
  * What every operation of an instance in service has in common. The database is there whatever becomes of it, so one that
- * failed is no ERROR. `what` is a noun for the history, `done` tells its end.
+ * failed is no ERROR. `what` is a noun for the history, `done` tells its end; `isMade`: what was cut off of it, a restart
+ * makes good.
  */
-const inService = (what: string, done: string) => ({
+const inService = (what: string, done: string, isMade: boolean) => ({
   ...news,
   ...unasked,
   Create: stay,
@@ -132,13 +148,22 @@ const inService = (what: string, done: string) => ({
   Cleared: stay,
   OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
     operation === state.operation ? backInService(state, done, moment, restartRequired === true) : null,
-  OperationFailed: (state: Serving, { fault, operation }: On<"OperationFailed">, moment: Moment) =>
-    operation === state.operation ? backInService(state, `the ${what} failed: ${fault.message}`, moment) : null,
+  OperationFailed: (state: Serving, event: On<"OperationFailed">, moment: Moment) =>
+    event.operation === state.operation
+      ? backInService(
+          state,
+          `the ${what} failed: ${event.fault.message}`,
+          moment,
+          event.restartRequired === true || state.restartRequired === true
+        )
+      : null,
   // What still runs of it finds that nobody waits for it any more, and ends.
   DeadlinePassed: (state: Serving, event: On<"DeadlinePassed">, moment: Moment) =>
-    backInService(state, overdue(what, event), moment),
+    backInService(state, overdue(what, event), moment, isMade || state.restartRequired === true),
   Cancel: (state: Serving, { by, operation }: On<"Cancel">, moment: Moment) =>
-    operation === state.operation ? backInService(state, `the ${what} was ${cancelled(by)}`, moment) : null,
+    operation === state.operation
+      ? backInService(state, `the ${what} was ${cancelled(by)}`, moment, isMade || state.restartRequired === true)
+      : null,
   Defect: strike("service")
 })
 
@@ -203,9 +228,9 @@ const table: Table = {
     DeadlinePassed: stay,
     Defect: strike("service")
   },
-  Restarting: inService("restart", "the database was restarted"),
+  Restarting: inService("restart", "the database was restarted", false),
   Configuring: {
-    ...inService("configuration", "the configuration group is with the guest"),
+    ...inService("configuration", "the configuration group is with the guest", true),
     Restart: (state) =>
       state.restart === true ? null : { state: { ...state, restart: true }, because: begunBy.restart }
   },
@@ -253,7 +278,10 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
-    Configure: stay,
+    Configure: (state) =>
+      state.again === "service" && state.configure !== true
+        ? { state: { ...state, configure: true }, because: begunBy.configure }
+        : null,
     Delete: (state, _, moment) => startDelete(state.previous, moment),
     // What was called off may have come to its end after all.
     Cleared: stay,
@@ -281,10 +309,11 @@ const table: Table = {
     },
     DeadlinePassed: stay,
     // A build begins when the one before has come to its end; a delete sees to that itself.
-    Retry: ({ again, previous }, { by }, moment) => {
+    Retry: ({ again, configure, previous }, { by }, moment) => {
       const because = `retry requested by ${by}`
       if (again === "delete") return startDelete(previous, moment, because)
       if (previous !== null || again === undefined) return null
+      if (again === "service" && configure === true) return serve("configure", false, moment, because)
       return again === "service"
         ? { state: { _tag: "Active" }, because }
         : { state: { _tag: "Building", ...begun("build", moment), anew: true }, because }

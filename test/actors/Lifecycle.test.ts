@@ -149,6 +149,20 @@ describe("the machine", () => {
     expect(next(restarting, succeeded(again))).toEqual({ _tag: "Active" })
   })
 
+  it("says that a restart is required where a configuration was cut off, and has it done again after a defect", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const waits: State = { _tag: "Active", restartRequired: true }
+    expect(next(states.Configuring, { _tag: "DeadlinePassed" })).toEqual(waits)
+    expect(next(states.Configuring, cancel(configure))).toEqual(waits)
+    expect(next(states.Configuring, failed(configure))).toEqual({ _tag: "Active" })
+    const behind: Event = { _tag: "OperationFailed", operation: configure, fault, restartRequired: true }
+    expect(next(states.Configuring, behind)).toEqual(waits)
+    const struck = next(next(states.Configuring, defect()), failed(configure))
+    expect(next(struck, retry)._tag).toBe("Configuring")
+    const later = next(next(states.Active, defect()), { _tag: "Configure" })
+    expect(next(later, retry)._tag).toBe("Configuring")
+  })
+
   it("hears the guest of a build anew once nothing is left of the build before", () => {
     const anew: State = { _tag: "Building", operation: build, deadline: 100, anew: true }
     const cleared = decide(anew, { _tag: "Cleared", operation: build }, moment)?.state

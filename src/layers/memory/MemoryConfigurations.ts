@@ -36,7 +36,7 @@ const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance
   ((state._tag === "Active" && state.restartRequired !== true) ||
     (state._tag === "Configuring" && state.restart !== true))
 
-const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring"]
+const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Failed"]
 
 export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredInstance | undefined) => {
   const groups = new Map<string, ConfigurationGroup>()

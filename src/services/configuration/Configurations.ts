@@ -69,7 +69,7 @@ export class Configurations extends Context.Service<
       readonly items: ReadonlyArray<{ readonly id: InstanceId; readonly name: string }>
       readonly next: string | null
     }>
-    /** The change, and a Configure command to each attached instance in service; the ids of those. */
+    /** The change, and a Configure command to each attached instance that has been built, or is; the ids of those. */
     readonly update: (id: string, change: GroupChange) => Effect.Effect<ReadonlyArray<InstanceId>>
     readonly remove: (id: string) => Effect.Effect<Removal>
     /**
