@@ -6,6 +6,7 @@ import { operationId } from "../src/services/Ids.ts"
 
 const build = operationId("build", "b")
 const restart = operationId("restart", "r")
+const configure = operationId("configure", "c")
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
 const by = "an operator"
@@ -15,6 +16,9 @@ const states: ReadonlyArray<State> = [
   { _tag: "Building", operation: build, deadline: 0 },
   { _tag: "Active" },
   { _tag: "Restarting", operation: restart, deadline: 0 },
+  { _tag: "Restarting", operation: restart, deadline: 0, configure: true },
+  { _tag: "Configuring", operation: configure, deadline: 0 },
+  { _tag: "Configuring", operation: configure, deadline: 0, restart: true },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
@@ -27,16 +31,20 @@ const states: ReadonlyArray<State> = [
 const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["create", { _tag: "Create" }],
   ["restart", { _tag: "Restart" }],
+  ["configuration group changed", { _tag: "Configure" }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
+  ["configuration succeeded", { _tag: "OperationSucceeded", operation: configure }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
+  ["configuration failed", { _tag: "OperationFailed", operation: configure, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
   ["deadline passed", { _tag: "DeadlinePassed" }],
   ["cancel", { _tag: "Cancel", operation: build, by }],
   ["cancel", { _tag: "Cancel", operation: restart, by }],
+  ["cancel", { _tag: "Cancel", operation: configure, by }],
   ["cancel", { _tag: "Cancel", operation: remove, by }],
   ["compensate", { _tag: "TakeBack", by }],
   ["retry", { _tag: "Retry", by }],
@@ -56,7 +64,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2
@@ -69,6 +77,8 @@ ${[...arrows].join("\n")}
 |---|---|
 | New, Building | BUILD |
 | Restarting | REBOOT; a restart that failed is told in the history |
+| Configuring | RESTART_REQUIRED until it is seen that none is; what is asked for meanwhile comes next |
+| Active, whose server waits for a restart | RESTART_REQUIRED |
 | Active | ACTIVE, and as operating_status what the guest was last seen to be |
 | Deleting | SHUTDOWN |
 | Deleted | 404 |
@@ -85,6 +95,7 @@ nothing they are refused with 409, and why.
 |---|---|---|---|
 | Building | the build ends in ERROR, and what it made is taken back | the same | refused: a step that failed tries again by itself, 30 seconds later at the most |
 | Restarting | back in service | refused: a restart makes nothing | refused |
+| Configuring | back in service; the next restart brings the group | refused: it makes nothing | refused |
 | Deleting | ERROR, from which it can be asked for again | refused: that is what a delete does | refused |
 | Failed, while what was called off comes to its end | refused: it is called off | refused: it is being taken back | a delete is asked for again, and waits for that end; all others are refused until then |
 | Failed, a build | refused | what is left of it is taken back | what is left of it is taken back, and it is built anew, under its own id |
@@ -93,7 +104,7 @@ nothing they are refused with 409, and why.
 | New, Active, Deleted | refused | refused | refused |
 
 Nothing cuts off the attempt of a step that is in flight: it has a deadline of its own (at most three minutes, and a restart
-hears of it at once). After it there is no other one; a pause between two attempts ends within 5 seconds. A build that ended
+or a configuration hears of it at once). After it there is no other one; a pause between two attempts ends within 5 seconds. A build that ended
 well at that very moment is in service all the same.
 
 ## When a turn of an actor fails

@@ -1,6 +1,7 @@
 /** The taskmanager with everything that it runs: the actors, and the operations that they start. */
 import { Layer } from "effect"
 import * as BuildInstance from "./BuildInstance.ts"
+import * as ConfigureInstance from "./ConfigureInstance.ts"
 import * as DeleteInstance from "./DeleteInstance.ts"
 import * as InstanceActor from "./InstanceActor.ts"
 import * as RestartInstance from "./RestartInstance.ts"
@@ -9,5 +10,11 @@ import * as Taskmanager from "./Taskmanager.ts"
 
 export const layer = Taskmanager.layer.pipe(
   Layer.provideMerge(InstanceActor.layer),
-  Layer.provide([BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer])
+  Layer.provide([
+    BuildInstance.layer,
+    RestartInstance.layer,
+    ConfigureInstance.layer,
+    DeleteInstance.layer,
+    TakeBackInstance.layer
+  ])
 )

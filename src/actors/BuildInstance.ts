@@ -6,6 +6,7 @@ import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { DurableDeferred, Workflow } from "effect/workflow"
 import { Catalog, findFlavor, findVersion } from "../services/Catalog.ts"
 import { Compute, type ComputeError, ServerSpec } from "../services/Compute.ts"
+import { Configurations } from "../services/configuration/Configurations.ts"
 import { Fabric, MessageKey } from "../services/Fabric.ts"
 import { GuestAccess } from "../services/GuestAccess.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
@@ -15,6 +16,8 @@ import { Observations } from "../services/Observations.ts"
 import { type NoAddressLeft, type NoHost, Placements } from "../services/Placements.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
+import { askGuest } from "./AskGuest.ts"
+import * as BringConfiguration from "./BringConfiguration.ts"
 import { hasSucceeded, reportOutcome, wake } from "./InstanceMailbox.ts"
 import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -212,6 +215,18 @@ const awaitGuest = Effect.fnUntraced(function* (operation: Operation) {
   yield* closeWait(operation, "done", null)
 })
 
+/** Nobody has used the database yet: it is started anew with its configuration group, whatever that holds. */
+const configure = Effect.fnUntraced(function* (operation: Operation) {
+  const configurations = yield* Configurations
+  if (Option.isNone(yield* insist(configurations.attachedTo(operation.instance)))) return
+  yield* step(operation, {
+    name: "configure the database",
+    waitsFor: "the guest agent to start the database with its configuration group",
+    deadline: Duration.seconds(400),
+    execute: askGuest(operation, "build", BringConfiguration.restart(operation.instance))
+  })
+})
+
 /** What an earlier build may have left is nothing to build on. */
 const clear = Effect.fnUntraced(function* (operation: Operation) {
   for (const part of teardown(operation, "keep the order")) {
@@ -238,6 +253,7 @@ export const layer = BuildInstance.toLayer(
     yield* createServer(operation, spec)
     yield* handOver(operation, spec)
     yield* awaitGuest(operation)
+    yield* configure(operation)
     yield* step(operation, {
       name: "report",
       execute: Effect.gen(function* () {

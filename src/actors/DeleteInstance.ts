@@ -7,6 +7,7 @@ import { Workflow, type WorkflowEngine } from "effect/workflow"
 import { kindOf, OperationId } from "../services/Ids.ts"
 import { BuildInstance } from "./BuildInstance.ts"
 import { calledOffOf } from "./CalledOff.ts"
+import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { operationsOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -40,6 +41,11 @@ const executionOf = (operation: Operation) => {
       return Effect.map(RestartInstance.executionId(operation), (id) => ({
         interrupt: RestartInstance.interrupt(id),
         ended: Effect.map(RestartInstance.poll(id), hasEnded)
+      }))
+    case "configure":
+      return Effect.map(ConfigureInstance.executionId(operation), (id) => ({
+        interrupt: ConfigureInstance.interrupt(id),
+        ended: Effect.map(ConfigureInstance.poll(id), hasEnded)
       }))
     case "takeback":
       return Effect.map(TakeBackInstance.executionId(operation), (id) => ({

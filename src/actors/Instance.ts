@@ -12,12 +12,27 @@ const underWay = { operation: OperationId, deadline: Millis }
 
 /** Accepted, and nothing done yet. */
 export const New = Schema.TaggedStruct("New", {})
-/** `anew`: what an earlier build may have left is taken back first. */
-export const Building = Schema.TaggedStruct("Building", { ...underWay, anew: Schema.optionalKey(Schema.Boolean) })
-export const Active = Schema.TaggedStruct("Active", {})
-export const Restarting = Schema.TaggedStruct("Restarting", underWay)
 /** Operations that were called off, and have not come to their end yet: see `CalledOff.ts`. */
 const calledOff = { previous: Schema.NullOr(OperationId), earlier: Schema.optionalKey(Schema.Array(OperationId)) }
+/** The configuration group has changed meanwhile: it is brought to the guest when the operation has ended. */
+const configure = Schema.optionalKey(Schema.Boolean)
+/** The server runs, and has to be started anew to take all of its configuration group. */
+const restartRequired = Schema.optionalKey(Schema.Boolean)
+/** `anew`: what an earlier build may have left is taken back first. */
+export const Building = Schema.TaggedStruct("Building", {
+  ...underWay,
+  anew: Schema.optionalKey(Schema.Boolean),
+  configure
+})
+export const Active = Schema.TaggedStruct("Active", { restartRequired })
+export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
+/** `restart`: one was asked for meanwhile. */
+export const Configuring = Schema.TaggedStruct("Configuring", {
+  ...underWay,
+  configure,
+  restartRequired,
+  restart: Schema.optionalKey(Schema.Boolean)
+})
 /** What it calls off comes to its end first. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
@@ -28,10 +43,11 @@ export type Again = typeof Again.Type
 export const Failed = Schema.TaggedStruct("Failed", {
   fault: Fault,
   ...calledOff,
-  again: Schema.optionalKey(Again)
+  again: Schema.optionalKey(Again),
+  configure
 })
 
-export const State = Schema.Union([New, Building, Active, Restarting, Deleting, Deleted, Failed])
+export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Deleting, Deleted, Failed])
 export type State = typeof State.Type
 
 /**
@@ -40,9 +56,18 @@ export type State = typeof State.Type
  */
 export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
+/** The guest is to have what the store says of the instance's configuration group. */
+export const Configure = Schema.TaggedStruct("Configure", {})
 export const Delete = Schema.TaggedStruct("Delete", {})
-export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", { operation: OperationId })
-export const OperationFailed = Schema.TaggedStruct("OperationFailed", { operation: OperationId, fault: Fault })
+export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
+  operation: OperationId,
+  restartRequired
+})
+export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
+  operation: OperationId,
+  fault: Fault,
+  restartRequired
+})
 
 /** An operator's commands, with who asked. `Cancel` means one operation, and no other that comes after it. */
 const By = Text.check(Schema.isMaxLength(255))
@@ -53,6 +78,7 @@ export const TakeBack = Schema.TaggedStruct("TakeBack", { by: By })
 export const Command = Schema.Union([
   Create,
   Restart,
+  Configure,
   Delete,
   OperationSucceeded,
   OperationFailed,

@@ -15,6 +15,7 @@ import { Observations } from "../services/Observations.ts"
 import { isReady } from "../services/Status.ts"
 import { BuildInstance, GuestVerdict } from "./BuildInstance.ts"
 import { calledOffOf, remembered } from "./CalledOff.ts"
+import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
 import * as Failing from "./Failing.ts"
 import type { Event, Signal, State } from "./Instance.ts"
@@ -85,6 +86,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* settleBuild(operation)
     case "Restart":
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
+    case "Configure":
+      return yield* Effect.asVoid(ConfigureInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, ...remembered(calledOffOf(work)) }, { discard: true, detached: true })

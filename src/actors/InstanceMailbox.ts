@@ -30,13 +30,24 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
   yield* tell(client(instance).Wake(undefined, { discard: true }))
 })
 
-const outcomeOf = ({ operation }: Operation, cause: Cause.Cause<StepFailure | unknown> | null, at: number): Command => {
-  if (cause === null) return { _tag: "OperationSucceeded", operation }
+/** What there is to say of the end of an operation. */
+interface Outcome {
+  readonly restartRequired?: boolean
+}
+
+const outcomeOf = (
+  { operation }: Operation,
+  cause: Cause.Cause<StepFailure | unknown> | null,
+  at: number,
+  outcome: Outcome
+): Command => {
+  const restart = outcome.restartRequired === true ? { restartRequired: true } : {}
+  if (cause === null) return { _tag: "OperationSucceeded", operation, ...restart }
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")?.error
   const fault = Schema.is(TenantFault)(failure)
     ? { message: storable(failure.message), details: failure.detail === "" ? null : storable(failure.detail), at }
     : { message: "An internal error stopped the operation.", details: storable(Cause.pretty(cause)), at }
-  return { _tag: "OperationFailed", operation, fault }
+  return { _tag: "OperationFailed", operation, fault, ...restart }
 }
 
 /** How much of a fault's text is kept, in characters. */
@@ -51,10 +62,14 @@ const TenantFault = Schema.Struct({ message: Schema.String, detail: Schema.Strin
 const outcomeKey = ({ operation }: Operation) => `outcome:${operation}`
 
 /** Tells the actor how the operation ended; `null` means well. The first outcome that was told stands. */
-export const reportOutcome = Effect.fnUntraced(function* (operation: Operation, cause: Cause.Cause<unknown> | null) {
+export const reportOutcome = Effect.fnUntraced(function* (
+  operation: Operation,
+  cause: Cause.Cause<unknown> | null,
+  outcome: Outcome = {}
+) {
   const lifecycles = yield* Lifecycles
   const now = yield* Clock.currentTimeMillis
-  yield* lifecycles.post(operation.instance, outcomeKey(operation), outcomeOf(operation, cause, now))
+  yield* lifecycles.post(operation.instance, outcomeKey(operation), outcomeOf(operation, cause, now, outcome))
   yield* wake(operation.instance)
 })
 

@@ -14,6 +14,7 @@ import type { Again, DeadlinePassed, Event, EventTag, State } from "./Instance.t
 export interface Deadlines {
   readonly build: Duration.Duration
   readonly restart: Duration.Duration
+  readonly configure: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -21,6 +22,7 @@ export interface Deadlines {
 export const defaultDeadlines: Deadlines = {
   build: Duration.minutes(30),
   restart: Duration.minutes(10),
+  configure: Duration.minutes(10),
   delete: Duration.minutes(10)
 }
 
@@ -43,8 +45,14 @@ type Table = {
 
 const stay = (): Decision => null
 
-const failed = (fault: Fault, calledOff: CalledOff, again: Again, because = fault.message): Decision => ({
-  state: { _tag: "Failed", fault, ...calledOff, again },
+const failed = (
+  fault: Fault,
+  calledOff: CalledOff,
+  again: Again,
+  because = fault.message,
+  configure = false
+): Decision => ({
+  state: { _tag: "Failed", fault, ...calledOff, again, ...(configure ? { configure } : {}) },
   because
 })
 
@@ -70,6 +78,36 @@ const callOffBuild = (state: In<"Building">, fault: Fault, because: string) =>
 const callOffDelete = (state: In<"Deleting">, fault: Fault, because: string) =>
   failed(fault, callingOff(state), "delete", because)
 
+/** In service with an operation under way: whatever becomes of that, there is a database. */
+type Serving = In<"Restarting" | "Configuring">
+
+/** In words of the history. */
+const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
+
+/** Begins an operation of what is in service. */
+const serve = (
+  kind: keyof typeof begunBy,
+  restartRequired: boolean,
+  moment: Moment,
+  because: string = begunBy[kind]
+) => {
+  const state = { ...begun(kind, moment), ...(restartRequired ? { restartRequired } : {}) }
+  const decision: Decision = { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
+  return decision
+}
+
+/** At rest in service again, or on to what was asked for meanwhile. A restart brings the configuration along. */
+const backInService = (
+  state: Serving | In<"Building">,
+  because: string,
+  moment: Moment,
+  restartRequired = "restartRequired" in state && state.restartRequired === true
+): Decision => {
+  if ("restart" in state && state.restart === true) return serve("restart", restartRequired, moment, because)
+  if (state.configure === true) return serve("configure", restartRequired, moment, because)
+  return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
+}
+
 const cancelled = (by: string) => `called off by ${by}`
 
 const overdue = (what: string, { waitedFor }: typeof DeadlinePassed.Type) =>
@@ -93,11 +131,57 @@ const news = { Observed: stay, HeartbeatLost: stay }
 /** An operator's commands where they have no meaning. */
 const unasked = { Cancel: stay, Retry: stay, TakeBack: stay }
 
+/** The configuration group changes under an operation: that is for when it has ended. */
+const remember = (state: Serving | In<"Building">): Decision =>
+  state.configure === true ? null : { state: { ...state, configure: true }, because: begunBy.configure }
+
+/** Whether the guest may not have what the instance is to have, once what the state waits for is cut off. */
+const isBehind = (state: State) => state._tag === "Configuring" || ("configure" in state && state.configure === true)
+
 /** What is in service, but for the defect, when it was struck by one. A delete that it struck at is asked for again. */
 const strike =
   (again: Again) =>
   (state: State, { command, fault }: On<"Defect">): Decision =>
-    failed(fault, callingOff(state), command === "Delete" ? "delete" : again)
+    failed(
+      fault,
+      callingOff(state),
+      command === "Delete" ? "delete" : again,
+      fault.message,
+      again === "service" && isBehind(state)
+    )
+
+/**
+ * What every operation of an instance in service has in common. The database is there whatever becomes of it, so one that
+ * failed is no ERROR. `what` is a noun for the history, `done` tells its end; `isMade`: what was cut off of it, a restart
+ * makes good.
+ */
+const inService = (what: string, done: string, isMade: boolean) => ({
+  ...news,
+  ...unasked,
+  Create: stay,
+  Restart: stay,
+  Configure: remember,
+  Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),
+  OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
+    operation === state.operation ? backInService(state, done, moment, restartRequired === true) : null,
+  OperationFailed: (state: Serving, event: On<"OperationFailed">, moment: Moment) =>
+    event.operation === state.operation
+      ? backInService(
+          state,
+          `the ${what} failed: ${event.fault.message}`,
+          moment,
+          event.restartRequired === true || state.restartRequired === true
+        )
+      : null,
+  // What still runs of it finds that nobody waits for it any more, and ends.
+  DeadlinePassed: (state: Serving, event: On<"DeadlinePassed">, moment: Moment) =>
+    backInService(state, overdue(what, event), moment, isMade || state.restartRequired === true),
+  Cancel: (state: Serving, { by, operation }: On<"Cancel">, moment: Moment) =>
+    operation === state.operation
+      ? backInService(state, `the ${what} was ${cancelled(by)}`, moment, isMade || state.restartRequired === true)
+      : null,
+  Defect: strike("service")
+})
 
 const table: Table = {
   New: {
@@ -108,6 +192,7 @@ const table: Table = {
       because: "create requested"
     }),
     Restart: stay,
+    Configure: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -119,9 +204,10 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: remember,
     Delete: (state, _, moment) => startDelete(state, moment),
-    OperationSucceeded: (state, event) =>
-      event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database is ready" } : null,
+    OperationSucceeded: (state, event, moment) =>
+      event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
     OperationFailed: (state, event) =>
       event.operation === state.operation ? failed(event.fault, remembered([]), "build") : null,
     DeadlinePassed: (state, event, { now }) => {
@@ -144,40 +230,26 @@ const table: Table = {
     ...news,
     ...unasked,
     Create: stay,
-    Restart: (_, __, moment) => ({
-      state: { _tag: "Restarting", ...begun("restart", moment) },
-      because: "restart requested"
-    }),
+    Restart: ({ restartRequired }, _, moment) => serve("restart", restartRequired === true, moment),
+    Configure: ({ restartRequired }, _, moment) => serve("configure", restartRequired === true, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
     DeadlinePassed: stay,
     Defect: strike("service")
   },
-  // The database is there whatever becomes of its restart, so a restart that failed is no ERROR.
-  Restarting: {
-    ...news,
-    ...unasked,
-    Create: stay,
-    Restart: stay,
-    Delete: (state, _, moment) => startDelete(state, moment),
-    OperationSucceeded: (state, event) =>
-      event.operation === state.operation ? { state: { _tag: "Active" }, because: "the database was restarted" } : null,
-    OperationFailed: (state, event) =>
-      event.operation === state.operation
-        ? { state: { _tag: "Active" }, because: `the restart failed: ${event.fault.message}` }
-        : null,
-    // What still runs of it finds that nobody waits for it any more, and ends.
-    DeadlinePassed: (_, event) => ({ state: { _tag: "Active" }, because: overdue("restart", event) }),
-    Cancel: (state, { by, operation }) =>
-      operation === state.operation ? { state: { _tag: "Active" }, because: `the restart was ${cancelled(by)}` } : null,
-    Defect: strike("service")
+  Restarting: inService("restart", "the database was restarted", false),
+  Configuring: {
+    ...inService("configuration", "the configuration group is with the guest", true),
+    Restart: (state) =>
+      state.restart === true ? null : { state: { ...state, restart: true }, because: begunBy.restart }
   },
   Deleting: {
     ...news,
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -204,6 +276,7 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -215,6 +288,10 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Configure: (state) =>
+      state.again === "service" && state.configure !== true
+        ? { state: { ...state, configure: true }, because: begunBy.configure }
+        : null,
     Delete: (state, _, moment) => startDelete(state, moment),
     // What was called off may have come to its end after all.
     OperationSucceeded: (state, { operation }, moment) => {
@@ -228,6 +305,7 @@ const table: Table = {
             ? endedIn(state, operation)
             : { state: { _tag: "Active" }, because: "the database became ready after all" }
         case "restart":
+        case "configure":
           return endedIn(state, operation)
         case "takeback":
           return endedIn(state, operation, "what was left of it is taken back")
@@ -242,10 +320,11 @@ const table: Table = {
     DeadlinePassed: stay,
     // A build begins when the one before has come to its end; a delete sees to that itself.
     Retry: (state, { by }, moment) => {
-      const { again, previous } = state
+      const { again, configure, previous } = state
       const because = `retry requested by ${by}`
       if (again === "delete") return startDelete(state, moment, because)
       if (previous !== null || again === undefined) return null
+      if (again === "service" && configure === true) return serve("configure", false, moment, because)
       return again === "service"
         ? { state: { _tag: "Active" }, because }
         : { state: { _tag: "Building", ...begun("build", moment), anew: true }, because }
@@ -293,6 +372,7 @@ export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
 export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
   | { readonly _tag: "Restart"; readonly operation: OperationId }
+  | { readonly _tag: "Configure"; readonly operation: OperationId }
   | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
   | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
@@ -304,6 +384,8 @@ export const workOf = (state: State): Work => {
       return { _tag: "Build", operation: state.operation, anew: state.anew ?? false }
     case "Restarting":
       return { _tag: "Restart", operation: state.operation }
+    case "Configuring":
+      return { _tag: "Configure", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, ...remembered(calledOffOf(state)) }
     case "Failed":

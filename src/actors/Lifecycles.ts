@@ -5,7 +5,7 @@
 import { Cause, Context, Effect, Exit, type Option, Schema } from "effect"
 import type { InstanceId, Millis, OperationId, ProjectId } from "../services/Ids.ts"
 import type { Desired } from "../services/Instances.ts"
-import type { ShownState } from "../services/Status.ts"
+import type { StoredState } from "../services/Status.ts"
 import { Command, State } from "./Instance.ts"
 
 /** One command in the mailbox; `seq` orders them. */
@@ -149,7 +149,7 @@ export class Lifecycles extends Context.Service<
     /** The commands of an instance that were set aside and are kept, oldest first. */
     readonly setAside: (id: InstanceId) => Effect.Effect<ReadonlyArray<SetAside>>
     /** How many instances are in each state; those that this release does not know are one. */
-    readonly count: Effect.Effect<ReadonlyMap<ShownState, number>>
+    readonly count: Effect.Effect<ReadonlyMap<StoredState, number>>
     /** Removes every trace of instances that were deleted before `before`, `limit` of them at most; how many went. */
     readonly prune: (before: Millis, limit: number) => Effect.Effect<number>
     /**

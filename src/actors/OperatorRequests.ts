@@ -124,6 +124,8 @@ const whyNot = (action: Action, state: State): string => {
       return "Its build is under way: a step that fails tries again by itself."
     case "Restarting":
       return "Its restart is under way, which makes nothing. It can be cancelled."
+    case "Configuring":
+      return "Its configuration group is being brought to it, which makes nothing. It can be cancelled."
     case "Deleting":
       return "Its delete is under way, which takes everything back. It can be cancelled."
     case "Active":

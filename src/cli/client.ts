@@ -67,7 +67,7 @@ const decoded =
 export const get = <A, I>(connection: Connection, path: string, schema: Schema.Codec<A, I>) =>
   Effect.flatMap(send(connection, HttpClientRequest.get(`${connection.base}${path}`)), decoded(connection, schema))
 
-const sending = (method: "POST" | "PUT", connection: Connection, path: string, body: unknown) =>
+const sending = (method: "POST" | "PUT" | "PATCH", connection: Connection, path: string, body: unknown) =>
   send(connection, HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.make(method)(`${connection.base}${path}`), body))
 
 export const post = <A, I>(connection: Connection, path: string, body: unknown, schema: Schema.Codec<A, I>) =>
@@ -80,6 +80,10 @@ export const order = (connection: Connection, path: string, body: unknown) =>
 /** The same for a change of what is there. */
 export const put = (connection: Connection, path: string, body: unknown) =>
   Effect.asVoid(sending("PUT", connection, path, body))
+
+/** The same for what is added to what is there. */
+export const patch = (connection: Connection, path: string, body: unknown) =>
+  Effect.asVoid(sending("PATCH", connection, path, body))
 
 export const remove = (connection: Connection, path: string) =>
   Effect.asVoid(send(connection, HttpClientRequest.delete(`${connection.base}${path}`)))

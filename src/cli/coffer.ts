@@ -4,6 +4,7 @@ import { audit } from "./audit.ts"
 import { cluster } from "./cluster.ts"
 import { completion } from "./completion.ts"
 import { config } from "./config.ts"
+import { configuration } from "./configuration.ts"
 import { connect } from "./connect.ts"
 import { database } from "./database.ts"
 import { datastore } from "./datastore.ts"
@@ -26,7 +27,7 @@ export const coffer = Command.make("coffer").pipe(
     up,
     {
       group: "Databases, over the REST API",
-      commands: [instance, connect, database, user, root, datastore, flavor, quota, limits, operation]
+      commands: [instance, connect, database, user, root, configuration, datastore, flavor, quota, limits, operation]
     },
     { group: "A service of many processes", commands: [api, taskmanager, conductor, guestagent] },
     { group: "The machinery of one, on its own machines", commands: [host, cluster, audit, db, deadLetters, config] },

@@ -51,8 +51,9 @@ export const awaitService = Effect.fnUntraced(function* (
     const { fault, operating_status, status } = instance
     if (status === "ERROR") failure = fault?.message ?? "it is in ERROR."
     if (status === "SHUTDOWN") failure = "it is being deleted."
-    if (status === "ACTIVE") failure = failureOf(entries)
-    if (failure !== null || isHealthy(instance)) return true
+    if (status === "ACTIVE" || status === "RESTART_REQUIRED") failure = failureOf(entries)
+    // Back in service, and waiting for a restart that was not this one.
+    if (failure !== null || isHealthy(instance) || status === "RESTART_REQUIRED") return true
     if (status !== "ACTIVE") return false
     const now = yield* Clock.currentTimeMillis
     unhealthySince ??= now

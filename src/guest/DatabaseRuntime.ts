@@ -6,6 +6,7 @@
  * was about to make, so that doing a thing twice makes one thing.
  */
 import { Context, type Effect, type Redacted, Schema } from "effect"
+import type { Values } from "../services/configuration/Parameter.ts"
 
 /** One database to run. */
 export interface DatabaseSpec {
@@ -23,6 +24,8 @@ export interface DatabaseSpec {
   readonly vcpus: number
   /** Password of the server's built-in administrator (`postgres`, `root`), set at initialisation. */
   readonly adminPassword: Redacted.Redacted
+  /** What it is set to beyond what its memory asks for. No part of what the server is: it changes with each start. */
+  readonly settings: Values
 }
 
 /** The state of the server process, as the host sees it. */
@@ -43,10 +46,12 @@ export interface DatabaseRuntimeShape {
   readonly kind: "docker" | "process"
   /**
    * The server process exists after this: adopted if it runs, started if it was stopped, initialised if it
-   * never was. Whether it answers is the datastore manager's to find out. Interruption leaves nothing half
+   * never was, with the settings of the spec. Whether it answers is the datastore manager's to find out. Interruption leaves nothing half
    * initialised that the next call would trust.
    */
   readonly start: (spec: DatabaseSpec, progress: Progress) => Effect.Effect<void, RuntimeError>
+  /** The server is started with the spec's settings from now on, and reads them when it is told to read its file anew. */
+  readonly configure: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
   /** Stops the server cleanly (clients are disconnected, data is flushed); done when it is gone. */
   readonly stop: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
   readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>

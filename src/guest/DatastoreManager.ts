@@ -3,6 +3,7 @@
  * server (postgresql; mariadb and mysql). Names of databases and users are untrusted input.
  */
 import type { Effect, Redacted, Scope } from "effect"
+import type { Value } from "../services/configuration/Parameter.ts"
 import type { Database, GuestRefusal, NewPassword, NewUser, User, UserChange } from "../services/GuestApi.ts"
 
 /** How the guest reaches its own server, always over TCP as a client would. */
@@ -19,6 +20,9 @@ export interface Page {
   readonly marker: string | null
   readonly includeMarker: boolean
 }
+
+/** By name: the value that it is to have, null for the one that the server has by itself. */
+export type SettingChanges = Readonly<Record<string, Value | null>>
 
 /** A page and the marker of the next one, null on the last. */
 export type Listed<A> = readonly [ReadonlyArray<A>, string | null]
@@ -52,6 +56,11 @@ export interface DatastoreSession {
   readonly enableRoot: (password: Redacted.Redacted) => Effect.Effect<void, GuestRefusal>
   /** What the tenant's databases take on the volume, in bytes, as the server tells it. */
   readonly usedBytes: Effect.Effect<number, GuestRefusal>
+  /**
+   * The server, whose file holds all of `settings`, takes at once what it can take at once; those in `changes` alone may
+   * differ from what it has. A value that it does not take is a refusal. Whether something waits for a restart.
+   */
+  readonly applySettings: (changes: SettingChanges) => Effect.Effect<boolean, GuestRefusal>
   /** Nobody can log in as `root` after this. */
   readonly disableRoot: Effect.Effect<void, GuestRefusal>
 }

@@ -20,6 +20,8 @@ import {
 } from "effect"
 import type { ServerSpec } from "../services/Compute.ts"
 import type { ServiceStatus } from "../services/ConductorApi.ts"
+import type { Values } from "../services/configuration/Parameter.ts"
+import { flavorSettings } from "../services/configuration/ServerFile.ts"
 import { type DiskError, makeTellOnce } from "../services/Disk.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestApi, GuestRefusal, guestTopic } from "../services/GuestApi.ts"
@@ -30,6 +32,7 @@ import type { DatastoreManager } from "./DatastoreManager.ts"
 import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
+import * as Overriding from "./Overriding.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
@@ -74,7 +77,11 @@ export interface Home {
 }
 
 /** The database that the runtime is to run for this home. */
-export const databaseOf = ({ manager, spec, volume }: Home, adminPassword: Redacted.Redacted): DatabaseSpec => ({
+export const databaseOf = (
+  { manager, spec, volume }: Home,
+  adminPassword: Redacted.Redacted,
+  settings: Values
+): DatabaseSpec => ({
   instanceId: spec.instanceId,
   datastore: spec.manager,
   version: spec.version,
@@ -84,7 +91,8 @@ export const databaseOf = ({ manager, spec, volume }: Home, adminPassword: Redac
   volume,
   memoryMb: spec.memoryMb,
   vcpus: spec.vcpus,
-  adminPassword
+  adminPassword,
+  settings
 })
 
 /** Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. */
@@ -94,7 +102,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const notes = yield* GuestNotes
   const adminPassword = yield* notes.adminPassword
   const session = yield* manager.open({ address: spec.address, port: manager.port, adminPassword })
-  const database = databaseOf(home, adminPassword)
+  const database = databaseOf(home, adminPassword, {})
 
   const { beat, become, failed, status, tellAgain } = yield* GuestReports.make(
     spec.instanceId,
@@ -136,14 +144,23 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     )
 
   /** The server runs and a client can log in, or the reason why not. */
-  const startServer = Effect.gen(function* () {
-    yield* runtime.start(database, beat).pipe(
+  const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
+    yield* runtime.start({ ...database, settings }, beat).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
-      Effect.retry({ while: (error) => error.transient, times: 5, schedule: Schedule.exponential("500 millis") }),
+      Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
     )
     yield* awaitLogin(database, runtime, session)
-  }).pipe(Effect.catch(explain))
+  }, Effect.catch(explain))
+
+  /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
+  const startServer = Overriding.start({
+    notes,
+    startWith,
+    status: runtime.status(database),
+    stop: runtime.stop(database),
+    logs: runtime.logs(database, 40)
+  })((reason) => beat(`the configuration was taken back: ${reason}`))
   const bringUp = server.withPermits(1)(startServer)
 
   const carryOut = Effect.gen(function* () {
@@ -245,14 +262,15 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
     // What is stopped now would not come up again. Its phase is what it is, and noting it shows whether the disk takes it.
     yield* onDisk(notes.setPhase("ready"))
-    yield* server.withPermits(1)(
+    return yield* server.withPermits(1)(
       Effect.gen(function* () {
         yield* become("restarting", "the database is being restarted")
         yield* Effect.tapError(runtime.stop(database), ({ detail, message }) =>
           Effect.logWarning(`${message} ${detail}`)
         )
-        yield* startServer
+        const takenBack = yield* startServer
         yield* become("healthy", "the database was restarted")
+        return takenBack
       })
     )
   }).pipe(
@@ -265,6 +283,19 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       }
     })
   )
+
+  /** The server and its file have no other turn meanwhile. */
+  const ofReady = <A, E>(work: Effect.Effect<A, E>) =>
+    Effect.gen(function* () {
+      if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
+      return yield* server.withPermits(1)(work)
+    })
+  const overriding = Overriding.make({
+    notes,
+    session,
+    flavor: flavorSettings(spec.manager, spec.memoryMb),
+    configure: (settings) => runtime.configure({ ...database, settings })
+  })
 
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {
     // Kept before it is confirmed: from here on the order survives the agent.
@@ -283,7 +314,16 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   yield* fabric.serve(
     guestTopic(spec.instanceId),
     GuestApi,
-    makeHandlers(session, { prepare, restart }, spec.volumeSize)
+    makeHandlers(
+      session,
+      {
+        prepare,
+        restart,
+        updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
+        applyOverrides: ofReady(overriding.apply)
+      },
+      spec.volumeSize
+    )
   )
   // What is in hand at the end has the server to itself.
   yield* Effect.addFinalizer(() => Fiber.interrupt(living))

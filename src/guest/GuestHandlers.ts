@@ -2,6 +2,7 @@
 import { Effect, Redacted } from "effect"
 import { SecureRandom } from "effect/crypto"
 import type { Handlers } from "../services/Contract.ts"
+import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
 import type { GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
@@ -29,12 +30,15 @@ const gigabyte = 1024 ** 3
 /** What the agent does by itself, beside what its session does in the database. */
 interface AgentMethods {
   readonly prepare: (order: Provisioning) => Effect.Effect<void>
-  readonly restart: Effect.Effect<void, GuestRefusal | DiskError>
+  /** Why the settings that were wanted were taken back; null where they were not. */
+  readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
+  readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
+  readonly applyOverrides: Effect.Effect<void, GuestRefusal>
 }
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { prepare, restart }: AgentMethods,
+  { applyOverrides, prepare, restart, updateOverrides }: AgentMethods,
   volumeSize: number
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -42,7 +46,10 @@ export const makeHandlers = (
   return {
     prepare: ({ databases, users }) => prepare({ databases, users }),
     rpc_ping: () => Effect.succeed(true),
-    restart: () => restart,
+    restart: () => Effect.map(restart, (reason) => (reason === null ? undefined : { taken_back: reason })),
+    // Ours hold what they were told last, and nothing of before.
+    update_overrides: ({ overrides }) => updateOverrides(overrides),
+    apply_overrides: () => applyOverrides,
     get_filesystem_stats: () =>
       Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
     list_databases: ({ include_marker, limit, marker }) =>

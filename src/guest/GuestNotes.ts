@@ -3,12 +3,19 @@
  * how far it has come, which stamps it has told, and the administrator's password of its server. Never leaves the
  * guest's host. A disk that takes nothing is told by whoever writes; one that cannot be read is the end of the guest.
  */
-import { Context, type Effect, type Option, type Redacted } from "effect"
+import { Context, type Effect, type Option, type Redacted, Schema } from "effect"
+import { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 
 /** `ready`: the order is carried out, and the guest keeps its database running from now on. */
 export type Phase = "new" | "preparing" | "ready" | "failed"
+
+/** Settings that the server is started with beside its flavor's: those that are wanted, and those it last came up with. */
+export const Overrides = Schema.Struct({ wanted: Values, good: Values })
+export type Overrides = typeof Overrides.Type
+
+export const noOverrides: Overrides = { wanted: {}, good: {} }
 
 export class GuestNotes extends Context.Service<
   GuestNotes,
@@ -18,6 +25,8 @@ export class GuestNotes extends Context.Service<
     /** Kept until the phase is `ready` or `failed`, then gone. */
     readonly order: Effect.Effect<Option.Option<Provisioning>>
     readonly keepOrder: (order: Provisioning) => Effect.Effect<void, DiskError>
+    readonly overrides: Effect.Effect<Overrides>
+    readonly keepOverrides: (overrides: Overrides) => Effect.Effect<void, DiskError>
     /** No report bears a later stamp than this, in seconds since the epoch; 0 before the first. */
     readonly stamp: Effect.Effect<number>
     readonly reserveStamps: (upTo: number) => Effect.Effect<void, DiskError>

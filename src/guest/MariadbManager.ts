@@ -28,6 +28,7 @@ import {
   literals,
   reservedDatabases
 } from "./MariadbNames.ts"
+import { applySettings } from "./MariadbSettings.ts"
 import * as Users from "./MariadbUsers.ts"
 import { paged } from "./Paging.ts"
 
@@ -160,6 +161,7 @@ const open = Effect.fn("MariadbManager.open")(function* (endpoint: Endpoint) {
           run(connection, `GRANT ALL PRIVILEGES ON *.* TO ${account("root", anyHost)} WITH GRANT OPTION`)
         )
       ),
+    applySettings: (changes) => oneAtATime(withServer(applySettings(changes))),
     usedBytes: withServer(usedBytes),
     disableRoot: change(Users.deleteUser("root", anyHost))
   } satisfies DatastoreSession

@@ -8,10 +8,11 @@
 import { Effect, Option, Redacted, Schema, Semaphore } from "effect"
 import type { SqlError } from "effect/sql"
 import { type Database, GuestRefusal, type NewPassword, type NewUser, type UserChange } from "../services/GuestApi.ts"
-import type { DatastoreManager, Endpoint, Page } from "./DatastoreManager.ts"
+import type { DatastoreManager, Endpoint, Page, SettingChanges } from "./DatastoreManager.ts"
 import { paged, pageSize } from "./Paging.ts"
 import { connect } from "./PostgresConnection.ts"
 import { checkDatabaseName, checkUserName, identifier, literal, reservedDatabases } from "./PostgresNames.ts"
+import { applySettings } from "./PostgresSettings.ts"
 import * as PostgresUsers from "./PostgresUsers.ts"
 
 const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
@@ -140,6 +141,7 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
       Effect.map(([row]) => row?.bytes ?? 0),
       refused
     ),
+    applySettings: (changes: SettingChanges) => refused(applySettings(server, Object.keys(changes))),
     // No password at all matches nothing; without SUPERUSER, users that were made members of root gain nothing by it.
     disableRoot: roleExists("root").pipe(
       Effect.flatMap((known) =>

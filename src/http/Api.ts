@@ -5,6 +5,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuditHttpApi } from "./audit/AuditApi.ts"
 import { DatastoresApi, FlavorsApi } from "./catalog/CatalogApi.ts"
+import { ConfigurationsApi } from "./configurations/ConfigurationsApi.ts"
 import { DatabasesApi } from "./guest/DatabasesApi.ts"
 import { RootApi } from "./guest/RootApi.ts"
 import { UsersApi } from "./guest/UsersApi.ts"
@@ -22,6 +23,7 @@ export class Api extends HttpApi.make("coffer")
   .add(UsersApi)
   .add(RootApi)
   .add(HistoryApi)
+  .add(ConfigurationsApi)
   .add(DatastoresApi)
   .add(FlavorsApi)
   .add(ProjectApi)

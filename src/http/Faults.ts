@@ -6,6 +6,7 @@
 import { Effect, Schema } from "effect"
 import { HttpServerResponse } from "effect/http"
 import type { OperationRefused } from "../actors/OperatorRequests.ts"
+import type { ConfigurationRefusal } from "../services/configuration/ConfigurationRequests.ts"
 import type { DatabaseNotFound } from "../services/DatabaseRequests.ts"
 import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
@@ -80,6 +81,7 @@ type DomainError =
   | InstanceNotReady
   | InstanceNotActionable
   | OperationRefused
+  | ConfigurationRefusal
   | DatabaseNotFound
   | UserNotFound
   | NotGranted
@@ -117,6 +119,9 @@ const table: Table = {
   DatabaseNotFound: ({ name }) => itemNotFound(`Database ${name} cannot be found on the instance.`),
   UserNotFound: ({ name, host }) => itemNotFound(`User ${name}@${host} cannot be found on the instance.`),
   NotGranted: ({ user, database }) => itemNotFound(`User ${user} has no access to database ${database}.`),
+  ConfigurationNotFound: ({ id }) => itemNotFound(`Configuration group with ID ${id} could not be found.`),
+  ParameterNotFound: ({ name }) => itemNotFound(`The configuration parameter ${name} cannot be found.`),
+  ValuesRefused: ({ message }) => unprocessable(message),
   RootNeverEnabled: () => itemNotFound("Root user has never been enabled on the instance."),
   GuestRefusal: ({ message }) => badRequest(message),
   FabricError: ({ reason }) =>
@@ -144,6 +149,8 @@ const hindrance: Record<ShownState, string> = {
   Building: "instance status was BUILD",
   Active: "instance status was ACTIVE",
   Restarting: "task status was (3 REBOOTING Rebooting the instance.)",
+  Configuring: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
+  RestartRequired: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
   Deleting: "task status was (2 DELETING Deleting the instance.)",
   Deleted: "task status was (2 DELETING Deleting the instance.)",
   Failed: "instance status was ERROR",

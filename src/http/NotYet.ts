@@ -39,16 +39,10 @@ const all: ReadonlyArray<Method> = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 const instance = "/instances/:instance" as const
 
-const parameters = (path: `/${string}`, index: "index" | "index_by_version", show: "show" | "show_by_version") => [
-  ...refused("Configuration parameters", path, `configuration-parameter:${index}`, "GET"),
-  ...refused("Configuration parameters", `${path}/:parameter`, `configuration-parameter:${show}`, "GET")
-]
-
 // A path that ends in /* is for what stands before it as well.
 
 const [first, ...rest] = [
   ...empty("backups", "instance:backups", `${instance}/backups`),
-  ...refused("The default configuration of an instance", `${instance}/configuration`, "instance:configuration", "GET"),
   ...refused("Logs of an instance", `${instance}/log`, "instance:guest_log_list", "GET"),
   // Trove has no policy for what is done to a log.
   ...refused("Logs of an instance", `${instance}/log`, member, "POST"),
@@ -67,15 +61,6 @@ const [first, ...rest] = [
   ...refused("Backup strategies", "/backup_strategies", "backup_strategy:create", "POST"),
   ...refused("Backup strategies", "/backup_strategies", "backup_strategy:delete", "DELETE"),
 
-  ...empty("configurations", "configuration:index"),
-  ...refused("Configuration groups", "/configurations", "configuration:create", "POST"),
-  ...missing("The configuration group", "/configurations/:configuration", "configuration:show"),
-  ...refused("Configuration groups", "/configurations/:configuration", "configuration:update", "PUT"),
-  ...refused("Configuration groups", "/configurations/:configuration", "configuration:edit", "PATCH"),
-  ...refused("Configuration groups", "/configurations/:configuration", "configuration:delete", "DELETE"),
-  ...missing("The configuration group", "/configurations/:configuration/instances", "configuration:instances"),
-  ...parameters("/datastores/:datastore/versions/:version/parameters", "index", "show"),
-  ...parameters("/datastores/versions/:version/parameters", "index_by_version", "show_by_version"),
   ...refused("Deleting a datastore", "/datastores/:datastore", "datastore:delete", "DELETE"),
 
   ...empty("modules", "module:index"),

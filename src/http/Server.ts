@@ -5,6 +5,7 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
@@ -13,6 +14,7 @@ import { VolumeUsage } from "../services/VolumeUsage.ts"
 import { Api } from "./Api.ts"
 import { AuditRoutes } from "./audit/AuditRoutes.ts"
 import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
+import { ConfigurationsRoutes } from "./configurations/ConfigurationsRoutes.ts"
 import { EdgeLive } from "./Edge.ts"
 import { Gatekeeper, GateLive } from "./Gate.ts"
 import { GuestRoutes } from "./guest/GuestRoutes.ts"
@@ -41,6 +43,7 @@ const Handlers = Layer.mergeAll(
   HistoryRoutes,
   GuestRoutes,
   CatalogRoutes,
+  ConfigurationsRoutes,
   ProjectRoutes,
   InstancesMgmtRoutes,
   OperationsRoutes,
@@ -48,7 +51,7 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  InstanceRequests.layer,
+  ConfigurationRequests.layer.pipe(Layer.provideMerge(InstanceRequests.layer)),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,

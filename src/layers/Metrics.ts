@@ -9,7 +9,7 @@ import { failedTurns, givenUp, leftTurns } from "../actors/Failing.ts"
 import { overdueOperations } from "../actors/InstanceActor.ts"
 import { type AuditReport, Resource } from "../services/Audit.ts"
 import { OperationKind } from "../services/Ids.ts"
-import { ShownState, type StateTag, stateNamed } from "../services/Status.ts"
+import { type StateTag, StoredState, stateNamed } from "../services/Status.ts"
 
 const interval = Duration.seconds(5)
 
@@ -56,10 +56,12 @@ const ofAudit = Effect.fnUntraced(function* (report: AuditReport | null) {
 export const ofAudits = Layer.succeed(AuditListener, ofAudit)
 
 /** The state that an instance is in while the operation is under way. */
-const stateDuring = { build: "Building", restart: "Restarting", delete: "Deleting" } as const satisfies Record<
-  string,
-  StateTag
->
+const stateDuring = {
+  build: "Building",
+  restart: "Restarting",
+  configure: "Configuring",
+  delete: "Deleting"
+} as const satisfies Record<string, StateTag>
 
 interface StateRow {
   readonly tag: string
@@ -77,7 +79,7 @@ const collect = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const now = yield* Clock.currentTimeMillis
   const rows = yield* sql<StateRow>`SELECT tag, count(*) AS n, min(since) AS since FROM lifecycles GROUP BY tag`
-  for (const state of ShownState.literals) {
+  for (const state of StoredState.literals) {
     const of = rows.filter(({ tag }) => stateNamed(tag) === state)
     yield* Metric.update(
       Metric.withAttributes(instances, { state }),

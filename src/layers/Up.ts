@@ -39,6 +39,7 @@ import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
 import * as PgAllInstances from "./postgres/PgAllInstances.ts"
 import * as PgAuditStore from "./postgres/PgAuditStore.ts"
+import * as PgConfigurations from "./postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
 import * as PgInstances from "./postgres/PgInstances.ts"
@@ -81,6 +82,7 @@ const store = Layer.unwrap(
     return Layer.mergeAll(
       PgInstances.layer,
       PgAllInstances.layer,
+      PgConfigurations.layer,
       PgLifecycles.layer,
       PgUpgrades.layer,
       PgObservations.layer,

@@ -6,7 +6,7 @@
  */
 import { Duration, Effect, Schema } from "effect"
 import { InstanceId, Millis, type OperationId } from "./Ids.ts"
-import { ShownState } from "./Status.ts"
+import { StoredState } from "./Status.ts"
 
 /**
  * What an instance can have on a machine: its folder with its volume, processes and containers of its server; or a
@@ -61,7 +61,7 @@ export type Unseen = typeof Unseen.Type
 /** An instance as far as an audit must know it. */
 export interface AuditRecord {
   readonly instance: InstanceId
-  readonly state: ShownState
+  readonly state: StoredState
   /** When it came into this state. */
   readonly since: Millis
   /** An operation is under way or has yet to come to its end, or a command waits. */
@@ -97,7 +97,7 @@ export const Finding = Schema.Struct({
   host: Schema.NullOr(Schema.String),
   instance: InstanceId,
   /** Null where no record is left of the instance. */
-  state: Schema.NullOr(ShownState),
+  state: Schema.NullOr(StoredState),
   /** Null where nobody knows. */
   since: Schema.NullOr(Millis),
   /** What a fix does, in words; null where nothing can be done but by the operator. */
@@ -170,6 +170,7 @@ const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis):
     case "New":
     case "Building":
     case "Restarting":
+    case "Configuring":
     case "Deleting":
       return "may"
     case "Active":

@@ -7,6 +7,7 @@
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { call, cast, ForeignFailure } from "./Contract.ts"
+import { Values } from "./configuration/Parameter.ts"
 import { DiskError } from "./Disk.ts"
 
 /** The topic that the agent of one instance serves. */
@@ -83,6 +84,9 @@ export const FilesystemStats = Schema.Struct({
   used: Schema.Number
 })
 
+/** A server did not start with its overrides, and runs with those of before: what it said of them. Trove's agents do not say so. */
+export const TakenBack = Schema.Struct({ taken_back: Schema.String })
+
 export const GuestApi = RpcGroup.make(
   /** Make the database and all that is asked for in it. Told again, it goes on where it was. */
   cast(
@@ -114,8 +118,21 @@ export const GuestApi = RpcGroup.make(
   call(
     "restart",
     {},
-    { error: Schema.Union([GuestRefusal, DiskError]), timeout: high, notification: "DBaaSInstanceRestart" }
+    {
+      success: Schema.Union([TakenBack, Schema.Void]),
+      error: Schema.Union([GuestRefusal, DiskError]),
+      timeout: high,
+      notification: "DBaaSInstanceRestart"
+    }
   ),
+  /** The server is started with these settings from now on; kept before it is answered. With `remove`, with none of before. */
+  call(
+    "update_overrides",
+    { overrides: Values, remove: Schema.Boolean },
+    { error: Schema.Union([GuestRefusal, DiskError]), timeout: high }
+  ),
+  /** The server takes at once what can be taken at once. */
+  call("apply_overrides", { overrides: Values }, { error: GuestRefusal, timeout: high }),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
     error: GuestRefusal,

@@ -15,6 +15,7 @@ import {
 import { InstanceId, type Millis, type ProjectId } from "./Ids.ts"
 import {
   type Access,
+  type AttachedGroup,
   InstanceNotFound,
   type InstanceRecord,
   Instances,
@@ -25,7 +26,7 @@ import {
 import { refuseDatabases, refuseUsers } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
-import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
+import { isActionable, isInService, operatingStatusOf, ShownState } from "./Status.ts"
 import { makeWake } from "./Waking.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
@@ -85,6 +86,8 @@ export interface Order {
   readonly provisioning: Provisioning
   readonly access: Access | null
   readonly region: string | null
+  /** The configuration group, of this very version. */
+  readonly configuration: AttachedGroup | null
 }
 
 export type OrderRefusal =
@@ -149,9 +152,11 @@ export class InstanceRequests extends Context.Service<
           created: now,
           updated: now
         }
-        yield* instances.create(desired, order.provisioning)
+        const { configuration } = order
+        yield* instances.create(desired, order.provisioning, configuration?.id ?? null)
         yield* wake(desired.id)
-        return { desired, state: "New" as const, fault: null, stateSince: now, observed: null, address: null }
+        const nothing = { fault: null, observed: null, address: null }
+        return { desired, state: "New" as const, stateSince: now, configuration, ...nothing }
       })
 
       const remove = Effect.fn("InstanceRequests.remove")(function* (scope: Scope, id: string) {
@@ -163,7 +168,7 @@ export class InstanceRequests extends Context.Service<
       const restart = Effect.fn("InstanceRequests.restart")(function* (scope: Scope, id: string) {
         const before = yield* get(scope, id)
         const now = yield* Clock.currentTimeMillis
-        if (before.state !== "Active" || !isActionable(before.observed)) return yield* notActionable(before, now)
+        if (!isInService(before.state) || !isActionable(before.observed)) return yield* notActionable(before, now)
         // Somebody may have come first in between.
         if (!(yield* instances.requestRestart(before.desired.id))) {
           return yield* notActionable(yield* get(scope, id), now)
@@ -214,7 +219,11 @@ export const versionNamed = Effect.fnUntraced(function* (
   return version
 })
 
-const orderedVersion = Effect.fnUntraced(function* (catalog: CatalogContents, { datastore: wanted }: Order) {
+/** The version that an order means. */
+export const orderedVersion = Effect.fnUntraced(function* (
+  catalog: CatalogContents,
+  { datastore: wanted }: Pick<Order, "datastore">
+) {
   const type = wanted.type ?? catalog.defaultDatastore
   if (type === null)
     return yield* new InvalidRequest({ message: "Please specify datastore. No default datastore is defined." })

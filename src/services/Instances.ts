@@ -39,6 +39,15 @@ export interface InstanceRecord {
   readonly stateSince: Millis
   readonly observed: Observation | null
   readonly address: string | null
+  /** The configuration group that it is to have. */
+  readonly configuration: AttachedGroup | null
+}
+
+export interface AttachedGroup {
+  readonly id: string
+  readonly name: string
+  /** Why the server does not run with it; null where it does, or will. */
+  readonly notApplied: string | null
 }
 
 export class InstanceNotFound extends Schema.TaggedError<InstanceNotFound>()("InstanceNotFound", {
@@ -64,11 +73,18 @@ export type Scope = { readonly project: ProjectId } | "any"
 export class Instances extends Context.Service<
   Instances,
   {
-    /** Instance, quota hold (checked against the project's limits), sealed provisioning and the Create command, or none of them. */
-    readonly create: (desired: Desired, provisioning: Provisioning) => Effect.Effect<void, QuotaExceeded>
+    /**
+     * Instance, quota hold (checked against the project's limits), sealed provisioning, its configuration group and the
+     * Create command, or none of them.
+     */
+    readonly create: (
+      desired: Desired,
+      provisioning: Provisioning,
+      configuration?: string | null
+    ) => Effect.Effect<void, QuotaExceeded>
     /** The Delete command; the quota is released with it. Asking again changes nothing. */
     readonly requestDelete: (id: InstanceId) => Effect.Effect<void>
-    /** The Restart command, where the instance is at rest in service; false, and nothing written, anywhere else. */
+    /** The Restart command, where the instance is in service and no restart is under way; false, and nothing written, anywhere else. */
     readonly requestRestart: (id: InstanceId) => Effect.Effect<boolean>
     readonly rename: (id: InstanceId, name: string) => Effect.Effect<void>
     /** None when unknown, foreign to the scope, or deleted. */

@@ -8,7 +8,7 @@ import { Fabric, type FabricError } from "./Fabric.ts"
 import { GuestApi, type GuestRefusal, guestTopic } from "./GuestApi.ts"
 import { InvalidRequest } from "./InstanceRequests.ts"
 import type { InstanceRecord } from "./Instances.ts"
-import { isServing } from "./Status.ts"
+import { isInService, isServing } from "./Status.ts"
 
 /** The instance cannot be asked now; `status` is what its guest last reported, null when it has none yet. */
 export class InstanceNotReady extends Schema.TaggedError<InstanceNotReady>()("InstanceNotReady", {
@@ -34,7 +34,7 @@ export const servingGuest = Effect.gen(function* () {
     /** The guest, if the database behind it serves. */
     guestOf: Effect.fnUntraced(function* ({ desired, state, observed }: InstanceRecord) {
       const { id } = desired
-      if (state !== "Active") return yield* new InstanceNotReady({ id, status: null })
+      if (!isInService(state)) return yield* new InstanceNotReady({ id, status: null })
       if (!isServing(observed)) return yield* new InstanceNotReady({ id, status: observed?.status ?? null })
       return fabric.client(guestTopic(id), GuestApi)
     }),

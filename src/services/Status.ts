@@ -7,23 +7,40 @@ import type { ServiceStatus } from "./ConductorApi.ts"
 import { Millis } from "./Ids.ts"
 
 /** Where an instance can be in its life; what each state holds is its actor's (`actors/Instance.ts`). */
-export const StateTag = Schema.Literals(["New", "Building", "Active", "Restarting", "Deleting", "Deleted", "Failed"])
+export const StateTag = Schema.Literals([
+  "New",
+  "Building",
+  "Active",
+  "Restarting",
+  "Configuring",
+  "Deleting",
+  "Deleted",
+  "Failed"
+])
 export type StateTag = typeof StateTag.Type
 
-/** A state as it is shown: `Unknown` is one of a newer release, which this one does not know. */
-export const ShownState = Schema.Literals([...StateTag.literals, "Unknown"])
+/** A state by its name in the store: `Unknown` is one of a newer release, which this one does not know. */
+export const StoredState = Schema.Literals([...StateTag.literals, "Unknown"])
+export type StoredState = typeof StoredState.Type
+
+/**
+ * A state as it is shown: `RestartRequired` is at rest in service, with a server that has to be started anew to take all
+ * of its configuration group.
+ */
+export const ShownState = Schema.Literals([...StoredState.literals, "RestartRequired"])
 export type ShownState = typeof ShownState.Type
 
 const isStateTag = Schema.is(StateTag)
 
 /** A state by the name that the store has for it. */
-export const stateNamed = (tag: string): ShownState => (isStateTag(tag) ? tag : "Unknown")
+export const stateNamed = (tag: string): StoredState => (isStateTag(tag) ? tag : "Unknown")
 
 const expectsGuest: Record<StateTag, boolean> = {
   New: true,
   Building: true,
   Active: true,
   Restarting: true,
+  Configuring: true,
   Deleting: false,
   Deleted: false,
   Failed: false
@@ -60,19 +77,32 @@ export interface Requested {
   readonly delete: boolean
   /** In the very state that it is in: of what is in service a restart, of what has failed its delete. */
   readonly now: boolean
+  readonly configure: boolean
+}
+
+/** What a state holds that shows. */
+export interface Shades {
+  readonly restartRequired: boolean
+  /** A restart follows what is under way. */
+  readonly restart: boolean
 }
 
 /** What was accepted shows at once. A delete that has failed does not show any more, until it is asked for again. */
-export const shownState = (tag: string, requested: Requested): ShownState => {
+export const shownState = (tag: string, requested: Requested, shades: Shades): ShownState => {
   const state = stateNamed(tag)
   if (state === "Unknown") return state
   if (requested.delete && expectsGuest[state]) return "Deleting"
-  if (!requested.now) return state
-  return state === "Active" ? "Restarting" : state === "Failed" ? "Deleting" : state
+  if (state === "Failed" && requested.now) return "Deleting"
+  const isOpen = state === "Active" || state === "Configuring"
+  if (isOpen && (requested.now || shades.restart)) return "Restarting"
+  if (state === "Active" && requested.configure) return "Configuring"
+  return state === "Active" && shades.restartRequired ? "RestartRequired" : state
 }
 
 /** The API's `status`, in Trove's words. */
-export const statusOf = (state: ShownState): "BUILD" | "ACTIVE" | "REBOOT" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
+export const statusOf = (
+  state: ShownState
+): "BUILD" | "ACTIVE" | "REBOOT" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
   switch (state) {
     case "New":
     case "Building":
@@ -81,6 +111,10 @@ export const statusOf = (state: ShownState): "BUILD" | "ACTIVE" | "REBOOT" | "SH
       return "ACTIVE"
     case "Restarting":
       return "REBOOT"
+    // As in Trove, whose group needs a restart until it is seen that it does not.
+    case "Configuring":
+    case "RestartRequired":
+      return "RESTART_REQUIRED"
     case "Deleting":
     case "Deleted":
       return "SHUTDOWN"
@@ -144,6 +178,10 @@ const actionable: ReadonlySet<ServiceStatus> = new Set([
  */
 export const isActionable = (observed: Observation | null): boolean =>
   observed !== null && actionable.has(observed.status)
+
+/** Whether there is a database that serves, and nothing under way that takes it away. */
+export const isInService = (state: ShownState): boolean =>
+  state === "Active" || state === "RestartRequired" || state === "Configuring"
 
 /** Whether users, databases and root can be asked of the guest. */
 export const isServing = (observed: Observation | null): boolean =>

@@ -8,6 +8,7 @@ import type { StateTag } from "../../src/services/Status.ts"
 
 const build = operationId("build", "1")
 const restart = operationId("restart", "1")
+const configure = operationId("configure", "1")
 const remove = operationId("delete", "1")
 const fault = { message: "it broke", details: null, at: 5 }
 
@@ -16,6 +17,7 @@ const states: Record<StateTag, State> = {
   Building: { _tag: "Building", operation: build, deadline: 100 },
   Active: { _tag: "Active" },
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
+  Configuring: { _tag: "Configuring", operation: configure, deadline: 100 },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -48,6 +50,17 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Restarting", failed(restart), "Active"],
   ["Restarting", { _tag: "DeadlinePassed" }, "Active"],
   ["Restarting", { _tag: "Delete" }, "Deleting"],
+  ["Active", { _tag: "Configure" }, "Configuring"],
+  ["Building", { _tag: "Configure" }, "Building"],
+  ["Restarting", { _tag: "Configure" }, "Restarting"],
+  ["Configuring", { _tag: "Configure" }, "Configuring"],
+  ["Configuring", { _tag: "Restart" }, "Configuring"],
+  ["Configuring", succeeded(configure), "Active"],
+  ["Configuring", failed(configure), "Active"],
+  ["Configuring", { _tag: "DeadlinePassed" }, "Active"],
+  ["Configuring", { _tag: "Delete" }, "Deleting"],
+  ["Configuring", cancel(configure), "Active"],
+  ["Configuring", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -70,18 +83,22 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
 const events: ReadonlyArray<Event> = [
   { _tag: "Create" },
   { _tag: "Restart" },
+  { _tag: "Configure" },
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
+  succeeded(configure),
   succeeded(remove),
   failed(build),
   failed(restart),
+  failed(configure),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
   { _tag: "DeadlinePassed" },
   cancel(build),
   cancel(restart),
+  cancel(configure),
   cancel(remove),
   retry,
   takeBack,
@@ -122,6 +139,42 @@ describe("the machine", () => {
     expect(decide(called, failed(build), moment)?.state).toMatchObject({ previous: remove })
     expect(decide(called, { _tag: "Delete" }, moment)?.state).toMatchObject({ previous: remove, earlier: [build] })
     expect(decide(left, retry, moment)?.state).toMatchObject({ _tag: "Deleting", previous: build })
+  })
+
+  it("brings what was asked for under an operation when that has ended, and a restart before all", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const told = next(states.Restarting, { _tag: "Configure" })
+    expect(next(told, succeeded(restart))).toMatchObject({ _tag: "Configuring", operation: "configure-2" })
+    expect(next(told, failed(restart))._tag).toBe("Configuring")
+    const both = next(next(states.Configuring, { _tag: "Configure" }), { _tag: "Restart" })
+    expect(next(both, succeeded(configure))).toMatchObject({ _tag: "Restarting", operation: "restart-2" })
+    expect(next(next(states.Building, { _tag: "Configure" }), succeeded(build))._tag).toBe("Configuring")
+  })
+
+  it("keeps that a server waits for a restart until it was restarted", () => {
+    const waits: State = { _tag: "Active", restartRequired: true }
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const ended: Event = { _tag: "OperationSucceeded", operation: configure, restartRequired: true }
+    expect(next(states.Configuring, ended)).toEqual(waits)
+    const again = operationId("restart", "2")
+    const restarting = next(waits, { _tag: "Restart" })
+    expect(next(restarting, failed(again))).toEqual(waits)
+    expect(next(restarting, { _tag: "DeadlinePassed" })).toEqual(waits)
+    expect(next(restarting, succeeded(again))).toEqual({ _tag: "Active" })
+  })
+
+  it("says that a restart is required where a configuration was cut off, and has it done again after a defect", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const waits: State = { _tag: "Active", restartRequired: true }
+    expect(next(states.Configuring, { _tag: "DeadlinePassed" })).toEqual(waits)
+    expect(next(states.Configuring, cancel(configure))).toEqual(waits)
+    expect(next(states.Configuring, failed(configure))).toEqual({ _tag: "Active" })
+    const behind: Event = { _tag: "OperationFailed", operation: configure, fault, restartRequired: true }
+    expect(next(states.Configuring, behind)).toEqual(waits)
+    const struck = next(next(states.Configuring, defect()), failed(configure))
+    expect(next(struck, retry)._tag).toBe("Configuring")
+    const later = next(next(states.Active, defect()), { _tag: "Configure" })
+    expect(next(later, retry)._tag).toBe("Configuring")
   })
 
   it("need not wait for what has come to its end before the delete is called off", () => {
@@ -208,6 +261,7 @@ describe("a defect", () => {
 const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
+  "Configure",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -260,15 +314,16 @@ describe("whatever order messages come in", () => {
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
           const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
-          const out = state._tag === "Restarting" ? "Active" : "Failed"
-          if (busy) expect(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag).toBe(out)
+          const isServing = state._tag === "Restarting" || state._tag === "Configuring"
+          const out = isServing ? ["Active", "Restarting", "Configuring"] : ["Failed"]
+          if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
       })
     )
   })
 
-  it("a restart begins in service only, and leads back to it unless a delete came in between", () => {
+  it("a restart or a configuration begins in service only, and leads back to it unless a delete came in between", () => {
     fc.assert(
       fc.property(sequences, (sequence) => {
         let state: State = { _tag: "New" }
@@ -276,8 +331,10 @@ describe("whatever order messages come in", () => {
           const before = state
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          if (before._tag === "Restarting") expect(["Restarting", "Active", "Deleting"]).toContain(state._tag)
-          else if (state._tag === "Restarting") expect(before._tag).toBe("Active")
+          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring"]
+          if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
+          else if (state._tag === "Restarting") expect.unreachable("it was not in service")
+          else if (state._tag === "Configuring") expect(["Building", "Failed"]).toContain(before._tag)
         })
       })
     )

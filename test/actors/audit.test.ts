@@ -40,7 +40,10 @@ const leave = Effect.fnUntraced(function* (
   const spec = serverSpec(id)
   const { volume } = yield* homes.ensure(spec, null, "process")
   const adminPassword = Redacted.make("admin")
-  yield* runtime.start({ ...spec, volume, datastore: "postgresql", port: 5432, adminPassword }, () => Effect.void)
+  yield* runtime.start(
+    { ...spec, volume, datastore: "postgresql", port: 5432, adminPassword, settings: {} },
+    () => Effect.void
+  )
 })
 
 const begun = <A, E, R>(effect: Effect.Effect<A, E, R>) =>

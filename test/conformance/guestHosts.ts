@@ -170,6 +170,19 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       })
     )
 
+    behaves("keeps what its server is set to, over starts", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        assert.deepEqual(yield* notes.overrides, { wanted: {}, good: {} })
+        const overrides = { wanted: { work_mem: 100, jit: false, lc_messages: "it's" }, good: { work_mem: 0.5 } }
+        yield* notes.keepOverrides(overrides)
+        const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
+        assert.deepEqual(yield* later.overrides, overrides)
+        yield* later.setPhase("ready")
+        assert.deepEqual(yield* later.overrides, overrides)
+      })
+    )
+
     behaves("keeps the link, over starts, and takes another one for it", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open

@@ -188,12 +188,7 @@ it.effect("a change that is not understood, or of two things, is refused whole",
     ])
     const two = yield* put({ configuration: null, replica_of: "" })
     expect(two.json.badRequest.message).toBe("Only one attribute (except 'name') is allowed to update.")
-    for (const later of [
-      { configuration: null },
-      { replica_of: null },
-      { datastore_version: "8.0.29" },
-      { access: { is_public: true } }
-    ]) {
+    for (const later of [{ replica_of: null }, { datastore_version: "8.0.29" }, { access: { is_public: true } }]) {
       const { status, json } = yield* put({ name: "x", ...later })
       expect([status, json.notImplemented.code]).toEqual([501, 501])
     }
@@ -286,7 +281,13 @@ const refusals: ReadonlyArray<readonly [string, Record<string, unknown>, number,
   ["networks", { nics: [{ network_id: "22222222-2222-2222-2222-222222222222" }] }, 501, /^Choosing networks/],
   ["a replica", { replica_of: "22222222-2222-2222-2222-222222222222" }, 501, /^Replication/],
   ["a restore", { restorePoint: { backupRef: "x" } }, 501, /^Restoring a backup/],
-  ["a configuration group", { configuration: "x" }, 501, /^Configuration groups/]
+  ["a configuration group that is no id", { configuration: "x" }, 400, /must be the id of a configuration group/],
+  [
+    "a configuration group that is not there",
+    { configuration: "92ee9279-68a8-457b-94f3-fd9126a186e9" },
+    404,
+    /^Configuration group with ID 92ee9279-68a8-457b-94f3-fd9126a186e9 could not be found\.$/
+  ]
 ]
 
 it.effect.each(refusals)("a create with %s is refused", ([, changes, code, message]) =>

@@ -169,6 +169,48 @@ describe.skipIf(missing !== null)(
       expect(await mysql(login(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
     })
 
+    it("takes a configuration group, at once and with a restart, and lets go of it", async () => {
+      const { address } = await coffer.healthy(troves)
+      const variable = async (name: string) => {
+        const [row] = await mysql(login(address), `SELECT CAST(@@GLOBAL.${name} AS CHAR) AS value`)
+        return row
+      }
+      const before = await variable("max_connections")
+      const made = await coffer.request("POST", "/configurations", {
+        configuration: { name: "tuned", values: { max_connections: 77 }, datastore: { type: "mariadb" } }
+      })
+      expect(made.status, JSON.stringify(made.body)).toBe(200)
+      const [, group = ""] = /"id":"([^"]+)"/.exec(JSON.stringify(made.body)) ?? []
+      const settled = async () => (await coffer.story(troves)).filter((line) => line === "→ Active").length
+      const during = async (method: string, rest: string, body: unknown) => {
+        const settledBefore = await settled()
+        expect((await coffer.request(method, rest, body)).status).toBeLessThan(300)
+        await eventually(
+          "it is back in service",
+          async () => ((await settled()) > settledBefore ? true : null),
+          patient
+        )
+      }
+
+      await during("PUT", path(), { instance: { configuration: group } })
+      await coffer.healthy(troves, patient)
+      expect(await variable("max_connections")).toEqual({ value: "77" })
+
+      await during("PATCH", `/configurations/${group}`, { configuration: { values: { back_log: 99 } } })
+      expect((await coffer.show(troves))?.status).toBe("RESTART_REQUIRED")
+      await during("POST", `${path()}/action`, { restart: {} })
+      await coffer.healthy(troves, patient)
+      expect([await variable("max_connections"), await variable("back_log")]).toEqual([
+        { value: "77" },
+        { value: "99" }
+      ])
+
+      await during("PUT", path(), { instance: { configuration: null } })
+      await during("POST", `${path()}/action`, { restart: {} })
+      await coffer.healthy(troves, patient)
+      expect(await variable("max_connections")).toEqual(before)
+    })
+
     it("is deleted without a trace", async () => {
       await coffer.delete(troves)
       await eventually("it is gone", async () => ((await coffer.show(troves)) === null ? true : null), patient)

@@ -14,6 +14,7 @@ import {
 import * as Auditor from "../../src/actors/Auditor.ts"
 import * as Audits from "../../src/actors/Audits.ts"
 import * as BuildInstance from "../../src/actors/BuildInstance.ts"
+import * as ConfigureInstance from "../../src/actors/ConfigureInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
@@ -88,7 +89,13 @@ export const rolesWith = (contents: CatalogContents) =>
   Layer.mergeAll(Taskmanager.layer, Layer.effectDiscard(Conductor.serve)).pipe(
     Layer.provideMerge(InstanceActor.layer),
     Layer.provideMerge(
-      Layer.mergeAll(BuildInstance.layer, RestartInstance.layer, DeleteInstance.layer, TakeBackInstance.layer)
+      Layer.mergeAll(
+        BuildInstance.layer,
+        RestartInstance.layer,
+        ConfigureInstance.layer,
+        DeleteInstance.layer,
+        TakeBackInstance.layer
+      )
     ),
     Layer.provide(Layer.succeed(Catalog, contents))
   )

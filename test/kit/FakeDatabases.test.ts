@@ -27,6 +27,7 @@ const aSpec = Effect.sync((): DatabaseSpec => {
     volume: `/volumes/${number}`,
     memoryMb: 256,
     vcpus: 1,
+    settings: {},
     adminPassword: Redacted.make("admin-pw")
   }
 })

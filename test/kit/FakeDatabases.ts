@@ -6,6 +6,8 @@ import { Context, Duration, Effect, Layer } from "effect"
 import { type DatabaseRuntimeShape, type DatabaseSpec, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import type { DatastoreManager, Page } from "../../src/guest/DatastoreManager.ts"
 import { LocalRuntimes } from "../../src/layers/embedded/LocalRuntimes.ts"
+import type { Values } from "../../src/services/configuration/Parameter.ts"
+import { needRestart, parametersOf } from "../../src/services/configuration/Parameters.ts"
 import { GuestRefusal, type NewUser } from "../../src/services/GuestApi.ts"
 import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
 import { FakeServer } from "./FakeServer.ts"
@@ -21,6 +23,10 @@ export interface Faults {
   removeFails: RuntimeError | null
   /** How long it takes until nothing is left of a server. */
   removeTime: Duration.Duration
+  /** With which settings a server ends instead of starting. */
+  fatal: (settings: Values) => boolean
+  /** Which setting a running server does not take. */
+  unwilling: string | null
 }
 
 export class FakeDatabases extends Context.Service<
@@ -74,24 +80,39 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
     if (known?.running === true) return
     yield* progress("starting the server")
     yield* Effect.sleep(faults.startTime)
+    if (faults.fatal(spec.settings))
+      return yield* new RuntimeError({
+        message: "The database server could not be started.",
+        detail: "",
+        transient: true
+      })
     if (known !== undefined) {
       known.running = true
+      known.settings = known.file = spec.settings
       return
     }
     initialisations.set(spec.instanceId, (initialisations.get(spec.instanceId) ?? 0) + 1)
-    servers.set(spec.instanceId, new FakeServer(spec))
+    const server = new FakeServer(spec)
+    server.settings = server.file = spec.settings
+    servers.set(spec.instanceId, server)
   })
 
   const runtime: DatabaseRuntimeShape = {
     kind: "process",
     start,
+    configure: ({ instanceId, settings }) =>
+      Effect.sync(() => {
+        const server = servers.get(instanceId)
+        if (server !== undefined) server.file = settings
+      }),
     stop: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.stop()),
     status: ({ instanceId }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)
         return server === undefined ? "absent" : server.running ? "running" : "stopped"
       }),
-    logs: () => Effect.succeed("nothing to see"),
+    logs: (_, lines) =>
+      Effect.succeed(["LOG:  here", "FATAL:  it has not got as much memory", "LOG:  gone"].slice(-lines).join("\n")),
     list: (folder) =>
       Effect.sync(() =>
         [...servers.values()].map(({ volume }) => volume).filter((volume) => volume.startsWith(`${folder}/`))
@@ -107,13 +128,15 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
   return { runtime, initialised: (id: string) => initialisations.get(id) ?? 0 }
 }
 
+const parameters = parametersOf({ manager: "postgresql", version: "18" })
+
 const refuse = (message: string) => new GuestRefusal({ message })
 const obey = (refusal: string | null) => (refusal === null ? Effect.void : Effect.fail(refuse(refusal)))
 const obeyDatabase = (name: string) => obey(refuseDatabaseName("postgresql", name))
 const obeyUser = (name: string) => obey(refuseUserName("postgresql", name))
 const isTenants = ({ name }: { readonly name: string }) => !reservedNames("postgresql").databases.includes(name)
 
-const makeManager = (servers: ReadonlyMap<string, FakeServer>): DatastoreManager => ({
+const makeManager = (servers: ReadonlyMap<string, FakeServer>, faults: Faults): DatastoreManager => ({
   datastores: ["postgresql", "mariadb", "mysql"],
   port: 5432,
   open: (endpoint) => {
@@ -183,6 +206,19 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>): DatastoreManager
         yield* mustHaveDatabase(database)
         ;(yield* server).revoke(name, database)
       }),
+      applySettings: Effect.fnUntraced(function* (changes) {
+        const { unwilling } = faults
+        if (unwilling !== null && unwilling in changes) return yield* refuse(`The database does not take ${unwilling}.`)
+        const waiting = needRestart(parameters, Object.keys(changes))
+        const there = yield* server
+        for (const name of Object.keys(changes)) {
+          if (waiting.includes(name)) continue
+          const { [name]: _, ...others } = there.settings
+          const value = there.file[name]
+          there.settings = value === undefined ? others : { ...others, [name]: value }
+        }
+        return waiting.length > 0
+      }),
       enableRoot: (password) => Effect.map(server, (server) => server.setRoot(password)),
       disableRoot: Effect.map(server, (server) => server.setRoot(null))
     })
@@ -197,7 +233,9 @@ export const layer = Layer.sync(FakeDatabases, () => {
     startFails: null,
     flakyStarts: 0,
     removeFails: null,
-    removeTime: Duration.zero
+    removeTime: Duration.zero,
+    fatal: () => false,
+    unwilling: null
   }
   const { initialised, runtime } = makeRuntime(servers, occupied, faults)
   return FakeDatabases.of({
@@ -207,7 +245,7 @@ export const layer = Layer.sync(FakeDatabases, () => {
     initialised,
     crash: (id) => servers.get(id)?.stop(),
     runtime,
-    manager: makeManager(servers)
+    manager: makeManager(servers, faults)
   })
 })
 

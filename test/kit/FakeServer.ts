@@ -4,6 +4,7 @@
  */
 import { Effect, Redacted, Schema } from "effect"
 import type { DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
+import type { Values } from "../../src/services/configuration/Parameter.ts"
 import type { NewUser, User } from "../../src/services/GuestApi.ts"
 
 /** The server refused, or is not there. */
@@ -34,6 +35,9 @@ export class FakeServer {
   readonly address: string
   readonly port: number
   readonly volume: string
+  /** What it runs with, and what its file holds for the next start. */
+  settings: Values = {}
+  file: Values = {}
   readonly #adminPassword: string
 
   constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword">) {

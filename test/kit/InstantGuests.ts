@@ -48,7 +48,9 @@ export const layer = Layer.effect(
       yield* fabric
         .serve(guestTopic(id), InstantGuest, {
           prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
-          restart: () => Effect.void
+          restart: () => Effect.void,
+          update_overrides: () => Effect.void,
+          apply_overrides: () => Effect.void
         })
         .pipe(Scope.provide(scope))
     })

@@ -1,11 +1,13 @@
 /**
  * The store as a process of an older release sees it, while an upgrade is under way: one to which a restart is of no kind
- * that it knows, neither the state nor the command. So this release is the newer one, and has something to upgrade to.
+ * that it knows, neither the state nor the command; nor is a configuration. So this release is the newer one, and has something to upgrade to.
  */
 import { Context, Effect, Option } from "effect"
 import { Lifecycles, Unreadable } from "../../src/actors/Lifecycles.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Upgrades } from "../../src/services/Upgrades.ts"
+
+const isNewer = (state: string) => state === "Restarting" || state === "Configuring"
 
 const unknown = (what: string) => new Unreadable({ what, reason: "it is of no kind that this release knows" })
 
@@ -14,12 +16,10 @@ const lifecycles = (store: Lifecycles["Service"]): Lifecycles["Service"] => ({
   load: (id) =>
     Effect.map(
       Effect.tap(store.load(id), (loaded) =>
-        Option.isSome(loaded) && loaded.value.state._tag === "Restarting"
-          ? Effect.die(unknown("the state"))
-          : Effect.void
+        Option.isSome(loaded) && isNewer(loaded.value.state._tag) ? Effect.die(unknown("the state")) : Effect.void
       ),
       Option.map((loaded) => {
-        const at = loaded.mail.findIndex(({ command }) => command._tag === "Restart")
+        const at = loaded.mail.findIndex(({ command }) => command._tag === "Restart" || command._tag === "Configure")
         const letter = loaded.mail[at]
         if (letter === undefined) return loaded
         const unreadable = { seq: letter.seq, key: "restart", reason: unknown("the command").reason }
@@ -28,13 +28,13 @@ const lifecycles = (store: Lifecycles["Service"]): Lifecycles["Service"] => ({
     ),
   unsettled: (limit) =>
     Effect.map(store.unsettled(limit), (all) =>
-      all.map((one) => (one.state?._tag === "Restarting" ? { ...one, state: null } : one))
+      all.map((one) => (one.state !== null && isNewer(one.state._tag) ? { ...one, state: null } : one))
     )
 })
 
 const instances = (store: Instances["Service"]): Instances["Service"] => {
   const shown = <A extends Effect.Success<ReturnType<typeof store.list>>["items"][number]>(record: A) =>
-    record.state === "Restarting" ? { ...record, state: "Unknown" as const } : record
+    isNewer(record.state) ? { ...record, state: "Unknown" as const } : record
   return {
     ...store,
     get: (scope, id) => Effect.map(store.get(scope, id), Option.map(shown)),

@@ -155,7 +155,10 @@ let drawn = 0
 const nextId = () => InstanceId.make(`00000000-0000-4000-8000-${String(++drawn).padStart(12, "0")}`)
 
 /** What the api does with a POST: the order and its command in one transaction, then the news. */
-export const create = Effect.fnUntraced(function* (databases: ReadonlyArray<string> = []) {
+export const create = Effect.fnUntraced(function* (
+  databases: ReadonlyArray<string> = [],
+  configuration: string | null = null
+) {
   const instances = yield* Instances
   const now = yield* Clock.currentTimeMillis
   const id = nextId()
@@ -174,7 +177,8 @@ export const create = Effect.fnUntraced(function* (databases: ReadonlyArray<stri
       created: now,
       updated: now
     },
-    { databases: databases.map((name) => ({ name })), users: [] }
+    { databases: databases.map((name) => ({ name })), users: [] },
+    configuration
   )
   yield* news(id)
   return id
@@ -201,6 +205,9 @@ const news = Effect.fnUntraced(function* (id: InstanceId) {
 const get = Effect.fnUntraced(function* (id: InstanceId) {
   return yield* (yield* Instances).get("any", id)
 })
+
+/** All that the store shows of it. */
+export const record = (id: InstanceId) => Effect.map(get(id), Option.getOrThrow)
 
 /** What a tenant sees; null when there is nothing to see any more. */
 export const status = Effect.fnUntraced(function* (id: InstanceId) {

@@ -5,8 +5,10 @@ import { createServer } from "node:net"
 import { join } from "node:path"
 import { NodeFileSystem } from "@effect/platform-node"
 import { assert, describe, it } from "@effect/vitest"
-import { Effect, Fiber, type FileSystem, Layer, Redacted, type Scope } from "effect"
+import { Effect, Fiber, type FileSystem, Layer, Redacted, Schedule, type Scope } from "effect"
 import { DatabaseRuntime, type DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
+import { MariadbManager } from "../../src/guest/MariadbManager.ts"
+import { PostgresManager } from "../../src/guest/PostgresManager.ts"
 import { containerName, emptierFor, networkName } from "../../src/layers/runtime/docker/Container.ts"
 import { Engine } from "../../src/layers/runtime/docker/Engine.ts"
 import { greets } from "../../src/layers/runtime/docker/Greeting.ts"
@@ -63,6 +65,37 @@ describe.skipIf(missingEngine !== null)(named, () => {
     it.live(name, () => body.pipe(Effect.scoped, Effect.provide(services)), limit)
 
   for (const datastore of ["postgresql", "mariadb"] as const) {
+    test(
+      `starts ${datastore} with its settings, in a container that is the same when they change`,
+      Effect.gen(function* () {
+        const spec = yield* specOf(datastore, { settings: { max_connections: 33 } })
+        const { open } = datastore === "postgresql" ? PostgresManager : MariadbManager
+        const session = yield* open(spec)
+        const shown = Effect.scoped(
+          Effect.gen(function* () {
+            if (datastore === "mariadb") {
+              const client = yield* mysqlLogin(spec, "os_admin", spec.adminPassword, "mysql")
+              return (yield* client.query("SELECT @@GLOBAL.max_connections AS n")).map((row) => JSON.stringify(row))
+            }
+            const admin = { ...spec, user: "postgres", password: spec.adminPassword, database: "postgres" }
+            const client = yield* postgresLogin(admin)
+            return (yield* client.query("SHOW max_connections")).map((row) => JSON.stringify(row))
+          })
+        )
+        const runtime = yield* started(spec)
+        yield* Effect.retry(session.ping, { times: 1000, schedule: Schedule.spaced("50 millis") })
+        assert.match((yield* shown).join(), /33/)
+        const { Id } = yield* inspect(spec)
+        const changed = { ...spec, settings: { max_connections: 44 } }
+        yield* runtime.configure(changed)
+        yield* runtime.stop(changed)
+        yield* started(changed)
+        yield* Effect.retry(session.ping, { times: 1000, schedule: Schedule.spaced("50 millis") })
+        assert.match((yield* shown).join(), /44/)
+        assert.strictEqual((yield* inspect(spec)).Id, Id)
+      })
+    )
+
     test(
       `confines ${datastore} to its flavor and to the capabilities of its entrypoint`,
       Effect.gen(function* () {
@@ -287,7 +320,7 @@ describe.skipIf(missingEngine !== null)(named, () => {
             resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
           )
         })
-        assert.deepEqual(JSON.parse(output), { life: ["secret"], withoutContainer: ["secret"] })
+        assert.deepEqual(JSON.parse(output), { life: ["secret", "settings"], withoutContainer: ["secret", "settings"] })
       }).pipe(Effect.provide(services)),
     limit
   )

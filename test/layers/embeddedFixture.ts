@@ -50,6 +50,7 @@ export const instance = (
         volume,
         memoryMb: 256,
         vcpus: 1,
+        settings: {},
         adminPassword: Redacted.make(`it's a "secret" \\ ${number}`)
       }
     }),

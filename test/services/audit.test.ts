@@ -70,6 +70,7 @@ const table: Record<
   New: { orphans: [], missing: ["hold"] },
   Building: { orphans: [], missing: ["hold"] },
   Restarting: { orphans: [], missing: ["hold"] },
+  Configuring: { orphans: [], missing: ["hold"] },
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
   // A journal is judged by its operation.

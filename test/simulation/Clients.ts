@@ -18,6 +18,9 @@ export { ordered } from "./Requests.ts"
 /** How many instances one life has at the most. */
 const maxOrders = 5
 
+/** How many configuration groups a tenant keeps at the most. */
+const maxGroups = 3
+
 /** What each tenant may have. */
 const limits = { instances: 2, volumes: 4 }
 
@@ -37,6 +40,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   const { story, time, witness } = universe
   const dice = universe.dice("clients")
   const others = universe.dice("other requests")
+  const settings = universe.dice("settings")
   // Some are asked more often than they would be.
   const api = Api.make(universe, Requests.tokens, others.chance(0.2) ? 6 : 200)
   for (const tenant of tenants) yield* (yield* Quotas).setLimits(tenant, limits)
@@ -69,6 +73,10 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     const wrong = Answers.wrongWith(asked, answer, [...witness.instances.values()])
     if (wrong !== null) witness.wrong(wrong)
     yield* accepted(asked, answer, before?.generation ?? null)
+    if (asked.what.endsWith(" keeps settings") && answer.status === 200) {
+      const [, id] = /"id":"([^"]+)"/.exec(answer.text) ?? []
+      if (id !== undefined) groups.set(asked.tenant ?? "", [...(groups.get(asked.tenant ?? "") ?? []), id])
+    }
     return answer.status
   })
 
@@ -82,6 +90,21 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     if (kind < 0.35) return orders < maxOrders ? Requests.create(tenant, ++orders) : null
     const { id } = dice.pick(mine).desired
     return kind < 0.65 ? Requests.restart(tenant, id) : Requests.remove(tenant, id)
+  }
+
+  /** What each tenant was told of its groups; some of them are gone. */
+  const groups = new Map<string, Array<string>>()
+
+  /** Settings: kept, changed, attached and detached. */
+  const tune = (): Requests.Ask | null => {
+    const tenant = settings.pick(tenants)
+    const mine = mineOf(tenant)
+    const kept = groups.get(tenant) ?? []
+    const kind = kept.length === 0 ? 0 : settings.next()
+    if (kind < 0.2) return kept.length < maxGroups ? Requests.group(settings, tenant) : null
+    const id = settings.pick(kept)
+    if (kind < 0.5 || mine.length === 0) return Requests.regroup(settings, tenant, id)
+    return Requests.attach(tenant, settings.pick(mine).desired.id, kind < 0.85 ? id : null)
   }
 
   /** Everything else: they look, they err, they try what is not theirs; an administrator steers. */
@@ -140,6 +163,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     /** Asks again and again, until a moment of this life. */
     begin: (until: number) => {
       later(until, () => dice.between(200, dice.chance(0.3) ? 2_000 : 45_000), request)
+      later(until, () => settings.between(500, settings.chance(0.3) ? 5_000 : 40_000), tune)
       later(until, () => others.between(100, others.chance(0.3) ? 1_000 : 30_000), other)
     },
     /** Lets go of everything there is. */

@@ -5,6 +5,8 @@
 import { Effect, Option } from "effect"
 import { deadlineOf } from "../../src/actors/Lifecycle.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Configurations } from "../../src/services/configuration/Configurations.ts"
+import { changed } from "../../src/services/configuration/Parameter.ts"
 import { History } from "../../src/services/History.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Observations } from "../../src/services/Observations.ts"
@@ -113,9 +115,15 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (known.state._tag !== "Active") continue
       const record = Option.getOrNull(yield* (yield* Instances).get("any", id))
       if (record === null) continue
-      const shown = operatingStatusOf(record.state, record.observed, time.now)
+      // What waits for a restart shows nothing of its guest.
+      const state = record.state === "RestartRequired" ? "Active" : record.state
+      const shown = operatingStatusOf(state, record.observed, time.now)
       if (serverOf(id)?.running !== true) left.push(`${short} is ACTIVE and has no database that runs`)
       else if (shown !== "HEALTHY") left.push(`${short} serves, and is shown as ${shown}`)
+      const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
+      const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null
+      if (isMeant && changed(serverOf(id)?.settings ?? {}, group.values).length > 0)
+        left.push(`${short} is ACTIVE, and does not run with its settings`)
     }
     return left
   })

@@ -18,6 +18,7 @@ import * as ControlPlane from "../kit/ControlPlane.ts"
 import * as FakeDatabases from "../kit/FakeDatabases.ts"
 import type { Party } from "./Broker.ts"
 import * as FaultyServices from "./FaultyServices.ts"
+import { fatalConnections } from "./Requests.ts"
 import type { Universe } from "./Universe.ts"
 import { alive, type Life, thaw, whileAlive } from "./VirtualTime.ts"
 
@@ -77,6 +78,7 @@ const troubledRuntime = (
           ? Effect.fail(broken("404", false))
           : change("start", start(spec, progress))
       ),
+    configure: (spec) => change("configure", raw.configure(spec)),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
     list: (folder) => whileAlive(life, raw.list(folder)),
@@ -154,6 +156,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
     )
   )
   const databases = Context.get(lasting, FakeDatabases.FakeDatabases)
+  databases.faults.fatal = (settings) => settings["max_connections"] === fatalConnections
   const homes = Context.get(lasting, GuestHosts)
   const storage = Effect.sync(() => (disk.trouble === null ? null : `the disk of ${name} is full`))
   let life: Life = alive()

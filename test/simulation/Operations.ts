@@ -3,12 +3,14 @@ import { Duration, Effect, Layer, Option } from "effect"
 import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
+import { ConfigurationRequests } from "../../src/services/configuration/ConfigurationRequests.ts"
+import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { type InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { InstanceRequests, NewId } from "../../src/services/InstanceRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
-import { ordered } from "./Clients.ts"
 import * as FaultyServices from "./FaultyServices.ts"
+import { fatalConnections, ordered } from "./Requests.ts"
 import type { Stage } from "./Stage.ts"
 import { alive } from "./VirtualTime.ts"
 
@@ -16,6 +18,8 @@ import { alive } from "./VirtualTime.ts"
 interface Hands {
   readonly order: () => Promise<void>
   readonly restart: () => Promise<void>
+  /** Attaches a group with these settings. */
+  readonly configure: (values: Values) => Promise<void>
   readonly remove: () => Promise<void>
   readonly ask: (action: Action) => Promise<void>
   readonly passes: (millis: number) => Promise<void>
@@ -59,6 +63,20 @@ export const stories: ReadonlyArray<Story> = [
     act: ({ order }) => order()
   },
   { operation: "a restart", before: anActive, act: ({ restart }) => restart() },
+  {
+    operation: "a group that is attached",
+    before: anActive,
+    act: ({ configure }) => configure({ work_mem: 200 })
+  },
+  {
+    operation: "a restart with a group with which no server starts",
+    before: async (hands) => {
+      await anActive(hands)
+      await hands.configure({ max_connections: fatalConnections })
+      await hands.rest()
+    },
+    act: ({ restart }) => restart()
+  },
   { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
   {
     operation: "a delete during a build",
@@ -91,14 +109,15 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
   const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
   const requests = await inWorld(
     Layer.build(
-      Layer.merge(InstanceRequests.layer, OperatorRequests.layer).pipe(
+      Layer.merge(ConfigurationRequests.layer, OperatorRequests.layer).pipe(
+        Layer.provideMerge(InstanceRequests.layer),
         Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
         Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
         Layer.provide(Layer.succeed(NewId, Effect.sync(ids.uuid)))
       )
     )
   )
-  const asked = <A, E>(request: Effect.Effect<A, E, InstanceRequests | OperatorRequests>) =>
+  const asked = <A, E>(request: Effect.Effect<A, E, InstanceRequests | ConfigurationRequests | OperatorRequests>) =>
     inWorld(Effect.orDie(Effect.provideContext(request, requests)))
   let known: Option.Option<InstanceId> = Option.none()
   const the = Effect.suspend(() => Effect.fromOption(known))
@@ -114,12 +133,22 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
             datastore: { type: null, version: null, versionNumber: null },
             provisioning: { databases: [{ name: ordered }], users: [] },
             access: null,
+            configuration: null,
             region: null
           })
         )
       )
       known = Option.some(desired.id)
     },
+    configure: (values) =>
+      asked(
+        Effect.gen(function* () {
+          const groups = yield* ConfigurationRequests
+          const datastore = { type: null, version: null, versionNumber: null }
+          const { group } = yield* groups.create(project, { name: "tuned", description: null, values, datastore })
+          yield* groups.attach({ project }, yield* the, group.id)
+        })
+      ),
     restart: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
     remove: async () => {

@@ -33,6 +33,9 @@ export const tenantNames = ["one", "two"] as const
 /** The database that is to be in each instance. */
 export const ordered = "shop"
 
+/** So many that no server starts. */
+export const fatalConnections = 262_143
+
 const secret = "s3cret of a user"
 const tokenOf = (who: string) => `token of ${who}`
 
@@ -99,6 +102,45 @@ export const restart = (tenant: string, id: string): Ask =>
     body: { restart: {} },
     of: id
   })
+
+/** Settings that are taken at once, that wait for a restart, and that no server starts with. */
+export const settings = [
+  { work_mem: 200 },
+  { work_mem: 300, jit: false },
+  { max_connections: 50 },
+  { max_connections: 60, work_mem: 400 },
+  { max_connections: fatalConnections }
+] as const
+
+export const group = (dice: Dice, tenant: string): Ask =>
+  asking(tenant)("keeps settings", "POST", "/configurations", [200], {
+    body: { configuration: { name: `${tenant}'s settings`, values: dice.pick(settings) } }
+  })
+
+export const regroup = (dice: Dice, tenant: string, id: string): Ask => {
+  const ask = asking(tenant)
+  const one = `/configurations/${id}`
+  const configuration = { values: dice.pick(settings) }
+  return dice.pick([
+    () => ask("adds settings", "PATCH", one, [200, 404], { body: { configuration } }),
+    () => ask("changes settings", "PUT", one, [202, 404], { body: { configuration } }),
+    () => ask("looks at settings", "GET", one, [200, 404]),
+    () => ask("looks whose settings they are", "GET", `${one}/instances`, [200, 404]),
+    () =>
+      ask("sets what cannot be set", "PATCH", one, [404, 422], { body: { configuration: { values: { port: 1 } } } }),
+    () => ask("lets go of settings", "DELETE", one, [202, 400, 404])
+  ])()
+}
+
+/** To what is there, or was. */
+export const attach = (tenant: string, id: string, configuration: string | null): Ask =>
+  asking(tenant)(
+    `${configuration === null ? "detaches" : "attaches"} settings ${configuration === null ? "from" : "to"} ${shortOf(id)}`,
+    "PUT",
+    `/instances/${id}`,
+    [202, 400, 404],
+    { body: { instance: { configuration } } }
+  )
 
 /** Looks at its own, and changes it in ways that no operation is for. */
 export const look = (dice: Dice, tenant: string, mine: string | null): Ask => {

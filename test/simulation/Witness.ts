@@ -75,7 +75,8 @@ export class Witness {
       }
       this.#story.tell("life", `${short} ${from} → ${to}: ${because}`)
     }
-    if (known.state._tag === "Building" && commit.state._tag === "Active") this.onActive(id)
+    const isBuilt = commit.state._tag === "Active" || commit.state._tag === "Configuring"
+    if (known.state._tag === "Building" && isBuilt) this.onActive(id)
     known.state = commit.state
   }
 

@@ -66,6 +66,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "row.desired"
   },
   {
+    what: "a guest that starts its server again and again with what it does not start with",
+    file: "src/guest/Overriding.ts",
+    find: "yield* startWith(good, 0)",
+    replace: "yield* startWith(wanted, 0)",
+    operation: "a restart with a group with which no server starts"
+  },
+  {
+    what: "a group that is with the guest, and nobody asks the server to take",
+    file: "src/actors/ConfigureInstance.ts",
+    find: "    yield* applyConfiguration(operation)\n",
+    replace: ""
+  },
+  {
     what: "one outcome for all operations of an instance",
     file: "src/actors/InstanceMailbox.ts",
     find: "const outcomeKey = ({ operation }: Operation) =>",

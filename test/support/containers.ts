@@ -46,6 +46,7 @@ export const containerSpec = (datastore: "postgresql" | "mariadb", net: number, 
           volume,
           memoryMb: 256,
           vcpus: 1,
+          settings: {},
           adminPassword: Redacted.make("s3cr3t'\"\\ $x"),
           ...changes
         }

@@ -57,7 +57,7 @@ const waitsFor = (
       since: preciseStamp(running.startedAt),
       deadline: stampOrNull(running.deadline)
     }
-  if (state === "Active" || state === "Failed") return null
+  if (state === "Active" || state === "RestartRequired" || state === "Failed") return null
   return {
     what: "the taskmanager to begin the next step",
     operation: null,

@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import { type CatalogContents, findVersion } from "../../services/Catalog.ts"
 import type { Millis } from "../../services/Ids.ts"
-import { Access, type InstanceRecord } from "../../services/Instances.ts"
+import { Access, type AttachedGroup, type InstanceRecord } from "../../services/Instances.ts"
 import { operatingStatusOf, statusOf } from "../../services/Status.ts"
 import { Links, type LinkWriter, Stamp, stamp } from "../Wire.ts"
 
@@ -51,7 +51,16 @@ export const DetailView = Schema.Struct({
   created: Stamp,
   updated: Stamp,
   service_status_updated: Stamp,
-  fault: Schema.optionalKey(FaultView)
+  fault: Schema.optionalKey(FaultView),
+  configuration: Schema.optionalKey(
+    Schema.Struct({
+      id: Schema.String,
+      name: Schema.String,
+      links: Links,
+      /** An extension: why the server does not run with it. */
+      not_applied: Schema.optionalKey(Schema.String)
+    })
+  )
 })
 
 /** Of a volume, in GB. */
@@ -103,7 +112,7 @@ export const listView = (instance: InstanceRecord, viewer: Viewer): typeof ListV
 }
 
 export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usage): typeof DetailView.Type => {
-  const { desired, fault, observed } = instance
+  const { configuration, desired, fault, observed } = instance
   const { type, version, number } = datastoreOf(viewer.catalog, desired.datastoreVersion)
   return {
     ...shared(instance, viewer),
@@ -121,9 +130,17 @@ export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usa
             created: stamp(fault.at),
             details: viewer.isAdmin ? fault.details : null
           }
-        })
+        }),
+    ...(configuration === null ? {} : { configuration: configurationOf(configuration, viewer) })
   }
 }
+
+const configurationOf = ({ id, name, notApplied }: AttachedGroup, { links }: Viewer) => ({
+  id,
+  name,
+  links: links.to("configurations", id),
+  ...(notApplied === null ? {} : { not_applied: notApplied })
+})
 
 export const twoDecimals = (value: number): number => Math.round(value * 100) / 100
 

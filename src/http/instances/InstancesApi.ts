@@ -27,6 +27,14 @@ const Access = Schema.Struct({
   allowed_cidrs: Schema.optionalKey(Schema.Array(Cidr).check(Schema.isMaxLength(100)))
 })
 
+const uuid = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+const mustBeGroup = { message: "must be the id of a configuration group, a UUID" }
+const GroupId = Schema.String.check(Schema.isPattern(new RegExp(`^${uuid}$`), mustBeGroup)).annotate(mustBeGroup)
+/** Or a link to it. */
+const GroupRef = Schema.String.check(Schema.isPattern(new RegExp(`^([^\\s]*/)?${uuid}$`), mustBeGroup)).annotate(
+  mustBeGroup
+)
+
 export const NewInstance = Schema.Struct({
   name: Name,
   flavorRef: Schema.optionalKey(Schema.NullOr(FlavorRef)),
@@ -39,7 +47,7 @@ export const NewInstance = Schema.Struct({
   access: Schema.optionalKey(Schema.NullOr(Access)),
   region_name: OptionalText,
   nics: Later,
-  configuration: Later,
+  configuration: Schema.optionalKey(Schema.NullOr(GroupRef)),
   replica_of: Later,
   replica_count: Later,
   restorePoint: Later,
@@ -50,7 +58,8 @@ export const NewInstance = Schema.Struct({
 
 export const InstanceChanges = Schema.Struct({
   name: Schema.optionalKey(Name),
-  configuration: Later,
+  /** Null detaches, as a change of nothing does. */
+  configuration: Schema.optionalKey(Schema.NullOr(GroupId)),
   replica_of: Later,
   slave_of: Later,
   datastore_version: Later,

@@ -4,7 +4,9 @@ import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
-import { InstanceRequests, type Order } from "../../services/InstanceRequests.ts"
+import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
+import type { ProjectId } from "../../services/Ids.ts"
+import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "../../services/InstanceRequests.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
@@ -17,7 +19,6 @@ import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.
 
 const laterInCreate = {
   nics: "Choosing networks (nics)",
-  configuration: "Configuration groups",
   replica_of: "Replication (replica_of)",
   replica_count: "Replication (replica_count)",
   restorePoint: "Restoring a backup (restorePoint)",
@@ -27,7 +28,6 @@ const laterInCreate = {
 }
 
 const laterInUpdate = {
-  configuration: "Attaching and detaching configuration groups",
   replica_of: "Detaching a replica (replica_of)",
   slave_of: "Detaching a replica (slave_of)",
   datastore_version: "Upgrading the datastore version",
@@ -68,16 +68,10 @@ const refuseLater = (instance: typeof NewInstance.Type) => {
 
 /** In an update even null asks for something: a detach. */
 const refuseChanges = (changes: typeof InstanceChanges.Type) => {
-  const asked = (Object.keys(laterInUpdate) as ReadonlyArray<keyof typeof laterInUpdate>).filter(
-    (key) => key in changes
-  )
-  const [first] = asked
-  if (first === undefined) return Effect.void
-  return Effect.fail(
-    asked.length > 1
-      ? badRequest("Only one attribute (except 'name') is allowed to update.")
-      : notYet(laterInUpdate[first])
-  )
+  if (Object.keys(changes).filter((key) => key !== "name").length > 1)
+    return Effect.fail(badRequest("Only one attribute (except 'name') is allowed to update."))
+  const first = (Object.keys(laterInUpdate) as ReadonlyArray<keyof typeof laterInUpdate>).find((key) => key in changes)
+  return first === undefined ? Effect.void : Effect.fail(notYet(laterInUpdate[first]))
 }
 
 /** The one action that is asked for. */
@@ -107,7 +101,7 @@ const allowedOrder = ({ configuration, databases, modules, users }: typeof NewIn
 const flavorIdOf = (flavorRef: string | number | null | undefined): string | null =>
   isNothing(flavorRef) ? null : (String(flavorRef).replace(/\/+$/, "").split("/").at(-1) ?? null)
 
-const orderOf = (instance: typeof NewInstance.Type): Order => ({
+const orderOf = (instance: typeof NewInstance.Type): Omit<Order, "configuration"> => ({
   name: instance.name,
   flavor: flavorIdOf(instance.flavorRef),
   volume: instance.volume ? { size: Number(instance.volume.size), type: instance.volume.type ?? null } : null,
@@ -128,6 +122,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const requests = yield* InstanceRequests
     const volumes = yield* VolumeUsage
     const operators = yield* OperatorRequests
+    const groups = yield* ConfigurationRequests
     const catalog = yield* Catalog
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
@@ -142,11 +137,32 @@ export const InstancesRoutes = HttpApiBuilder.group(
       return yield* requests.list(project, pageOf(query))
     })
 
+    const orderedGroup = Effect.fnUntraced(function* (
+      project: ProjectId,
+      asked: string | null | undefined,
+      order: Omit<Order, "configuration">
+    ) {
+      const id = asked?.split("/").at(-1)?.toLowerCase()
+      if (id === undefined) return null
+      const { group } = yield* groups.get({ project }, id)
+      const version = yield* orderedVersion(catalog, order)
+      if (group.datastoreVersion !== version.id)
+        return yield* new InvalidRequest({
+          message: `Datastore Version on Configuration ${group.datastoreVersion} does not match the Datastore Version on the instance ${version.id}.`
+        })
+      return { id, name: group.name, notApplied: null }
+    })
+
     const change = Effect.fnUntraced(function* (id: string, changes: typeof InstanceChanges.Type) {
       const scope = scopeOf(yield* CurrentCaller)
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
+      const { configuration } = changes
+      if (configuration !== undefined && configuration !== null)
+        return yield* groups.attach(scope, id, configuration.toLowerCase())
+      // Clients of Trove detach by changing nothing at all.
+      if (configuration === null || Object.keys(changes).length === 0) yield* groups.detach(scope, id)
     })
 
     return handlers.handleAll({
@@ -155,7 +171,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const { project } = yield* CurrentCaller
           yield* allowedOrder(payload.instance)
           yield* refuseLater(payload.instance)
-          const created = yield* requests.create(project, orderOf(payload.instance))
+          const order = orderOf(payload.instance)
+          const configuration = yield* orderedGroup(project, payload.instance.configuration, order)
+          const created = yield* requests.create(project, { ...order, configuration })
           return { instance: detailView(created, yield* viewerOf(request, params.project)) }
         }).pipe(answering),
 

@@ -6,6 +6,7 @@
 import { Effect } from "effect"
 import type { MessageStorage } from "effect/cluster"
 import { BuildInstance } from "../../actors/BuildInstance.ts"
+import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
@@ -15,9 +16,13 @@ const prefix = "Workflow/"
 const own = `${prefix}-/`
 
 /** The workflows of this release. */
-const ours: ReadonlyArray<string> = [BuildInstance, DeleteInstance, RestartInstance, TakeBackInstance].map(
-  ({ _tag }) => _tag
-)
+const ours: ReadonlyArray<string> = [
+  BuildInstance,
+  ConfigureInstance,
+  DeleteInstance,
+  RestartInstance,
+  TakeBackInstance
+].map(({ _tag }) => _tag)
 
 /** `storage`, of which no message is read to a workflow that is none of these. */
 export const knownWork = (storage: MessageStorage.Encoded, workflows = ours): MessageStorage.Encoded => {

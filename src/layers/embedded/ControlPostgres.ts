@@ -67,6 +67,7 @@ const acquire = Effect.gen(function* () {
     clients: `${address}/32`,
     // Dead rows are looked for every 10 s instead of every minute, in which a busy service leaves many.
     settings: { max_connections: 100, autovacuum_naptime: 10 },
+    config: null,
     extra: {}
   })
 

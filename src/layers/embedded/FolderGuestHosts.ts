@@ -1,14 +1,14 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
- * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), and `volume/`. Files
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), and `volume/`. Files
  * are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { GuestNotes } from "../../guest/GuestNotes.ts"
+import { GuestNotes, noOverrides, Overrides } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
@@ -27,6 +27,7 @@ const NotesFile = Schema.fromJsonString(
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
 const LinkFile = Schema.fromJsonString(GuestLink)
+const OverridesFile = Schema.fromJsonString(Overrides)
 const StampFile = Schema.fromJsonString(Schema.Finite)
 
 const attempt = <A>(evaluate: () => Promise<A>) =>
@@ -62,6 +63,7 @@ const notesIn = (home: string): GuestNotes["Service"] => {
   const notes = join(home, "notes.json")
   const order = join(home, "order.json")
   const stamp = join(home, "stamp")
+  const overrides = join(home, "overrides.json")
   const admin = join(home, "admin")
   return GuestNotes.of({
     phase: read(notes, NotesFile).pipe(
@@ -79,6 +81,8 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     }),
     order: Effect.orDie(read(order, OrderFile)),
     keepOrder: (kept) => write(order, OrderFile, kept),
+    overrides: read(overrides, OverridesFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => noOverrides))),
+    keepOverrides: (kept) => write(overrides, OverridesFile, kept),
     stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),
     reserveStamps: (upTo) => write(stamp, StampFile, upTo),
     adminPassword: Effect.gen(function* () {

@@ -134,7 +134,7 @@ const make = Effect.gen(function* () {
       if (runtime === undefined || manager === undefined) return
       const adminPassword = yield* home.notes.adminPassword
       yield* runtime.stop(
-        GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, runtime, manager }, adminPassword)
+        GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, runtime, manager }, adminPassword, {})
       )
     },
     // The others are stopped all the same.

@@ -34,6 +34,8 @@ export interface PostgresServer {
   readonly clients: string
   /** Given on the command line, where no `ALTER SYSTEM` of a tenant can override them. */
   readonly settings: Readonly<Record<string, string | number>>
+  /** The file of its settings, which a reload reads anew; null: the one in the data folder. */
+  readonly config: string | null
   /** Files to put into the data folder in the same step that makes it real. */
   readonly extra: Readonly<Record<string, string>>
 }
@@ -114,6 +116,7 @@ export const launch = Effect.fn("PostgresServer.launch")(function* (binaries: Bi
   yield* endOrphans(server.data)
   const settings = {
     ...server.settings,
+    ...(server.config === null ? {} : { config_file: server.config }),
     listen_addresses: server.address,
     port: server.port,
     unix_socket_directories: ""

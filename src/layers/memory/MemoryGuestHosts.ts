@@ -1,6 +1,6 @@
 /** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts, with a disk that can be full. */
 import { Context, Effect, Layer, Option, Redacted } from "effect"
-import { GuestNotes, type Phase } from "../../guest/GuestNotes.ts"
+import { GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
 import { type GuestHome, GuestHosts, isSameLink } from "../embedded/GuestHosts.ts"
@@ -21,6 +21,7 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   let stamp = 0
   let isDrawn = false
   const drawn = Redacted.make("admin")
+  let overrides = noOverrides
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -32,6 +33,11 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
     keepOrder: (kept) =>
       writing(`${home}/order.json`, () => {
         order = Option.some(kept)
+      }),
+    overrides: Effect.sync(() => overrides),
+    keepOverrides: (kept) =>
+      writing(`${home}/overrides.json`, () => {
+        overrides = kept
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>

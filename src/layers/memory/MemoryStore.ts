@@ -16,6 +16,7 @@ import {
 } from "../../actors/Lifecycles.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
+import { Configurations } from "../../services/configuration/Configurations.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import {
   type Entry,
@@ -34,9 +35,10 @@ import { type Placement, Placements } from "../../services/Placements.ts"
 import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
-import { quietStates, type ShownState, shownState, stateNamed } from "../../services/Status.ts"
+import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
+import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
@@ -113,18 +115,42 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       row.mailbox.push({ seq: ++sequence, key, command, posted, handled: null, setAside: null })
     }
 
+    const has = (row: Rows, command: string) => row.mailbox.some(({ key }) => key === `${command}:${row.generation}`)
+    const groups = makeMemoryConfigurations((id) => {
+      const row = rows.get(id)
+      return row === undefined
+        ? undefined
+        : {
+            desired: row.desired,
+            state: row.state,
+            deleteRequested: row.deleteRequested,
+            restartRequested: has(row, "restart"),
+            touch: (updated) => {
+              row.desired = { ...row.desired, updated }
+            },
+            post: (command, now) => letter(row, `configure:${row.generation}`, command, now)
+          }
+    })
+
     const toRecord = (row: Rows): InstanceRecord => ({
       desired: row.desired,
-      state: shownState(row.state._tag, {
-        delete: row.deleteRequested,
-        now: row.mailbox.some(
-          ({ key }) => key === `${row.state._tag === "Failed" ? "delete" : "restart"}:${row.generation}`
-        )
-      }),
+      state: shownState(
+        row.state._tag,
+        {
+          delete: row.deleteRequested,
+          now: has(row, row.state._tag === "Failed" ? "delete" : "restart"),
+          configure: has(row, "configure")
+        },
+        {
+          restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
+          restart: "restart" in row.state && row.state.restart === true
+        }
+      ),
       fault: row.state._tag === "Failed" ? row.state.fault : null,
       stateSince: row.since,
       observed: row.observed === null ? null : { status: row.observed.status, heartbeatAt: row.observed.heartbeatAt },
-      address: places.get(row.desired.id)?.address ?? null
+      address: places.get(row.desired.id)?.address ?? null,
+      configuration: groups.shown(row.desired.id)
     })
 
     const usage = (project: ProjectId): ReadonlyArray<Usage> => {
@@ -140,7 +166,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
     }
 
     const instances = Instances.of({
-      create: (desired, provisioning) =>
+      create: (desired, provisioning, configuration = null) =>
         Effect.suspend(() => {
           const exceeded = exceededBy(usage(desired.project), amountOf(desired))
           if (exceeded.length > 0) return Effect.fail(new QuotaExceeded({ resources: exceeded }))
@@ -161,6 +187,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             root: null
           }
           rows.set(desired.id, row)
+          if (configuration !== null) groups.attachNew(desired.id, configuration)
           letter(row, "create", { _tag: "Create" }, desired.created)
           return Effect.void
         }),
@@ -169,6 +196,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         yield* change(id, (row) => {
           if (row.state._tag === "Deleting" || row.state._tag === "Deleted") return
           row.deleteRequested = true
+          groups.detach(id)
           row.hold = null
           row.desired = { ...row.desired, updated: now }
           letter(row, `delete:${row.generation}`, { _tag: "Delete" }, now)
@@ -177,7 +205,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       requestRestart: Effect.fnUntraced(function* (id) {
         const now = yield* Clock.currentTimeMillis
         const row = rows.get(id)
-        if (row === undefined || toRecord(row).state !== "Active") return false
+        if (row === undefined || !isInService(toRecord(row).state)) return false
         row.desired = { ...row.desired, updated: now }
         letter(row, `restart:${row.generation}`, { _tag: "Restart" }, now)
         return true
@@ -328,7 +356,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           )
         ),
       count: Effect.sync(() => {
-        const counts = new Map<ShownState, number>()
+        const counts = new Map<StoredState, number>()
         for (const { state } of rows.values()) {
           const shown = stateNamed(state._tag)
           counts.set(shown, (counts.get(shown) ?? 0) + 1)
@@ -343,6 +371,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           for (const row of gone) {
             rows.delete(row.desired.id)
             places.delete(row.desired.id)
+            groups.forget(row.desired.id)
           }
           return gone.length
         }),
@@ -568,6 +597,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(Quotas, quotas),
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
+      Context.add(Configurations, groups.configurations),
       Context.merge(MemoryUpgrades.make())
     )
   })

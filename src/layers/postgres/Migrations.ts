@@ -1,6 +1,7 @@
 /**
- * The control plane's tables. One writer for each: `instances`, `quota*`, `roots` the api; `lifecycles`,
- * `history`, `addresses`, `guest_keys` the actors; `observations`, `*_reports`, `reports_seen`, `guest_hosts` the
+ * The control plane's tables. One writer for each: `instances`, `quota*`, `roots`, `configurations`,
+ * `attached_configurations` the api; `lifecycles`,
+ * `history`, `addresses`, `guest_keys`, `applied_configurations` the actors; `observations`, `*_reports`, `reports_seen`, `guest_hosts` the
  * conductor, but for how far the addresses of a host have gone round, which is the actors'. `mailbox` is how the api
  * and the operations speak to an actor; in `taskmanagers` each taskmanager tells of itself.
  */
@@ -191,13 +192,45 @@ const sweptSoon = Effect.gen(function* () {
     yield* sql`ALTER TABLE ${sql(churning)} SET (autovacuum_vacuum_scale_factor = 0.05)`
 })
 
+/** Configuration groups: what is wanted (the api's), and what of it has reached an instance (its operations'). */
+const configurations = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE configurations (
+      id text PRIMARY KEY,
+      project text NOT NULL,
+      name text NOT NULL,
+      description text,
+      datastore_version text NOT NULL,
+      settings jsonb NOT NULL,
+      revision int NOT NULL,
+      created timestamptz NOT NULL,
+      updated timestamptz NOT NULL
+    )`
+  yield* sql`CREATE INDEX configurations_by_project ON configurations (project, id)`
+  yield* sql`
+    CREATE TABLE attached_configurations (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      configuration text NOT NULL REFERENCES configurations
+    )`
+  yield* sql`CREATE INDEX attached_configurations_by_group ON attached_configurations (configuration, instance)`
+  yield* sql`
+    CREATE TABLE applied_configurations (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      told jsonb NOT NULL,
+      running jsonb NOT NULL,
+      refused jsonb
+    )`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
   "0003_set_aside": setAside,
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
-  "0006_swept_soon": sweptSoon
+  "0006_swept_soon": sweptSoon,
+  "0007_configurations": configurations
 }
 
 /**

@@ -56,6 +56,12 @@ export const RecordRow = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
   requested_now: Schema.NullOr(Schema.Date),
+  configure_requested: Schema.NullOr(Schema.Date),
+  restart_required: Schema.NullOr(Schema.Boolean),
+  restart_follows: Schema.NullOr(Schema.Boolean),
+  configuration: Schema.NullOr(Schema.String),
+  configuration_name: Schema.NullOr(Schema.String),
+  not_applied: Schema.NullOr(Schema.String),
   tag: Schema.String,
   fault: Schema.Unknown,
   since: Schema.Date,
@@ -71,17 +77,26 @@ const decodeRows = Schema.decodeUnknownEffect(Schema.Array(RecordRow))
 
 export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
   desired: toDesired(row),
-  state: shownState(row.tag, {
-    delete: row.delete_requested !== null,
-    now: row.requested_now !== null
-  }),
+  state: shownState(
+    row.tag,
+    {
+      delete: row.delete_requested !== null,
+      now: row.requested_now !== null,
+      configure: row.configure_requested !== null
+    },
+    { restartRequired: row.restart_required === true, restart: row.restart_follows === true }
+  ),
   fault: Option.getOrNull(decodeFault(row.fault)),
   stateSince: row.since.getTime(),
   observed:
     row.status === null || row.heartbeat_at === null
       ? null
       : { status: row.status, heartbeatAt: row.heartbeat_at.getTime() },
-  address: row.address
+  address: row.address,
+  configuration:
+    row.configuration === null
+      ? null
+      : { id: row.configuration, name: row.configuration_name ?? "", notApplied: row.not_applied }
 })
 
 const SealedProvisioning = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
@@ -152,13 +167,28 @@ export const selectRecords = (
   joins: Statement.Fragment = sql``
 ) => sql`
     SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      asked.posted AS requested_now${columns}
+      asked.posted AS requested_now, wanted.posted AS configure_requested, l.restart_required, l.restart_follows,
+      c.id AS configuration, c.name AS configuration_name, c.not_applied${columns}
     FROM instances i
-    CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
+    CROSS JOIN LATERAL (
+      SELECT tag, state, since, generation, (state ->> 'restartRequired')::boolean AS restart_required,
+        (state ->> 'restart')::boolean AS restart_follows
+      FROM lifecycles WHERE instance = i.id LIMIT 1
+    ) l
     LEFT JOIN LATERAL (
       SELECT posted FROM mailbox
       WHERE instance = i.id AND key = CASE l.tag WHEN 'Failed' THEN 'delete:' ELSE 'restart:' END || l.generation LIMIT 1
     ) asked ON true
+    LEFT JOIN LATERAL (
+      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'configure:' || l.generation LIMIT 1
+    ) wanted ON true
+    LEFT JOIN LATERAL (
+      SELECT g.id, g.name, (
+        SELECT refused ->> 'reason' FROM applied_configurations
+        WHERE instance = i.id AND refused ->> 'configuration' = g.id AND refused -> 'revision' = to_jsonb(g.revision)
+      ) AS not_applied
+      FROM attached_configurations t JOIN configurations g ON g.id = t.configuration WHERE t.instance = i.id LIMIT 1
+    ) c ON true
     LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
     LEFT JOIN LATERAL (SELECT address, host FROM addresses WHERE instance = i.id LIMIT 1) a ON true ${joins}`
 
@@ -167,7 +197,11 @@ const makeInstances = Effect.gen(function* () {
   const quotas = yield* Quotas
   const box = yield* SecretBox
 
-  const create = Effect.fn("Instances.create")(function* (desired: Desired, provisioning: Provisioning) {
+  const create = Effect.fn("Instances.create")(function* (
+    desired: Desired,
+    provisioning: Provisioning,
+    configuration: string | null = null
+  ) {
     const plain = yield* died(encodeProvisioning(provisioning))
     const sealed = yield* box.seal(desired.id, Redacted.make(plain))
     const created = new Date(desired.created)
@@ -197,6 +231,9 @@ const makeInstances = Effect.gen(function* () {
           SELECT id, ${desired.project}, ${desired.ram}::int, ${desired.volumeSize}::int, false FROM i
         ), p AS (
           INSERT INTO provisioning (instance, sealed) SELECT id, ${sealed}::bytea FROM i
+        ), c AS (
+          INSERT INTO attached_configurations (instance, configuration)
+          SELECT i.id, g.id FROM i, (SELECT id FROM configurations WHERE id = ${configuration}::text FOR KEY SHARE) g
         ), m AS (
           INSERT INTO mailbox (instance, key, command, posted)
           SELECT id, 'create', '{"_tag":"Create"}', ${created}::timestamptz FROM i
@@ -215,6 +252,8 @@ const makeInstances = Effect.gen(function* () {
       ), marked AS (
         UPDATE instances SET delete_requested = coalesce(delete_requested, ${now}::timestamptz), updated = ${now}::timestamptz
         WHERE id IN (SELECT instance FROM target)
+      ), detached AS (
+        DELETE FROM attached_configurations WHERE instance IN (SELECT instance FROM target)
       ), freed AS (
         DELETE FROM quota_holds WHERE instance IN (SELECT instance FROM target)
       )
@@ -230,7 +269,8 @@ const makeInstances = Effect.gen(function* () {
       sql`
       WITH target AS (
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
-        WHERE l.instance = ${id} AND l.tag = 'Active' AND i.delete_requested IS NULL FOR UPDATE OF l, i
+        WHERE l.instance = ${id} AND l.tag IN ('Active', 'Configuring') AND i.delete_requested IS NULL
+          AND (l.state -> 'restart') IS DISTINCT FROM 'true' FOR UPDATE OF l, i
       ), posted AS (
         INSERT INTO mailbox (instance, key, command, posted)
         SELECT instance, 'restart:' || generation, '{"_tag":"Restart"}', ${now}::timestamptz FROM target

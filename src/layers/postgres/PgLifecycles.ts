@@ -17,7 +17,7 @@ import {
 } from "../../actors/Lifecycles.ts"
 import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
 import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
-import { type ShownState, stateNamed } from "../../services/Status.ts"
+import { type StoredState, stateNamed } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 import { trimHistory } from "./PgHistory.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
@@ -250,7 +250,7 @@ const make = Effect.gen(function* () {
     Effect.flatMap(decodeCounts),
     died,
     Effect.map((rows) => {
-      const counts = new Map<ShownState, number>()
+      const counts = new Map<StoredState, number>()
       for (const { count, tag } of rows) {
         counts.set(stateNamed(tag), (counts.get(stateNamed(tag)) ?? 0) + Number(count))
       }

@@ -31,6 +31,7 @@ type Config = ConfigurationOf<"taskmanager">
 const settings = ({
   audit_interval,
   build_deadline,
+  configure_deadline,
   delete_deadline,
   deleted_retention,
   restart_deadline,
@@ -40,6 +41,7 @@ const settings = ({
     Layer.succeed(InstanceActor.OperationDeadlines, {
       build: build_deadline,
       restart: restart_deadline,
+      configure: configure_deadline,
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),

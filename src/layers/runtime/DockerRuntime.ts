@@ -15,6 +15,7 @@ import {
   type RuntimeStatus
 } from "../../guest/DatabaseRuntime.ts"
 import {
+  configuredLabel,
   containerFor,
   containerName,
   emptierName,
@@ -27,7 +28,7 @@ import {
 import { discardContainer, Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
 import { greets } from "./docker/Greeting.ts"
 import { ensureImage } from "./docker/Image.ts"
-import { imageOf, isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
+import { configure, imageOf, isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
 
 /** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
 const initialisedWithin = "10 minutes"
@@ -148,7 +149,7 @@ const make = Effect.gen(function* () {
       yield* removeData(docker, spec, Effect.succeed(image.Id))
     }
     yield* prepareVolume(spec)
-    if (found !== null && found.Config.Labels[specLabel] === specHash(spec)) return
+    if (found?.Config.Labels[specLabel] === specHash(spec) && found.Config.Labels[configuredLabel] !== undefined) return
     if (found !== null) yield* discard(containerName(spec.instanceId))
     // Not left in flight by an interruption: it would come into being after a removal that saw nothing.
     yield* Effect.uninterruptible(request(() => docker.createContainer(containerFor(spec, image, cpus)))).pipe(
@@ -208,6 +209,7 @@ const make = Effect.gen(function* () {
   return DatabaseRuntime.of({
     kind: "docker",
     start,
+    configure: (spec) => Effect.provideService(configure(spec), FileSystem.FileSystem, files),
     stop: (spec) => halt(spec.instanceId),
     status,
     logs: (spec, lines) => logsOf(spec.instanceId, lines).pipe(Effect.mapError(unavailable)),

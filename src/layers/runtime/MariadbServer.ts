@@ -24,7 +24,8 @@ export interface MariadbServer {
   /** Of `root`, who may come from any host. */
   readonly password: Redacted.Redacted
   readonly identity: Identity | null
-  readonly memoryMb: number
+  /** The file of its settings; null: none. */
+  readonly config: string | null
 }
 
 export const gracefulStop: Escalation = [
@@ -114,9 +115,10 @@ export const launch = Effect.fn("MariadbServer.launch")(function* (server: Maria
   const child = yield* startDetached(
     mariadbd,
     [
-      ...["--no-defaults", `--datadir=${server.data}`, `--bind-address=${server.address}`, `--port=${server.port}`],
-      ...[`--socket=${socket}`, `--pid-file=${pidFile}`, "--skip-name-resolve", "--skip-log-bin"],
-      `--innodb-buffer-pool-size=${Math.max(16, Math.round(server.memoryMb / 4))}M`
+      // The first: later it would not be understood.
+      server.config === null ? "--no-defaults" : `--defaults-file=${server.config}`,
+      ...[`--datadir=${server.data}`, `--bind-address=${server.address}`, `--port=${server.port}`],
+      ...[`--socket=${socket}`, `--pid-file=${pidFile}`, "--skip-name-resolve", "--skip-log-bin"]
     ],
     server
   )

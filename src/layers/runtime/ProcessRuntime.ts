@@ -4,7 +4,7 @@
  * Memory is bounded by the server's own settings, not by the kernel.
  *
  * Layout of a volume: `data` (the server's, made by rename when it is whole), `data.tmp` (while it is being made),
- * `server.log`. The process is found by its data folder; there is no other state.
+ * `server.log`, `server.conf` (written anew at each start). The process is found by its data folder; there is no other state.
  */
 import * as fs from "node:fs"
 import { dirname, join } from "node:path"
@@ -16,6 +16,8 @@ import {
   RuntimeError,
   type RuntimeStatus
 } from "../../guest/DatabaseRuntime.ts"
+import { serverFile } from "../../services/configuration/ServerFile.ts"
+import { replaceFile } from "../embedded/DurableFile.ts"
 import {
   type Escalation,
   endAllOf,
@@ -23,7 +25,7 @@ import {
   endServerWithout,
   findProcessOn,
   foldersServedBelow,
-  type HostProcessError,
+  HostProcessError,
   isRoot
 } from "../embedded/HostProcess.ts"
 import { attempt, readTail, sizeOf } from "../embedded/OwnedFiles.ts"
@@ -54,11 +56,12 @@ export const layer = Layer.effect(
     const binaries = yield* PostgresBinaries
 
     const engine = (spec: DatabaseSpec): Engine => {
-      const identity = isRoot ? serverIdentity(spec.address) : null
-      const { address, port, memoryMb, adminPassword: password } = spec
-      const at = { data: dataOf(spec.volume), log: logOf(spec.volume), address, port, password, identity }
+      const identity = identityOf(spec)
+      const { address, port, adminPassword: password } = spec
+      const config = configOf(spec.volume)
+      const at = { data: dataOf(spec.volume), log: logOf(spec.volume), address, port, password, identity, config }
       if (spec.datastore === "postgresql") {
-        const server = { ...at, clients: "0.0.0.0/0", settings: postgresSettings(memoryMb), extra: {} }
+        const server = { ...at, clients: "0.0.0.0/0", settings: {}, extra: {} }
         return {
           product: "PostgreSQL",
           installed: Postgres.installedVersion(binaries),
@@ -67,13 +70,12 @@ export const layer = Layer.effect(
           launch: Postgres.launch(binaries, server)
         }
       }
-      const server = { ...at, memoryMb }
       return {
         product: "MariaDB",
         installed: Mariadb.installedVersion,
         isInitialised: Mariadb.isInitialised,
-        initialise: Mariadb.initialise(server),
-        launch: Mariadb.launch(server)
+        initialise: Mariadb.initialise(at),
+        launch: Mariadb.launch(at)
       }
     }
 
@@ -91,6 +93,7 @@ export const layer = Layer.effect(
           yield* progress("initialising the database")
           yield* initialise
         }
+        yield* writeConfig(spec)
         yield* progress("starting the database")
         yield* launch
       },
@@ -100,6 +103,7 @@ export const layer = Layer.effect(
     return DatabaseRuntime.of({
       kind: "process",
       start,
+      configure: (spec) => Effect.mapError(writeConfig(spec), (error) => refusal(error, spec)),
       stop: (spec) => Effect.mapError(end(spec.volume, stopOf(spec)), (error) => refusal(error, spec)),
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),
       logs: (spec, lines) =>
@@ -143,6 +147,7 @@ const userOf = (volume: string): number | null => {
 }
 
 const dataOf = (volume: string) => join(volume, "data")
+const configOf = (volume: string) => join(volume, "server.conf")
 const logOf = (volume: string) => join(volume, "server.log")
 
 const statusOf = (data: string) =>
@@ -162,16 +167,18 @@ const prepareVolume = (volume: string) =>
     if (sizeOf(log) > maxLogBytes) fs.renameSync(log, `${log}.1`)
   })
 
-const postgresSettings = (memoryMb: number) => {
-  const share = (divisor: number, least: number, most: number) =>
-    `${Math.round(Math.min(most, Math.max(least, memoryMb / divisor)))}MB`
-  return {
-    max_connections: 100,
-    shared_buffers: share(4, 16, 8192),
-    effective_cache_size: share(2, 32, 65536),
-    maintenance_work_mem: share(16, 16, 1024),
-    work_mem: share(128, 2, 64)
-  }
+const identityOf = (spec: DatabaseSpec) => (isRoot ? serverIdentity(spec.address) : null)
+
+/** The server reads it, and nobody else. */
+const writeConfig = (spec: DatabaseSpec) => {
+  const own = join(dataOf(spec.volume), "postgresql.conf").replaceAll("'", "''")
+  // What its makers and its administrator have set there comes first, and last what lies beside it for ALTER SYSTEM.
+  const before = spec.datastore === "postgresql" ? [`include_if_exists = '${own}'`] : []
+  const readers = { mode: 0o400, owner: identityOf(spec) }
+  return Effect.tryPromise({
+    try: () => replaceFile(configOf(spec.volume), serverFile(spec.datastore, spec, before), readers),
+    catch: (error) => new HostProcessError({ message: `cannot write the configuration: ${error}`, detail: "" })
+  })
 }
 
 /**

@@ -28,12 +28,24 @@ interface Convention {
   readonly port: number
   readonly data: string
   readonly environment: ReadonlyArray<string>
-  readonly command: (memoryMb: number) => ReadonlyArray<string>
+  readonly command: ReadonlyArray<string>
   readonly stopSignal: string
 }
 
-// Trove's template gives InnoDB 150 MB of each 512 MB; servers without it would size themselves for the machine.
-const innodb = (memoryMb: number) => `--innodb-buffer-pool-size=${Math.max(16, Math.floor(memoryMb * 0.3))}M`
+/** A folder and not a file: a file that is replaced would stay the old one inside. */
+const settingsInside = "/etc/coffer"
+export const settingsFolder = (volume: string) => join(volume, "settings")
+export const settingsFile = (volume: string) => join(settingsFolder(volume), "server.conf")
+const settingsFileInside = `${settingsInside}/server.conf`
+/** What a container of an earlier release lacks, which does not see that folder. */
+export const configuredLabel = "coffer.configured"
+
+/** Lines that a server in a container needs in place of the file that its image would bring. */
+export const settingsBefore: Record<DatabaseSpec["datastore"], ReadonlyArray<string>> = {
+  postgresql: ["listen_addresses = '*'"],
+  mariadb: [],
+  mysql: []
+}
 
 const conventions: Record<DatabaseSpec["datastore"], Convention> = {
   postgresql: {
@@ -45,21 +57,21 @@ const conventions: Record<DatabaseSpec["datastore"], Convention> = {
       // connect to itself (dblink).
       "POSTGRES_INITDB_ARGS=--data-checksums --auth-local=scram-sha-256 --auth-host=scram-sha-256"
     ],
-    command: (memoryMb) => ["postgres", "-c", `shared_buffers=${Math.max(16, Math.floor(memoryMb / 4))}MB`],
+    command: ["postgres", "-c", `config_file=${settingsFileInside}`],
     stopSignal: "SIGINT"
   },
   mariadb: {
     port: 3306,
     data: "/var/lib/mysql",
     environment: [`MARIADB_ROOT_PASSWORD_FILE=${passwordInside}`, "MARIADB_INITDB_SKIP_TZINFO=1"],
-    command: (memoryMb) => ["mariadbd", innodb(memoryMb)],
+    command: ["mariadbd", `--defaults-extra-file=${settingsFileInside}`],
     stopSignal: "SIGTERM"
   },
   mysql: {
     port: 3306,
     data: "/var/lib/mysql",
     environment: [`MYSQL_ROOT_PASSWORD_FILE=${passwordInside}`, "MYSQL_INITDB_SKIP_TZINFO=1"],
-    command: (memoryMb) => ["mysqld", innodb(memoryMb)],
+    command: ["mysqld", `--defaults-extra-file=${settingsFileInside}`],
     stopSignal: "SIGTERM"
   }
 }
@@ -84,7 +96,7 @@ const bind = (source: string, target: string, readOnly: boolean): Dockerode.Moun
 
 /** A container whose label differs from this was made for another spec, and gives way to a new one. */
 export const specHash = (spec: DatabaseSpec) => {
-  const { adminPassword: _, ...visible } = spec
+  const { adminPassword: _, settings: __, ...visible } = spec
   return createHash("sha256")
     .update(JSON.stringify(Object.entries(visible).sort(([a], [b]) => (a < b ? -1 : 1))))
     .digest("hex")
@@ -100,11 +112,12 @@ export const containerFor = (
   return {
     name: containerName(spec.instanceId),
     Image: image.Id,
-    Cmd: [...convention.command(spec.memoryMb)],
+    Cmd: [...convention.command],
     Env: [...convention.environment],
     Labels: {
       [instanceLabel]: spec.instanceId,
       [specLabel]: specHash(spec),
+      [configuredLabel]: "1",
       "coffer.datastore": spec.datastore,
       "coffer.image": spec.image
     },
@@ -116,7 +129,8 @@ export const containerFor = (
       PortBindings: { [`${convention.port}/tcp`]: [{ HostIp: spec.address, HostPort: String(spec.port) }] },
       Mounts: [
         bind(dataFolder(spec.volume), dataInside(image, convention), false),
-        bind(secretFile(spec.volume), passwordInside, true)
+        bind(secretFile(spec.volume), passwordInside, true),
+        bind(settingsFolder(spec.volume), settingsInside, true)
       ],
       // The guest supervises, and backs off between restarts. The container outlives the guest's process as it is.
       RestartPolicy: { Name: "no" },

@@ -1,13 +1,24 @@
 /**
  * What the docker runtime keeps on an instance's volume: `data` (the server's own files), `secret` (the
- * administrator's password, for the entrypoint, and the image's reference) and, until the server has once been seen to
+ * administrator's password, for the entrypoint, and the image's reference), `settings` (the server's file) and, until the server has once been seen to
  * serve, a mark that says its files are not to be trusted yet.
  */
 import { join } from "node:path"
 import type Dockerode from "dockerode"
 import { Effect, FileSystem, type PlatformError, Redacted } from "effect"
 import { type DatabaseSpec, RuntimeError } from "../../../guest/DatabaseRuntime.ts"
-import { dataFolder, emptierFor, emptierName, imageFile, secretFile } from "./Container.ts"
+import { serverFile } from "../../../services/configuration/ServerFile.ts"
+import { replaceFile } from "../../embedded/DurableFile.ts"
+import {
+  dataFolder,
+  emptierFor,
+  emptierName,
+  imageFile,
+  secretFile,
+  settingsBefore,
+  settingsFile,
+  settingsFolder
+} from "./Container.ts"
 import { discardContainer, EngineError, orAbsent, request } from "./Engine.ts"
 
 const initialisingMark = (volume: string) => join(volume, "initialising")
@@ -33,6 +44,20 @@ const replace = Effect.fnUntraced(function* (path: string, text: string) {
   yield* files.rename(`${path}.new`, path)
 })
 
+/** Whoever the image runs the server as reads it. */
+const writeSettings = Effect.fnUntraced(function* (spec: DatabaseSpec) {
+  const files = yield* FileSystem.FileSystem
+  const folder = settingsFolder(spec.volume)
+  yield* files.makeDirectory(folder, { recursive: true, mode: 0o755 })
+  yield* files.chmod(folder, 0o755)
+  const text = serverFile(spec.datastore, spec, settingsBefore[spec.datastore])
+  const replaced = Effect.promise(() => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }))
+  yield* replaced
+})
+
+/** The file of the server's settings holds those of the spec. */
+export const configure = Effect.fn("Docker.configure")(writeSettings, Effect.mapError(unusable))
+
 /**
  * The folders, the secret, the image's reference and the mark are there after this. Never makes the volume itself: a
  * folder made where the volume is not mounted would take the tenant's data instead of it.
@@ -45,6 +70,7 @@ export const prepareVolume = Effect.fn("Docker.prepareVolume")(function* (spec: 
   yield* files.makeDirectory(join(spec.volume, "secret"), { recursive: true, mode: 0o700 })
   yield* replace(imageFile(spec.volume), spec.image)
   yield* replace(secretFile(spec.volume), Redacted.value(spec.adminPassword))
+  yield* writeSettings(spec)
   if (fresh) yield* files.makeDirectory(data, { mode: 0o700 })
 }, Effect.mapError(unusable))
 

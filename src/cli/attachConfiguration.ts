@@ -1,0 +1,76 @@
+/** `coffer configuration attach`, `detach`: what an instance is set to, or is set to no more. */
+import { Console, Effect } from "effect"
+import { Command } from "effect/cli"
+import type { HttpClient } from "effect/http"
+import { plain } from "../layers/config/terminalText.ts"
+import type { Entry } from "./answers.ts"
+import { asking, put } from "./client.ts"
+import { group, groupIdOf } from "./configurationGroups.ts"
+import { type CommandFailed, type Connection, connectionFlags, failed } from "./connection.ts"
+import { printJson, wholeInstance } from "./document.ts"
+import { follow, historyOf } from "./follow.ts"
+import { inside } from "./inside.ts"
+import { json, nameOrId, wait } from "./instanceFlags.ts"
+import { makeProgress } from "./progress.ts"
+
+/** The steps of the last operation that brought settings to the guest. */
+const lastOf = (entries: ReadonlyArray<Entry>) => {
+  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === "configure")
+  const id = steps.at(-1)?.operation_id
+  return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
+}
+
+/** Until the settings are with the guest; null then, else why they are not. */
+const awaitConfigured = Effect.fnUntraced(function* (connection: Connection, id: string, before: ReadonlyArray<Entry>) {
+  const progress = yield* makeProgress(before)
+  const isOver = (entries: ReadonlyArray<Entry>) =>
+    lastOf(entries).id !== lastOf(before).id &&
+    ["Active", "Failed", "Deleting"].includes(entries.findLast(({ kind }) => kind === "transition")?.to ?? "")
+  const last = yield* follow(connection, id, (sight) => Effect.as(progress.show(sight), isOver(sight.entries))).pipe(
+    Effect.ensuring(progress.end)
+  )
+  if (last === null) return "it is gone: somebody has deleted it."
+  const { steps } = lastOf(last.entries)
+  return steps.at(-1)?.outcome === "done" ? null : (steps.at(-1)?.error ?? "it was called off.")
+})
+
+const change = <A extends { readonly nameOrId: string; readonly wait: boolean; readonly json: boolean }>(
+  asked: A & Parameters<typeof inside>[0],
+  configurationOf: (connection: Connection) => Effect.Effect<string | null, CommandFailed, HttpClient.HttpClient>,
+  done: string
+) =>
+  inside(asked, (connection, path, id) =>
+    Effect.gen(function* () {
+      const configuration = yield* configurationOf(connection)
+      const before = yield* historyOf(connection, id)
+      const whole = yield* wholeInstance(connection, id)
+      const isNothing = configuration === null && !JSON.stringify(whole).includes('"configuration":')
+      yield* put(connection, path, { instance: { configuration } })
+      const failure = asked.wait && !isNothing ? yield* awaitConfigured(connection, id, before) : null
+      const now = yield* wholeInstance(connection, id)
+      if (asked.json) yield* printJson({ instance: now })
+      if (failure !== null) return yield* failed(plain(`${asked.nameOrId} does not take the settings: ${failure}`))
+      if (asked.json) return
+      const waits = asked.wait && JSON.stringify(now).includes('"status":"RESTART_REQUIRED"')
+      const then = waits ? ` It waits for a restart: coffer instance restart ${asked.nameOrId}` : ""
+      yield* Console.log(plain(`${asked.nameOrId}: ${done}.${then}`))
+    })
+  ).pipe(asking)
+
+export const attach = Command.make("attach", { nameOrId, group, wait, json, ...connectionFlags }, (asked) =>
+  change(asked, (connection) => groupIdOf(connection, asked.group), "the group is attached")
+).pipe(
+  Command.withDescription("Attach a configuration group to an instance, of which it may have one"),
+  Command.withExamples([
+    { command: "coffer configuration attach first tuned --wait", description: "Until it is there" }
+  ])
+)
+
+export const detach = Command.make("detach", { nameOrId, wait, json, ...connectionFlags }, (asked) =>
+  change(asked, () => Effect.succeed(null), "no group is attached")
+).pipe(
+  Command.withDescription(
+    "Detach the configuration group of an instance, which goes back to what it was set to before"
+  ),
+  Command.withExamples([{ command: "coffer configuration detach first", description: "Whichever it has" }])
+)
