@@ -84,27 +84,36 @@ type Serving = In<"Restarting" | "Configuring">
 /** In words of the history. */
 const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
 
+/** What is to be known of an instance in service beside its operation. */
+interface Service {
+  readonly restartRequired: boolean
+  /** The group has changed, and the operation does not bring it for certain. */
+  readonly configure?: boolean
+}
+
 /** Begins an operation of what is in service. */
 const serve = (
   kind: keyof typeof begunBy,
-  restartRequired: boolean,
+  { configure, restartRequired }: Service,
   moment: Moment,
   because: string = begunBy[kind]
-) => {
-  const state = { ...begun(kind, moment), ...(restartRequired ? { restartRequired } : {}) }
-  const decision: Decision = { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
-  return decision
+): Decision => {
+  const known = { ...(restartRequired ? { restartRequired } : {}), ...(configure === true ? { configure } : {}) }
+  const state = { ...begun(kind, moment), ...known }
+  return { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
 }
 
-/** At rest in service again, or on to what was asked for meanwhile. A restart brings the configuration along. */
+/** At rest in service again, or on to what was asked for meanwhile: a restart first, which may be called off itself. */
 const backInService = (
   state: Serving | In<"Building">,
   because: string,
   moment: Moment,
   restartRequired = "restartRequired" in state && state.restartRequired === true
 ): Decision => {
-  if ("restart" in state && state.restart === true) return serve("restart", restartRequired, moment, because)
-  if (state.configure === true) return serve("configure", restartRequired, moment, because)
+  const configure = state.configure === true
+  if ("restart" in state && state.restart === true)
+    return serve("restart", { restartRequired, configure }, moment, because)
+  if (configure) return serve("configure", { restartRequired }, moment, because)
   return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
 }
 
@@ -230,8 +239,10 @@ const table: Table = {
     ...news,
     ...unasked,
     Create: stay,
-    Restart: ({ restartRequired }, _, moment) => serve("restart", restartRequired === true, moment),
-    Configure: ({ restartRequired }, _, moment) => serve("configure", restartRequired === true, moment),
+    Restart: ({ restartRequired }, _, moment) =>
+      serve("restart", { restartRequired: restartRequired === true }, moment),
+    Configure: ({ restartRequired }, _, moment) =>
+      serve("configure", { restartRequired: restartRequired === true }, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -324,7 +335,8 @@ const table: Table = {
       const because = `retry requested by ${by}`
       if (again === "delete") return startDelete(state, moment, because)
       if (previous !== null || again === undefined) return null
-      if (again === "service" && configure === true) return serve("configure", false, moment, because)
+      if (again === "service" && configure === true)
+        return serve("configure", { restartRequired: false }, moment, because)
       return again === "service"
         ? { state: { _tag: "Active" }, because }
         : { state: { _tag: "Building", ...begun("build", moment), anew: true }, because }

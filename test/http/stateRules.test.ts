@@ -125,20 +125,31 @@ const everythingOf = Effect.fnUntraced(function* (ask: Service.Ask, id: Instance
   }
 })
 
+const Group = Schema.Struct({ configuration: Schema.Struct({ id: Schema.String }) })
+
+/** A group of nothing, which fits each of the owner's instances. */
+const aGroup = Effect.fnUntraced(function* (ask: Service.Ask) {
+  const { body } = yield* ask(owner, "POST", "/configurations", { configuration: { name: "group", values: {} } })
+  return (yield* Effect.orDie(Schema.decodeUnknownEffect(Group)(body))).configuration.id
+})
+
 /** Asks for the action, and gives the code of the answer. */
-const attempt = Effect.fnUntraced(function* (state: State, action: Action, id: InstanceId, ask: Service.Ask) {
+const attempt = Effect.fnUntraced(function* (
+  state: State,
+  { admin, body: told, bodyOf, method, path }: Action,
+  id: InstanceId,
+  group: string,
+  ask: Service.Ask
+) {
   expect(yield* shown(ask, state.named ?? id), "the instance has left its state").toBe(state.shows)
   const at = yield* Clock.currentTimeMillis
   const before = yield* everythingOf(ask, id)
-  const caller = state.caller ?? (action.admin === true ? Service.operator : owner)
-  const { body, status } = yield* ask(caller, action.method, action.path(state.named ?? id), action.body)
+  const caller = state.caller ?? (admin === true ? Service.operator : owner)
+  const { body, status } = yield* ask(caller, method, path(state.named ?? id), bodyOf?.(group) ?? told)
   if (status < 400) return status
   expect(isFault(body), JSON.stringify(body)).toBe(true)
   expect(Object.values(Object(body))).toMatchObject([{ code: status }])
-  expect(
-    yield* everythingOf(ask, id),
-    `${action.method} ${action.path(id)}: what was refused has changed something`
-  ).toEqual(before)
+  expect(yield* everythingOf(ask, id), `${method} ${path(id)}: what was refused has changed something`).toEqual(before)
   expect(yield* Clock.currentTimeMillis, "a refusal takes no time").toBe(at)
   return status
 })
@@ -156,13 +167,14 @@ describe("what is answered in the state", () => {
         Effect.gen(function* () {
           yield* state.before ?? Effect.void
           const ask = yield* Service.make
+          const group = yield* aGroup(ask)
           const ids = yield* order(ask, Object.keys(actions).length)
           yield* state.come(ids, ask)
           const seen = yield* state.api ?? Effect.succeed(ask)
           const answered: Record<string, number> = {}
           for (const [n, [row, action]] of Object.entries(actions).entries()) {
             const id = ids[n]
-            if (id !== undefined) answered[row] = yield* Effect.scoped(attempt(state, action, id, seen))
+            if (id !== undefined) answered[row] = yield* Effect.scoped(attempt(state, action, id, group, seen))
           }
           expect(answered).toEqual(Object.fromEntries([...rules].map(([row, codes]) => [row, codes[column]])))
         })

@@ -5,6 +5,8 @@ export interface Action {
   readonly method: HttpMethod.HttpMethod
   readonly path: (instance: string) => string
   readonly body?: unknown
+  /** The same, of a configuration group that its tenant has. */
+  readonly bodyOf?: (group: string) => unknown
   /** Asked by an administrator, and not by the tenant. */
   readonly admin?: boolean
 }
@@ -61,7 +63,13 @@ export const actions: Readonly<Record<string, Action>> = {
   promote: act("promote_to_replica_source"),
   eject: act("eject_replica_source"),
   "change access": ask("PUT", "", { instance: { access: { is_public: true } } }),
-  "attach configuration": ask("PUT", "", { instance: { configuration: "00000000-0000-4000-8000-000000000001" } }),
+  "default configuration": ask("GET", "/configuration"),
+  "attach configuration": { ...ask("PUT", ""), bodyOf: (configuration) => ({ instance: { configuration } }) },
+  "preview configuration": {
+    ...ask("PUT", "?preview=true"),
+    bodyOf: (configuration) => ({ instance: { configuration } })
+  },
+  "detach configuration": ask("PUT", "", { instance: { configuration: null } }),
   upgrade: ask("PATCH", "", { instance: { datastore_version: "18" } }),
 
   "mgmt show": manage("GET", ""),

@@ -6,7 +6,7 @@ import { AuditListener } from "../../src/actors/Audits.ts"
 import type { State } from "../../src/actors/Instance.ts"
 import * as Metrics from "../../src/layers/Metrics.ts"
 import { InstanceId, operationId } from "../../src/services/Ids.ts"
-import { ShownState } from "../../src/services/Status.ts"
+import { StoredState } from "../../src/services/Status.ts"
 import { stores } from "../support/postgres.ts"
 
 /** By its attributes, `state=Active` or `kind=build`. */
@@ -83,7 +83,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("metrics", (it) =>
         Effect.timeout("10 seconds")
       )
       const instances = yield* gauges("coffer_instances")
-      expect([...instances.keys()].toSorted()).toEqual(ShownState.literals.map((tag) => `state=${tag}`).toSorted())
+      expect([...instances.keys()].toSorted()).toEqual(StoredState.literals.map((tag) => `state=${tag}`).toSorted())
       expect(instances.get("state=Active")).toBe(1)
       expect(instances.get("state=Unknown")).toBe(1)
       expect(instances.get("state=Restarting")).toBe(2)

@@ -69,8 +69,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a guest that starts its server again and again with what it does not start with",
     file: "src/guest/Overriding.ts",
     find: "yield* startWith(good, 0)",
-    replace: "yield* startWith(wanted, 0)",
-    operation: "a restart with a group with which no server starts"
+    replace: "yield* startWith(wanted, 0)"
   },
   {
     what: "a group that is with the guest, and nobody asks the server to take",
