@@ -57,11 +57,11 @@ const tell = Effect.fnUntraced(function* (instance: InstanceId, { applied, isTro
   yield* (yield* Configurations).setApplied(instance, { ...applied, told: wanted })
 })
 
-/** What the server is to take at once: of what is wanted no more, the value that it had without it. */
-const liveValues = ({ applied, parameters, wanted }: Plan): Values =>
+/** What the server is to take at once: of what it is not told any more, the value that it had without it. */
+const liveValues = ({ applied: { running, told }, parameters }: Plan): Values =>
   Object.fromEntries(
-    changed(applied.running, wanted).flatMap((name) => {
-      const value = wanted[name] ?? parameters.find((parameter) => parameter.name === name)?.default
+    changed(running, told).flatMap((name) => {
+      const value = told[name] ?? parameters.find((parameter) => parameter.name === name)?.default
       return value === undefined ? [] : [[name, value]]
     })
   )
@@ -93,22 +93,25 @@ export const write = Effect.fnUntraced(function* (instance: InstanceId) {
  */
 export const applyLive = Effect.fnUntraced(function* (instance: InstanceId) {
   const plan = yield* planOf(instance)
-  const { applied, parameters, wanted } = plan
-  const names = changed(applied.running, wanted)
+  const { applied, parameters } = plan
+  // What the guest was told, for what is wanted may have changed since: that is for the next time.
+  const { running, told } = applied
+  const names = changed(running, told)
   if (needRestart(parameters, names).length > 0) return
   const guest = yield* guestOf(instance)
   if (names.length > 0) {
     yield* guest.apply_overrides({ overrides: liveValues(plan) }).pipe(
       Effect.tapErrorTag("GuestRefusal", ({ message }) =>
         Effect.gen(function* () {
-          yield* tell(instance, plan, applied.running)
-          yield* Effect.ignore(guest.apply_overrides({ overrides: applied.running }))
-          yield* noteTakenBack(instance, plan, message)
+          const isMeant = changed(told, plan.wanted).length === 0
+          yield* tell(instance, plan, running)
+          yield* Effect.ignore(guest.apply_overrides({ overrides: running }))
+          if (isMeant) yield* noteTakenBack(instance, plan, message)
         })
       )
     )
   }
-  yield* (yield* Configurations).setApplied(instance, { ...applied, told: wanted, running: wanted })
+  yield* (yield* Configurations).setApplied(instance, { ...applied, running: told })
 })
 
 /** Whether the server waits for a restart to run with what its guest was told. */
