@@ -65,10 +65,6 @@ export const actions: Readonly<Record<string, Action>> = {
   "change access": ask("PUT", "", { instance: { access: { is_public: true } } }),
   "default configuration": ask("GET", "/configuration"),
   "attach configuration": { ...ask("PUT", ""), bodyOf: (configuration) => ({ instance: { configuration } }) },
-  "preview configuration": {
-    ...ask("PUT", "?preview=true"),
-    bodyOf: (configuration) => ({ instance: { configuration } })
-  },
   "detach configuration": ask("PUT", "", { instance: { configuration: null } }),
   upgrade: ask("PATCH", "", { instance: { datastore_version: "18" } }),
 
