@@ -1,7 +1,7 @@
 /** Every call of Trove's API is made, and answered as calls.ts says; and we have no route that it does not tell. */
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { active, adminToken, call, mysqlVersion, path, project, server, serveTaskmanager } from "../http/harness.ts"
+import { active, adminToken, call, path, project, server, serveTaskmanager } from "../http/harness.ts"
 import { operationsOf } from "../http/requests.ts"
 import { type Call, ours, topics } from "./calls.ts"
 
@@ -9,24 +9,30 @@ const calls = topics.flatMap(({ calls }) => calls)
 
 const nameOf = ({ about, method, path }: Call) => `${method} ${path}${about === undefined ? "" : `, ${about}`}`
 
-/** An instance with databases db1 and db2, a user u1 of db1, and a root. */
+/** An instance with databases db1 and db2, a user u1 of db1, and a root; and a configuration group. */
 const furnished = Effect.gen(function* () {
   yield* serveTaskmanager
-  const { guest, id } = yield* active()
+  const { guest, id: instance } = yield* active({ datastore, databases: [], users: [] })
   guest.databases.push({ name: "db1" }, { name: "db2" })
-  yield* call("POST", path(`/instances/${id}/users`), {
+  yield* call("POST", path(`/instances/${instance}/users`), {
     body: { users: [{ name: "u1", password: "secret-1", databases: [{ name: "db1" }] }] }
   })
-  yield* call("POST", path(`/instances/${id}/root`))
-  return id
+  yield* call("POST", path(`/instances/${instance}/root`))
+  const { json } = yield* call("POST", path("/configurations"), {
+    body: { configuration: { name: "c1", values: {}, datastore } }
+  })
+  return { instance, configuration: String(json.configuration.id) }
 })
+
+const datastore = { type: "postgresql", version: "16" }
 
 const noRoute = "The resource could not be found."
 
 /** What is there; anything else that a path names is not. */
 const there: Readonly<Record<string, string>> = {
-  datastore: "mysql",
-  version: mysqlVersion,
+  datastore: "postgresql",
+  version: "5d6c2f1e-0000-4000-8000-000000000016",
+  parameter: "work_mem",
   flavor: "2",
   database: "db1",
   user: "u1",
@@ -38,12 +44,11 @@ it.effect.each(calls.map((each) => [nameOf(each), each] as const))(
   "%s",
   ([, { body, method, path: wanted, standing }]) =>
     Effect.gen(function* () {
-      const instance = yield* furnished
-      const named: Readonly<Record<string, string>> = { ...there, instance }
-      const filled = path(wanted.replaceAll(/\{(\w+)\}/g, (_, name: string) => named[name] ?? nowhere))
-      const { json, status } = yield* call(method, filled, {
+      const named: Readonly<Record<string, string>> = { ...there, ...(yield* furnished) }
+      const filled = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => named[name] ?? nowhere)
+      const { json, status } = yield* call(method, path(filled(wanted)), {
         token: adminToken,
-        ...(body === undefined ? {} : { body })
+        ...(body === undefined ? {} : { body: JSON.parse(filled(JSON.stringify(body))) })
       })
       expect(status).toBe(standing.code)
       if (standing.is === "not there yet") expect(json.itemNotFound?.message).not.toBe(noRoute)

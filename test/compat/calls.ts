@@ -17,7 +17,7 @@ export interface Call {
   readonly method: Method
   /** Below the project; what is in braces stands for the id or the name of one. */
   readonly path: string
-  /** What is sent. */
+  /** What is sent; what is in braces stands for an id here, too. */
   readonly body?: unknown
   /** What of it the call is about, where one path has several calls. */
   readonly about?: string
@@ -66,6 +66,9 @@ const ordered = (field: string, value: unknown): Line => [
   `with \`${field}\``
 ]
 
+/** Of which the parameters are known. */
+const datastore = { type: "postgresql", version: "16" }
+const group = "{configuration}"
 const uuid = "11111111-2222-4333-8444-555555555555"
 const one = "/instances/{instance}"
 const changed = (field: string, value: unknown): Line => ["PUT", one, { instance: { [field]: value } }, `\`${field}\``]
@@ -83,7 +86,7 @@ const managed = (action: string, value: unknown = {}): Line => [
 ]
 
 const networks = waiting("Networks")
-const groups = waiting("Configuration groups")
+const parameters = waiting("Managing configuration parameters")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
 const resizing = waiting("Resizing")
@@ -103,7 +106,13 @@ export const topics: ReadonlyArray<Topic> = [
     calls: [
       done(200, "POST", "/instances", { instance: order }),
       networks.refused(...ordered("nics", [{ network_id: uuid }])),
-      groups.refused(...ordered("configuration", uuid)),
+      done(
+        200,
+        "POST",
+        "/instances",
+        { instance: { ...order, datastore, configuration: group } },
+        "with `configuration`"
+      ),
       replication.refused(...ordered("replica_of", uuid)),
       replication.refused(...ordered("replica_count", 2)),
       backups.refused(...ordered("restorePoint", { backupRef: uuid })),
@@ -115,7 +124,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(200, "GET", one),
       done(202, "DELETE", one),
       done(202, ...changed("name", "other")),
-      groups.refused(...changed("configuration", uuid)),
+      done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
       upgrades.refused(...changed("datastore_version", "8.0.29")),
       access.refused(...changed("access", { is_public: true })),
@@ -126,7 +135,7 @@ export const topics: ReadonlyArray<Topic> = [
       resizing.refused(...acted("resize", { flavorRef: "3" }, " to a flavor")),
       replication.refused(...acted("promote_to_replica_source")),
       replication.refused(...acted("eject_replica_source")),
-      groups.refused("GET", `${one}/configuration`),
+      done(200, "GET", `${one}/configuration`),
       backups.empty("GET", `${one}/backups`)
     ]
   },
@@ -169,22 +178,22 @@ export const topics: ReadonlyArray<Topic> = [
   {
     title: "Configuration groups",
     calls: [
-      groups.empty("GET", "/configurations"),
-      groups.refused("POST", "/configurations", { configuration: { name: "c1", values: {} } }),
-      groups.missing("GET", "/configurations/{configuration}"),
-      groups.refused("PUT", "/configurations/{configuration}", { configuration: { values: {} } }),
-      groups.refused("PATCH", "/configurations/{configuration}", { configuration: { values: {} } }),
-      groups.refused("DELETE", "/configurations/{configuration}"),
-      groups.missing("GET", "/configurations/{configuration}/instances"),
-      groups.refused("GET", "/datastores/{datastore}/versions/{version}/parameters"),
-      groups.refused("GET", "/datastores/{datastore}/versions/{version}/parameters/{parameter}"),
-      groups.refused("GET", "/datastores/versions/{version}/parameters"),
-      groups.refused("GET", "/datastores/versions/{version}/parameters/{parameter}"),
-      groups.refused("GET", "/mgmt/datastores/versions/{version}/parameters"),
-      groups.refused("POST", "/mgmt/datastores/versions/{version}/parameters", { "configuration-parameter": {} }),
-      groups.refused("GET", "/mgmt/datastores/versions/{version}/parameters/{parameter}"),
-      groups.refused("PUT", "/mgmt/datastores/versions/{version}/parameters/{parameter}", {}),
-      groups.refused("DELETE", "/mgmt/datastores/versions/{version}/parameters/{parameter}")
+      done(200, "GET", "/configurations"),
+      done(200, "POST", "/configurations", { configuration: { name: "c1", values: {}, datastore } }),
+      done(200, "GET", "/configurations/{configuration}"),
+      done(202, "PUT", "/configurations/{configuration}", { configuration: { values: {} } }),
+      done(200, "PATCH", "/configurations/{configuration}", { configuration: { values: {} } }),
+      done(202, "DELETE", "/configurations/{configuration}"),
+      done(200, "GET", "/configurations/{configuration}/instances"),
+      done(200, "GET", "/datastores/{datastore}/versions/{version}/parameters"),
+      done(200, "GET", "/datastores/{datastore}/versions/{version}/parameters/{parameter}"),
+      done(200, "GET", "/datastores/versions/{version}/parameters"),
+      done(200, "GET", "/datastores/versions/{version}/parameters/{parameter}"),
+      parameters.refused("GET", "/mgmt/datastores/versions/{version}/parameters"),
+      parameters.refused("POST", "/mgmt/datastores/versions/{version}/parameters", { "configuration-parameter": {} }),
+      parameters.refused("GET", "/mgmt/datastores/versions/{version}/parameters/{parameter}"),
+      parameters.refused("PUT", "/mgmt/datastores/versions/{version}/parameters/{parameter}", {}),
+      parameters.refused("DELETE", "/mgmt/datastores/versions/{version}/parameters/{parameter}")
     ]
   },
   {

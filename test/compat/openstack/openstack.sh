@@ -141,18 +141,29 @@ changes_of_an_instance() {
 
 configuration_groups() {
   does '^$' database configuration list
-  later 'Configuration groups: not implemented' database configuration create group '{"max_connections": 200}' \
+  does 'name +\| group' database configuration create group '{"work_mem": 8192}' \
     --datastore postgresql --datastore-version 18
-  later 'No configuration .*group' database configuration show group
-  later 'No configuration .*group' database configuration instances group
-  later 'Configuration groups: not implemented' database configuration set group '{}'
-  later 'Configuration groups: not implemented' database configuration parameter set group '{}'
-  later 'No configuration .*group' database configuration delete group
-  later 'No configuration .*group' database configuration attach second group
-  later 'Attaching and detaching configuration groups: not implemented' database configuration detach second
-  later 'The default configuration of an instance: not implemented' database configuration default second
-  later 'Configuration parameters: not implemented' database configuration parameter list 18 --datastore postgresql
-  later 'Configuration parameters: not implemented' database configuration parameter show 18 max_connections \
+  does 'work_mem' database configuration show group
+  does '^$' database configuration instances group
+  does '^$' database configuration attach second group
+  until_it_is ACTIVE HEALTHY second
+  does 'second' database configuration instances group
+  fails 'attached' database configuration delete group
+  # The one asks for a restart, and the other takes that back.
+  does '^$' database configuration parameter set group '{"max_connections": 150}'
+  until_it_is RESTART_REQUIRED '' second
+  does '^$' database instance restart second
+  until_it_is ACTIVE HEALTHY second
+  does '^$' database configuration set group '{"work_mem": 4096, "max_connections": 150}'
+  until_it_is ACTIVE HEALTHY second
+  does '^$' database configuration detach second
+  until_it_is RESTART_REQUIRED '' second
+  does '^$' database instance restart second
+  until_it_is ACTIVE HEALTHY second
+  does '^$' database configuration delete group
+  does 'max_connections' database configuration default second
+  does 'work_mem .*integer' database configuration parameter list 18 --datastore postgresql
+  does 'restart_required +\| True' database configuration parameter show 18 max_connections \
     --datastore postgresql
 }
 
