@@ -58,13 +58,21 @@ const tell = Effect.fnUntraced(function* (instance: InstanceId, { applied, isTro
 })
 
 /** What the server is to take at once: of what it is not told any more, the value that it had without it. */
-const liveValues = ({ applied: { running, told }, parameters }: Plan): Values =>
+const liveValues = (parameters: ReadonlyArray<Parameter>, from: Values, to: Values): Values =>
   Object.fromEntries(
-    changed(running, told).flatMap((name) => {
-      const value = told[name] ?? parameters.find((parameter) => parameter.name === name)?.default
+    changed(from, to).flatMap((name) => {
+      const value = to[name] ?? parameters.find((parameter) => parameter.name === name)?.default
       return value === undefined ? [] : [[name, value]]
     })
   )
+
+/** What a server runs with that came up with `from` and has taken of `to` what needs no restart. */
+const withWaiting = (parameters: ReadonlyArray<Parameter>, from: Values, to: Values): Values => {
+  const waiting = needRestart(parameters, changed(from, to))
+  const of = (values: Values, isWaiting: boolean) =>
+    Object.entries(values).filter(([name]) => waiting.includes(name) === isWaiting)
+  return Object.fromEntries([...of(to, false), ...of(from, true)])
+}
 
 const refusedBy = ({ group }: Plan, reason: string): Refused | null =>
   group === null ? null : { configuration: group.id, revision: group.revision, reason }
@@ -99,19 +107,22 @@ export const applyLive = Effect.fnUntraced(function* (instance: InstanceId) {
   const names = changed(running, told)
   if (needRestart(parameters, names).length > 0) return
   const guest = yield* guestOf(instance)
-  if (names.length > 0) {
-    yield* guest.apply_overrides({ overrides: liveValues(plan) }).pipe(
-      Effect.tapErrorTag("GuestRefusal", ({ message }) =>
-        Effect.gen(function* () {
-          const isMeant = changed(told, plan.wanted).length === 0
-          yield* tell(instance, plan, running)
-          yield* Effect.ignore(guest.apply_overrides({ overrides: running }))
-          if (isMeant) yield* noteTakenBack(instance, plan, message)
-        })
-      )
-    )
-  }
-  yield* (yield* Configurations).setApplied(instance, { ...applied, running: told })
+  // Also where nothing has changed as far as is known here: a server that has crashed came up with what it was told then.
+  const answer =
+    plan.isTroves && names.length === 0
+      ? undefined
+      : yield* guest.apply_overrides({ overrides: liveValues(parameters, running, told) }).pipe(
+          Effect.tapErrorTag("GuestRefusal", ({ message }) =>
+            Effect.gen(function* () {
+              const isMeant = changed(told, plan.wanted).length === 0
+              yield* tell(instance, plan, running)
+              yield* Effect.ignore(guest.apply_overrides({ overrides: liveValues(parameters, told, running) }))
+              if (isMeant) yield* noteTakenBack(instance, plan, message)
+            })
+          )
+        )
+  const runs = answer === undefined ? told : withWaiting(parameters, answer.came_up_with, told)
+  yield* (yield* Configurations).setApplied(instance, { ...applied, running: runs })
 })
 
 /** Whether the server waits for a restart to run with what its guest was told. */

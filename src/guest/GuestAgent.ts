@@ -320,7 +320,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         prepare,
         restart,
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
-        applyOverrides: ofReady(overriding.apply)
+        applyOverrides: (overrides) => ofReady(overriding.apply(overrides))
       },
       spec.volumeSize
     )

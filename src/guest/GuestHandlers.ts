@@ -33,7 +33,8 @@ interface AgentMethods {
   /** Why the settings that were wanted were taken back; null where they were not. */
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
-  readonly applyOverrides: Effect.Effect<void, GuestRefusal>
+  /** What the server came up with, where it waits for a restart; null where it has all of it. */
+  readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
 }
 
 export const makeHandlers = (
@@ -49,7 +50,8 @@ export const makeHandlers = (
     restart: () => Effect.map(restart, (reason) => (reason === null ? undefined : { taken_back: reason })),
     // Ours hold what they were told last, and nothing of before.
     update_overrides: ({ overrides }) => updateOverrides(overrides),
-    apply_overrides: () => applyOverrides,
+    apply_overrides: ({ overrides }) =>
+      Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
     get_filesystem_stats: () =>
       Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
     list_databases: ({ include_marker, limit, marker }) =>

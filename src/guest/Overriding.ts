@@ -96,9 +96,13 @@ export const make = ({ configure, flavor, notes, session }: Parts) => {
     Effect.mapError((error) => (error._tag === "DiskError" ? error : new GuestRefusal({ message: error.message })))
   )
 
-  const apply = Effect.gen(function* () {
+  /**
+   * `asked`: what changes, as far as whoever asks knows; of what an agent before this one had the server take, that is all.
+   * Answers what the server came up with, where it waits for a restart; else null.
+   */
+  const apply = Effect.fnUntraced(function* (asked: Values) {
     const { good, wanted } = yield* notes.overrides
-    const names = new Set([...changed(good, wanted), ...changed(taken ?? good, wanted)])
+    const names = new Set([...changed(good, wanted), ...changed(taken ?? good, wanted), ...Object.keys(asked)])
     const changes: SettingChanges = Object.fromEntries(
       [...names].map((name) => [name, wanted[name] ?? flavor[name] ?? null])
     )
@@ -106,6 +110,7 @@ export const make = ({ configure, flavor, notes, session }: Parts) => {
     taken = wanted
     // A server that runs with all of it comes up with it.
     if (!isWaiting) yield* Effect.ignore(notes.keepOverrides({ good: wanted, wanted }))
+    return isWaiting ? good : null
   })
 
   return { update, apply }

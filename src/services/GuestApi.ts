@@ -84,6 +84,12 @@ export const FilesystemStats = Schema.Struct({
   used: Schema.Number
 })
 
+/**
+ * The server waits for a restart to run with all that its guest was told: with which overrides it last came up, maybe
+ * after a crash that nobody told of. Trove's agents do not say so.
+ */
+const Waits = Schema.Struct({ came_up_with: Values })
+
 /** A server did not start with its overrides, and runs with those of before: what it said of them. Trove's agents do not say so. */
 export const TakenBack = Schema.Struct({ taken_back: Schema.String })
 
@@ -132,7 +138,11 @@ export const GuestApi = RpcGroup.make(
     { error: Schema.Union([GuestRefusal, DiskError]), timeout: high }
   ),
   /** The server takes at once what can be taken at once. */
-  call("apply_overrides", { overrides: Values }, { error: GuestRefusal, timeout: high }),
+  call(
+    "apply_overrides",
+    { overrides: Values },
+    { success: Schema.Union([Waits, Schema.Void]), error: GuestRefusal, timeout: high }
+  ),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
     error: GuestRefusal,

@@ -164,6 +164,29 @@ describe("a configuration group", () => {
       })
     )
   )
+
+  it.effect("that asks for less than what a server came up with after a crash waits for a restart", () =>
+    World.run(
+      Effect.gen(function* () {
+        for (const less of [{}, live]) {
+          const { group, id } = yield* attached(restart)
+          yield* World.passes("5 seconds")
+          yield* isAtRest(id, "RESTART_REQUIRED")
+          ;(yield* FakeDatabases).crash(id)
+          yield* World.passes("20 seconds")
+          expect(yield* settings(id)).toEqual(restart)
+          yield* update(group, less)
+          yield* World.passes("5 seconds")
+          expect(yield* settings(id)).toEqual({ ...less, ...restart })
+          yield* isAtRest(id, "RESTART_REQUIRED")
+          expect(yield* World.restart(id)).toBe(true)
+          yield* World.passes("5 seconds")
+          yield* isAtRest(id, "ACTIVE")
+          expect(yield* settings(id)).toEqual(less)
+        }
+      })
+    )
+  )
 })
 
 describe("a group with which the server does not run", () => {
