@@ -14,7 +14,11 @@ export const Listed = Schema.Struct({ instances: Schema.Array(Summary) })
 
 export const Instance = Schema.Struct({
   ...Summary.fields,
-  fault: Schema.optionalKey(Schema.Struct({ message: Schema.String }))
+  fault: Schema.optionalKey(Schema.Struct({ message: Schema.String })),
+  /** `not_applied`: why its server does not run with the group. */
+  configuration: Schema.optionalKey(
+    Schema.Struct({ name: Schema.String, not_applied: Schema.optionalKey(Schema.String) })
+  )
 })
 export type Instance = typeof Instance.Type
 

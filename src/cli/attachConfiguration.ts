@@ -1,5 +1,5 @@
 /** `coffer configuration attach`, `detach`: what an instance is set to, or is set to no more. */
-import { Console, Effect } from "effect"
+import { Console, Effect, type Schema } from "effect"
 import { Command } from "effect/cli"
 import type { HttpClient } from "effect/http"
 import { plain } from "../layers/config/terminalText.ts"
@@ -7,7 +7,7 @@ import type { Entry } from "./answers.ts"
 import { asking, put } from "./client.ts"
 import { group, groupIdOf } from "./configurationGroups.ts"
 import { type CommandFailed, type Connection, connectionFlags, failed } from "./connection.ts"
-import { printJson, wholeInstance } from "./document.ts"
+import { printJson, readInstance, wholeInstance } from "./document.ts"
 import { follow, historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
@@ -34,6 +34,9 @@ const awaitConfigured = Effect.fnUntraced(function* (connection: Connection, id:
   return steps.at(-1)?.outcome === "done" ? null : (steps.at(-1)?.error ?? "it was called off.")
 })
 
+const instanceOf = (connection: Connection, whole: Schema.Json | null) =>
+  whole === null ? Effect.succeed(null) : readInstance(connection, whole)
+
 const change = <A extends { readonly nameOrId: string; readonly wait: boolean; readonly json: boolean }>(
   asked: A & Parameters<typeof inside>[0],
   configurationOf: (connection: Connection) => Effect.Effect<string | null, CommandFailed, HttpClient.HttpClient>,
@@ -43,16 +46,19 @@ const change = <A extends { readonly nameOrId: string; readonly wait: boolean; r
     Effect.gen(function* () {
       const configuration = yield* configurationOf(connection)
       const before = yield* historyOf(connection, id)
-      const whole = yield* wholeInstance(connection, id)
-      const isNothing = configuration === null && !JSON.stringify(whole).includes('"configuration":')
+      const was = yield* instanceOf(connection, yield* wholeInstance(connection, id))
+      const isNothing = configuration === null && was?.configuration === undefined
       yield* put(connection, path, { instance: { configuration } })
       const failure = asked.wait && !isNothing ? yield* awaitConfigured(connection, id, before) : null
       const now = yield* wholeInstance(connection, id)
       if (asked.json) yield* printJson({ instance: now })
       if (failure !== null) return yield* failed(plain(`${asked.nameOrId} does not take the settings: ${failure}`))
       if (asked.json) return
-      const waits = asked.wait && JSON.stringify(now).includes('"status":"RESTART_REQUIRED"')
-      const then = waits ? ` It waits for a restart: coffer instance restart ${asked.nameOrId}` : ""
+      const is = yield* instanceOf(connection, now)
+      const then =
+        asked.wait && is?.status === "RESTART_REQUIRED"
+          ? ` It waits for a restart: coffer instance restart ${asked.nameOrId}`
+          : ""
       yield* Console.log(plain(`${asked.nameOrId}: ${done}.${then}`))
     })
   ).pipe(asking)

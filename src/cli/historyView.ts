@@ -40,9 +40,16 @@ export const renderInstance = ({ datastore, id, ip, name, operating_status, stat
   return plain(`${name}  ${status}${health}   ${datastore.type} ${datastore.version}${address}   ${id}`)
 }
 
+const configurationOf = ({ configuration }: Instance): ReadonlyArray<string> => {
+  if (configuration === undefined) return []
+  const { name, not_applied: why } = configuration
+  return [plain(`configuration: ${name}${why === undefined ? "" : `, which was taken back: ${why}`}`)]
+}
+
 export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>): string =>
   [
     renderInstance(instance),
     ...(instance.fault === undefined ? [] : [plain(`fault: ${instance.fault.message}`)]),
+    ...configurationOf(instance),
     ...entries.map(renderEntry)
   ].join("\n")

@@ -43,6 +43,10 @@ it("shows the fault, the address and the health", () => {
     []
   )
   expect(shown).toBe("first  ERROR (x)   postgresql 18   127.0.0.9   i-1\nfault: it broke")
+  const group = { name: "tuned", not_applied: "invalid value" }
+  expect(renderHistory({ ...instance, configuration: group }, []).split("\n")[1]).toBe(
+    "configuration: tuned, which was taken back: invalid value"
+  )
 })
 
 it("does not let what a server wrote steer the terminal", () => {
