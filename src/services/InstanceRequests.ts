@@ -219,11 +219,8 @@ export const versionNamed = Effect.fnUntraced(function* (
   return version
 })
 
-/** The version that an order means. */
-export const orderedVersion = Effect.fnUntraced(function* (
-  catalog: CatalogContents,
-  { datastore: wanted }: Pick<Order, "datastore">
-) {
+/** The version that is meant, though it may be one that cannot be ordered any more. */
+export const versionMeant = Effect.fnUntraced(function* (catalog: CatalogContents, wanted: Order["datastore"]) {
   const type = wanted.type ?? catalog.defaultDatastore
   if (type === null)
     return yield* new InvalidRequest({ message: "Please specify datastore. No default datastore is defined." })
@@ -233,7 +230,15 @@ export const orderedVersion = Effect.fnUntraced(function* (
     return yield* new InvalidRequest({
       message: `Default version for datastore '${datastore.name}' not found. Please specify a version.`
     })
-  const version = yield* versionNamed(datastore, name, wanted.versionNumber)
+  return { datastore, version: yield* versionNamed(datastore, name, wanted.versionNumber) }
+})
+
+/** The version that an order means. */
+export const orderedVersion = Effect.fnUntraced(function* (
+  catalog: CatalogContents,
+  { datastore }: Pick<Order, "datastore">
+) {
+  const { version } = yield* versionMeant(catalog, datastore)
   if (!version.active)
     return yield* new InvalidRequest({ message: `Datastore version '${version.name}' is not active.` })
   return version

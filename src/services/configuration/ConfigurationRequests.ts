@@ -3,23 +3,15 @@
  * has to bring it to instances is woken.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
-import {
-  Catalog,
-  type CatalogContents,
-  type Datastore,
-  type DatastoreVersion,
-  findFlavor,
-  findVersion
-} from "../Catalog.ts"
+import { Catalog, type Datastore, type DatastoreVersion, findFlavor, findVersion } from "../Catalog.ts"
 import type { InstanceId, ProjectId } from "../Ids.ts"
 import {
   type DatastoreNotFound,
   DatastoreVersionNotFound,
-  datastoreNamed,
   InstanceRequests,
   InvalidRequest,
   NewId,
-  versionNamed
+  versionMeant
 } from "../InstanceRequests.ts"
 import type { InstanceNotFound, InstanceRecord, Scope } from "../Instances.ts"
 import { statusOf } from "../Status.ts"
@@ -93,20 +85,6 @@ const inUse = new InvalidRequest({
     "A configuration group cannot be deleted if it is associated with one or more non-terminated instances. Detach the configuration group from all non-terminated instances and please try again."
 })
 
-/** The version that a group is for; a group may be for one that cannot be ordered any more. */
-const versionFor = Effect.fnUntraced(function* (catalog: CatalogContents, wanted: WantedGroup["datastore"]) {
-  const type = wanted.type ?? catalog.defaultDatastore
-  if (type === null)
-    return yield* new InvalidRequest({ message: "Please specify datastore. No default datastore is defined." })
-  const datastore = yield* datastoreNamed(catalog, type)
-  const name = wanted.version ?? datastore.defaultVersion
-  if (name === null)
-    return yield* new InvalidRequest({
-      message: `Default version for datastore '${datastore.name}' not found. Please specify a version.`
-    })
-  return { datastore, version: yield* versionNamed(datastore, name, wanted.versionNumber) }
-})
-
 const checkValues = ({ datastore, version }: Version, values: Values) => {
   const refusal = refuseValues(`${datastore.name} ${version.name}`, parametersOf(version), values)
   return refusal === null ? Effect.void : Effect.fail(new ValuesRefused({ message: refusal }))
@@ -133,7 +111,7 @@ const make = Effect.gen(function* () {
     Effect.map(configurations.countInstances(group.id), (instances): CountedGroup => ({ group, instances }))
 
   const create = Effect.fn("ConfigurationRequests.create")(function* (project: ProjectId, wanted: WantedGroup) {
-    const found = yield* versionFor(catalog, wanted.datastore)
+    const found = yield* versionMeant(catalog, wanted.datastore)
     yield* checkValues(found, wanted.values)
     const now = yield* Clock.currentTimeMillis
     const group: ConfigurationGroup = {
