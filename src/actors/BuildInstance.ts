@@ -19,7 +19,6 @@ import { troveOrder } from "../services/TroveOrders.ts"
 import { askGuest } from "./AskGuest.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { hasSucceeded, reportOutcome, wake } from "./InstanceMailbox.ts"
-import { deadlineOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import {
   insist,
@@ -33,6 +32,7 @@ import {
   takeBack
 } from "./Operation.ts"
 import { teardown } from "./Teardown.ts"
+import { deadlineOf } from "./Work.ts"
 
 export const BuildInstance = Workflow.make("BuildInstance", {
   payload: Schema.Struct({ ...Operation.fields, anew: Schema.optionalKey(Schema.Boolean) }),

@@ -9,12 +9,12 @@ import { BuildInstance } from "./BuildInstance.ts"
 import { calledOffOf } from "./CalledOff.ts"
 import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
-import { operationsOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
+import { operationsOf } from "./Work.ts"
 
 export const DeleteInstance = Workflow.make("DeleteInstance", {
   payload: Schema.Struct({

@@ -20,12 +20,13 @@ import { DeleteInstance, interruptOperation } from "./DeleteInstance.ts"
 import * as Failing from "./Failing.ts"
 import type { Event, Signal, State } from "./Instance.ts"
 import { InstanceEntity } from "./InstanceMailbox.ts"
-import { type Deadlines, decide, defaultDeadlines, workOf } from "./Lifecycle.ts"
+import { type Deadlines, decide, defaultDeadlines } from "./Lifecycle.ts"
 import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { tellWaiting } from "./Waiting.ts"
+import { workOf } from "./Work.ts"
 
 /** How long operations may take; tests and operators change it. */
 export const OperationDeadlines = Context.Reference<Deadlines>("coffer/actors/OperationDeadlines", {

@@ -2,7 +2,7 @@
  * The life of an instance, as a pure and total machine: for every state and every event, what comes
  * next. Reads no clock, draws no id, does no work; the compiler refuses a pair that was forgotten.
  *
- * What there is to do follows from the state alone (`workOf`), so after a crash the row says it.
+ * What there is to do follows from the state alone: see `Work.ts`.
  */
 import { Duration } from "effect"
 import { kindOf, type Millis, type OperationId, type OperationKind, operationId } from "../services/Ids.ts"
@@ -371,44 +371,3 @@ export const unreadable = (operation: OperationId | null, fault: Fault): State =
   const again = kind === "build" || kind === "delete" ? kind : "service"
   return { _tag: "Failed", fault, previous: operation, again }
 }
-
-/** When the state must be left by itself, or null where the instance is at rest. */
-export const deadlineOf = (state: State): Millis | null => ("deadline" in state ? state.deadline : null)
-
-/** The operations that the state waits for: the one under way, and the one that was called off. */
-export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
-  return [...("operation" in state ? [state.operation] : []), ...calledOffOf(state)]
-}
-
-/** The work that a state asks for. Each is ensured: asking twice does it once. */
-export type Work =
-  | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
-  | { readonly _tag: "Restart"; readonly operation: OperationId }
-  | { readonly _tag: "Configure"; readonly operation: OperationId }
-  | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
-  | { readonly _tag: "TakeBack"; readonly operation: OperationId }
-  | { readonly _tag: "Interrupt"; readonly operation: OperationId }
-  | { readonly _tag: "Rest" }
-
-export const workOf = (state: State): Work => {
-  switch (state._tag) {
-    case "Building":
-      return { _tag: "Build", operation: state.operation, anew: state.anew ?? false }
-    case "Restarting":
-      return { _tag: "Restart", operation: state.operation }
-    case "Configuring":
-      return { _tag: "Configure", operation: state.operation }
-    case "Deleting":
-      return { _tag: "Delete", operation: state.operation, ...remembered(calledOffOf(state)) }
-    case "Failed":
-      if (state.previous === null) return { _tag: "Rest" }
-      return { _tag: kindOf(state.previous) === "takeback" ? "TakeBack" : "Interrupt", operation: state.previous }
-    case "New":
-    case "Active":
-    case "Deleted":
-      return { _tag: "Rest" }
-  }
-}
-
-/** Whether an operation is under way, or was called off and has not come to its end. */
-export const isMoving = (state: State): boolean => state._tag === "New" || workOf(state)._tag !== "Rest"

@@ -8,8 +8,8 @@ import { Cause, Clock, Duration, Effect, Exit, Option, Schedule, Schema } from "
 import { Activity } from "effect/workflow"
 import { History, leftBehind } from "../services/History.ts"
 import { InstanceId, kindOf, OperationId, ProjectId } from "../services/Ids.ts"
-import { workOf } from "./Lifecycle.ts"
 import { Lifecycles } from "./Lifecycles.ts"
+import { workOf } from "./Work.ts"
 
 /** Which operation of which instance; the payload of every operation's workflow. */
 export const Operation = Schema.Struct({ instance: InstanceId, project: ProjectId, operation: OperationId })

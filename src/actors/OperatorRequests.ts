@@ -10,9 +10,10 @@ import { InstanceId, type Millis, type OperationId, type ProjectId } from "../se
 import { InstanceNotFound, Instances } from "../services/Instances.ts"
 import { makeWake } from "../services/Waking.ts"
 import type { Command, State } from "./Instance.ts"
-import { deadlineOf, decide, defaultDeadlines } from "./Lifecycle.ts"
+import { decide, defaultDeadlines } from "./Lifecycle.ts"
 import { Lifecycles, type SetAside, type Unsettled } from "./Lifecycles.ts"
 import { lastFailure, stepsOf, type Waiting, waitingOf } from "./Waiting.ts"
+import { deadlineOf } from "./Work.ts"
 
 export const Action = Schema.Literals(["cancel", "compensate", "retry"])
 export type Action = typeof Action.Type

@@ -2,7 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import fc from "fast-check"
 import type { Event, EventTag, State } from "../../src/actors/Instance.ts"
-import { deadlineOf, decide, defaultDeadlines, type Moment, unreadable, workOf } from "../../src/actors/Lifecycle.ts"
+import { decide, defaultDeadlines, type Moment, unreadable } from "../../src/actors/Lifecycle.ts"
+import { deadlineOf, workOf } from "../../src/actors/Work.ts"
 import { operationId } from "../../src/services/Ids.ts"
 import type { StateTag } from "../../src/services/Status.ts"
 

@@ -3,8 +3,8 @@
  * what is wrong, in words.
  */
 import { Effect, Option } from "effect"
-import { deadlineOf } from "../../src/actors/Lifecycle.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { deadlineOf } from "../../src/actors/Work.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { changed } from "../../src/services/configuration/Parameter.ts"
 import { History } from "../../src/services/History.ts"

@@ -4,8 +4,8 @@
  */
 import { Context, Effect, Layer } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import { operationsOf } from "../../src/actors/Lifecycle.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { operationsOf } from "../../src/actors/Work.ts"
 import type * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { History } from "../../src/services/History.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"

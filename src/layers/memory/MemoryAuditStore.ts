@@ -1,7 +1,7 @@
 /** What an audit reads of the store in memory: the part of MemoryStore that is the twin of PgAuditStore. */
 import { Effect } from "effect"
 import type { State } from "../../actors/Instance.ts"
-import { isMoving, operationsOf } from "../../actors/Lifecycle.ts"
+import { isMoving, operationsOf } from "../../actors/Work.ts"
 import type { Found, StorePart } from "../../services/Audit.ts"
 import { type Entry, leftBehind } from "../../services/History.ts"
 import type { InstanceId, Millis } from "../../services/Ids.ts"

@@ -4,7 +4,6 @@
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
 import { type Command, State } from "../../actors/Instance.ts"
-import { deadlineOf, operationsOf } from "../../actors/Lifecycle.ts"
 import {
   type Failures,
   Lifecycles,
@@ -14,6 +13,7 @@ import {
   readState,
   StaleGeneration
 } from "../../actors/Lifecycles.ts"
+import { deadlineOf, operationsOf } from "../../actors/Work.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { Configurations } from "../../services/configuration/Configurations.ts"

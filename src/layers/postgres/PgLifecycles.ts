@@ -2,7 +2,6 @@
 import { Clock, Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Command, State } from "../../actors/Instance.ts"
-import { deadlineOf } from "../../actors/Lifecycle.ts"
 import {
   type Commit,
   Lifecycles,
@@ -15,6 +14,7 @@ import {
   StaleGeneration,
   type Unsettled
 } from "../../actors/Lifecycles.ts"
+import { deadlineOf } from "../../actors/Work.ts"
 import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
 import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
 import { type StoredState, stateNamed } from "../../services/Status.ts"
