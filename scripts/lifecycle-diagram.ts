@@ -1,7 +1,8 @@
 /** Prints docs/lifecycle.md: the machine, asked for every state and event, as a diagram. */
 import { pathToFileURL } from "node:url"
 import type { Event, State } from "../src/actors/Instance.ts"
-import { decide, defaultDeadlines } from "../src/actors/Lifecycle.ts"
+import { decide } from "../src/actors/Lifecycle.ts"
+import { defaultDeadlines } from "../src/actors/Transitions.ts"
 import { operationId } from "../src/services/Ids.ts"
 
 const build = operationId("build", "b")

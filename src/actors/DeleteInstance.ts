@@ -29,39 +29,35 @@ export const DeleteInstance = Workflow.make("DeleteInstance", {
 /** How long one attempt to take something away may take: the machine that a server is on has to stop its database. */
 const partDeadline = Duration.minutes(2)
 
-/** The workflow that runs, or ran, an operation, and its execution id. */
+const hasEnded = (result: Option.Option<Workflow.Result<unknown, unknown>>) =>
+  Option.exists(result, (result) => result._tag === "Complete")
+
+/** What can be done with any execution of a workflow. */
+interface Executions {
+  readonly interrupt: (id: string) => Effect.Effect<void, never, WorkflowEngine.WorkflowEngine>
+  readonly poll: (
+    id: string
+  ) => Effect.Effect<Option.Option<Workflow.Result<unknown, unknown>>, never, WorkflowEngine.WorkflowEngine>
+}
+
+const executed = <E, R>(workflow: Executions, id: Effect.Effect<string, E, R>) =>
+  Effect.map(id, (id) => ({ interrupt: workflow.interrupt(id), ended: Effect.map(workflow.poll(id), hasEnded) }))
+
+/** The execution of the workflow that runs, or ran, an operation. */
 const executionOf = (operation: Operation) => {
   switch (kindOf(operation.operation)) {
     case "build":
-      return Effect.map(BuildInstance.executionId(operation), (id) => ({
-        interrupt: BuildInstance.interrupt(id),
-        ended: Effect.map(BuildInstance.poll(id), hasEnded)
-      }))
+      return executed(BuildInstance, BuildInstance.executionId(operation))
     case "restart":
-      return Effect.map(RestartInstance.executionId(operation), (id) => ({
-        interrupt: RestartInstance.interrupt(id),
-        ended: Effect.map(RestartInstance.poll(id), hasEnded)
-      }))
+      return executed(RestartInstance, RestartInstance.executionId(operation))
     case "configure":
-      return Effect.map(ConfigureInstance.executionId(operation), (id) => ({
-        interrupt: ConfigureInstance.interrupt(id),
-        ended: Effect.map(ConfigureInstance.poll(id), hasEnded)
-      }))
+      return executed(ConfigureInstance, ConfigureInstance.executionId(operation))
     case "takeback":
-      return Effect.map(TakeBackInstance.executionId(operation), (id) => ({
-        interrupt: TakeBackInstance.interrupt(id),
-        ended: Effect.map(TakeBackInstance.poll(id), hasEnded)
-      }))
+      return executed(TakeBackInstance, TakeBackInstance.executionId(operation))
     case "delete":
-      return Effect.map(DeleteInstance.executionId({ ...operation, previous: null }), (id) => ({
-        interrupt: DeleteInstance.interrupt(id),
-        ended: Effect.map(DeleteInstance.poll(id), hasEnded)
-      }))
+      return executed(DeleteInstance, DeleteInstance.executionId({ ...operation, previous: null }))
   }
 }
-
-const hasEnded = (result: Option.Option<Workflow.Result<unknown, unknown>>) =>
-  Option.exists(result, (result) => result._tag === "Complete")
 
 /** Asks an operation to stop. The step in flight ends first, then what it made is taken back. */
 export const interruptOperation = (operation: Operation): Effect.Effect<void, never, WorkflowEngine.WorkflowEngine> =>

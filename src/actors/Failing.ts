@@ -14,8 +14,9 @@ import type { InstanceId } from "../services/Ids.ts"
 import type { Fault } from "../services/Status.ts"
 import { Upgrades } from "../services/Upgrades.ts"
 import { storable } from "./InstanceMailbox.ts"
-import { decide, defaultDeadlines, unreadable } from "./Lifecycle.ts"
+import { decide, unreadable } from "./Lifecycle.ts"
 import { type Commit, Lifecycles, type Loaded, Unreadable } from "./Lifecycles.ts"
+import { defaultDeadlines } from "./Transitions.ts"
 
 /** How often a turn may fail in a row. With the pauses between them that is a minute. */
 export const maxFailures = 6

@@ -10,8 +10,9 @@ import { InstanceId, type Millis, type OperationId, type ProjectId } from "../se
 import { InstanceNotFound, Instances } from "../services/Instances.ts"
 import { makeWake } from "../services/Waking.ts"
 import type { Command, State } from "./Instance.ts"
-import { decide, defaultDeadlines } from "./Lifecycle.ts"
+import { decide } from "./Lifecycle.ts"
 import { Lifecycles, type SetAside, type Unsettled } from "./Lifecycles.ts"
+import { defaultDeadlines } from "./Transitions.ts"
 import { lastFailure, stepsOf, type Waiting, waitingOf } from "./Waiting.ts"
 import { deadlineOf } from "./Work.ts"
 

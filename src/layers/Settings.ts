@@ -3,8 +3,8 @@
 import { Config, Duration, Effect, Layer } from "effect"
 import { AuditInterval } from "../actors/Audits.ts"
 import { OperationDeadlines } from "../actors/InstanceActor.ts"
-import { defaultDeadlines } from "../actors/Lifecycle.ts"
 import { DeletedRetention, HandledRetention } from "../actors/Taskmanager.ts"
+import { defaultDeadlines } from "../actors/Transitions.ts"
 
 const duration = (name: string, otherwise: Duration.Duration) =>
   Config.Duration(name).pipe(Config.withDefault(otherwise))
