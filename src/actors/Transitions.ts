@@ -140,8 +140,7 @@ export const remember = (state: Serving | In<"Building">): Decision =>
   state.configure === true ? null : { state: { ...state, configure: true }, because: begunBy.configure }
 
 /** Whether the guest may not have what the instance is to have, once what the state waits for is cut off. */
-const isBehind = (state: State) =>
-  state._tag === "Configuring" || ("configure" in state && state.configure === true)
+const isBehind = (state: State) => state._tag === "Configuring" || ("configure" in state && state.configure === true)
 
 /** What is in service, but for the defect, when it was struck by one. A delete that it struck at is asked for again. */
 export const strike =
