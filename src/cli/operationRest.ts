@@ -41,10 +41,13 @@ export const awaitRest = Effect.fnUntraced(function* (
     connection,
     before.instance_id,
     Effect.fnUntraced(function* (sight) {
+      // The history of this sight was read after the operation, so that nothing of what ended it is missing.
+      const wasAtRest = last !== null && isAtRest(before, last)
       yield* progress.show(sight)
+      if (wasAtRest) return true
       // Where this one look fails, the next tells.
       last = yield* Effect.orElseSucceed(operationOf(connection, before.instance_id), () => null)
-      return last !== null && isAtRest(before, last)
+      return false
     })
   ).pipe(Effect.ensuring(progress.end))
   return sight === null || last === null ? null : failureOf(action, last)

@@ -27,6 +27,8 @@ describe.skipIf(missingBroker !== null)(named, { timeout: 60_000 }, () => {
       before.on("error", () => {})
       yield* Effect.promise(async () => {
         await before.assertQueue(queue, { durable: true })
+        // What the broker knows of a queue may wait in a buffer, which the next declaration brings to the disk.
+        await before.assertQueue("another", { durable: true })
         before.sendToQueue(queue, Buffer.from("still here"), { persistent: true })
         await before.waitForConfirms()
       })
