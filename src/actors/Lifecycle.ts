@@ -24,6 +24,7 @@ import {
   settled,
   startDelete,
   stay,
+  stopped,
   strike,
   unasked
 } from "./Transitions.ts"
@@ -41,6 +42,8 @@ const table: Table = {
       because: "create requested"
     }),
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
@@ -53,6 +56,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: remember,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: (state, event, moment) =>
@@ -81,6 +86,8 @@ const table: Table = {
     Create: stay,
     Restart: ({ restartRequired }, _, moment) =>
       serve("restart", { restartRequired: restartRequired === true }, moment),
+    Stop: ({ restartRequired }, _, moment) => serve("stop", { restartRequired: restartRequired === true }, moment),
+    Start: stay,
     Configure: ({ restartRequired }, _, moment) =>
       serve("configure", { restartRequired: restartRequired === true }, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
@@ -93,13 +100,53 @@ const table: Table = {
   Configuring: {
     ...inService("configuration", "the configuration group is with the guest", true),
     Restart: (state) =>
-      state.restart === true ? null : { state: { ...state, restart: true }, because: begunBy.restart }
+      state.restart === true || state.stop === true
+        ? null
+        : { state: { ...state, restart: true }, because: begunBy.restart },
+    Stop: (state) =>
+      state.restart === true || state.stop === true ? null : { state: { ...state, stop: true }, because: begunBy.stop }
+  },
+  // What was cut off of a stop may have stopped the database: a restart makes that good.
+  Stopping: {
+    ...inService("stop", "", true),
+    OperationSucceeded: (state, { operation }) =>
+      operation === state.operation ? stopped("the database was stopped") : null
+  },
+  Stopped: {
+    ...news,
+    ...unasked,
+    Create: stay,
+    // So Trove's clients bring back what was stopped.
+    Restart: (_, __, moment) => serve("start", { restartRequired: false }, moment, begunBy.restart),
+    Stop: stay,
+    Start: (_, __, moment) => serve("start", { restartRequired: false }, moment),
+    // Its start brings what it is to have by then.
+    Configure: stay,
+    Delete: (state, _, moment) => startDelete(state, moment),
+    OperationSucceeded: stay,
+    OperationFailed: stay,
+    DeadlinePassed: stay,
+    Defect: strike("stopped")
+  },
+  Starting: {
+    ...inService("start", "the database was started", false),
+    OperationFailed: (state, event, moment) => {
+      if (event.operation !== state.operation) return null
+      const because = `the start failed: ${event.fault.message}`
+      return event.serves === true ? backInService(state, because, moment) : stopped(because)
+    },
+    DeadlinePassed: (_, event) => stopped(overdue("start", event)),
+    Cancel: (state, { by, operation }) =>
+      operation === state.operation ? stopped(`the start was ${cancelled(by)}`) : null,
+    Defect: strike("stopped")
   },
   Deleting: {
     ...news,
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
@@ -127,6 +174,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: stay,
     Delete: stay,
     OperationSucceeded: stay,
@@ -139,6 +188,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: (state) =>
       state.again === "service" && state.configure !== true
         ? { state: { ...state, configure: true }, because: begunBy.configure }
@@ -157,6 +208,8 @@ const table: Table = {
             : { state: { _tag: "Active" }, because: "the database became ready after all" }
         case "restart":
         case "configure":
+        case "stop":
+        case "start":
           return endedIn(state, operation)
         case "takeback":
           return endedIn(state, operation, "what was left of it is taken back")
@@ -175,6 +228,7 @@ const table: Table = {
       const because = `retry requested by ${by}`
       if (again === "delete") return startDelete(state, moment, because)
       if (previous !== null || again === undefined) return null
+      if (again === "stopped") return stopped(because)
       if (again === "service" && configure === true)
         return serve("configure", { restartRequired: false }, moment, because)
       return again === "service"

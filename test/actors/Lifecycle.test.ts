@@ -11,6 +11,8 @@ import type { StateTag } from "../../src/services/Status.ts"
 const build = operationId("build", "1")
 const restart = operationId("restart", "1")
 const configure = operationId("configure", "1")
+const stop = operationId("stop", "1")
+const start = operationId("start", "1")
 const remove = operationId("delete", "1")
 const fault = { message: "it broke", details: null, at: 5 }
 
@@ -20,6 +22,9 @@ const states: Record<StateTag, State> = {
   Active: { _tag: "Active" },
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Configuring: { _tag: "Configuring", operation: configure, deadline: 100 },
+  Stopping: { _tag: "Stopping", operation: stop, deadline: 100 },
+  Stopped: { _tag: "Stopped" },
+  Starting: { _tag: "Starting", operation: start, deadline: 100 },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -63,6 +68,26 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Configuring", { _tag: "Delete" }, "Deleting"],
   ["Configuring", cancel(configure), "Active"],
   ["Configuring", defect(), "Failed"],
+  ["Active", { _tag: "Stop" }, "Stopping"],
+  ["Configuring", { _tag: "Stop" }, "Configuring"],
+  ["Stopping", succeeded(stop), "Stopped"],
+  ["Stopping", failed(stop), "Active"],
+  ["Stopping", { _tag: "DeadlinePassed" }, "Active"],
+  ["Stopping", { _tag: "Configure" }, "Stopping"],
+  ["Stopping", { _tag: "Delete" }, "Deleting"],
+  ["Stopping", cancel(stop), "Active"],
+  ["Stopping", defect(), "Failed"],
+  ["Stopped", { _tag: "Start" }, "Starting"],
+  ["Stopped", { _tag: "Restart" }, "Starting"],
+  ["Stopped", { _tag: "Delete" }, "Deleting"],
+  ["Stopped", defect(), "Failed"],
+  ["Starting", succeeded(start), "Active"],
+  ["Starting", failed(start), "Stopped"],
+  ["Starting", { _tag: "DeadlinePassed" }, "Stopped"],
+  ["Starting", { _tag: "Configure" }, "Starting"],
+  ["Starting", { _tag: "Delete" }, "Deleting"],
+  ["Starting", cancel(start), "Stopped"],
+  ["Starting", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -85,15 +110,21 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
 const events: ReadonlyArray<Event> = [
   { _tag: "Create" },
   { _tag: "Restart" },
+  { _tag: "Stop" },
+  { _tag: "Start" },
   { _tag: "Configure" },
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
   succeeded(configure),
+  succeeded(stop),
+  succeeded(start),
   succeeded(remove),
   failed(build),
   failed(restart),
   failed(configure),
+  failed(stop),
+  failed(start),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -101,6 +132,8 @@ const events: ReadonlyArray<Event> = [
   cancel(build),
   cancel(restart),
   cancel(configure),
+  cancel(stop),
+  cancel(start),
   cancel(remove),
   retry,
   takeBack,
@@ -316,8 +349,8 @@ describe("whatever order messages come in", () => {
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
           const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
-          const isServing = state._tag === "Restarting" || state._tag === "Configuring"
-          const out = isServing ? ["Active", "Restarting", "Configuring"] : ["Failed"]
+          const isServing = ["Restarting", "Configuring", "Stopping", "Starting"].includes(state._tag)
+          const out = isServing ? ["Active", "Restarting", "Configuring", "Stopping", "Stopped"] : ["Failed"]
           if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
@@ -333,8 +366,16 @@ describe("whatever order messages come in", () => {
           const before = state
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring"]
+          const serving: ReadonlyArray<StateTag> = [
+            "Active",
+            "Restarting",
+            "Configuring",
+            "Stopping",
+            "Stopped",
+            "Starting"
+          ]
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
+          else if (state._tag === "Stopped") expect(before._tag).toBe("Failed")
           else if (state._tag === "Restarting") expect.unreachable("it was not in service")
           else if (state._tag === "Configuring") expect(["Building", "Failed"]).toContain(before._tag)
         })
