@@ -82,7 +82,7 @@ export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
   restartRequired
 })
-/** `serves`: of a start, that a client can log in all the same. */
+/** `serves`: of a stop or a start, that a client can log in all the same. */
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
   operation: OperationId,
   fault: Fault,

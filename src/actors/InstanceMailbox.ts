@@ -33,7 +33,7 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
 /** What there is to say of the end of an operation. */
 interface Outcome {
   readonly restartRequired?: boolean
-  /** Of a start that failed: whether the database serves all the same. */
+  /** Of a stop or a start that failed: whether the database serves all the same. */
   readonly serves?: boolean
 }
 

@@ -1,11 +1,12 @@
 import { kindOf, type OperationId, operationId } from "../services/Ids.ts"
-import type { Fault, StateTag } from "../services/Status.ts"
+import { type Fault, isServing, type StateTag } from "../services/Status.ts"
 import { calledOffOf, remembered } from "./CalledOff.ts"
 import type { Event, EventTag, State } from "./Instance.ts"
 import {
   backInService,
   begun,
   begunBy,
+  bringBack,
   callOffBuild,
   callOffDelete,
   cancelled,
@@ -106,14 +107,27 @@ const table: Table = {
     Stop: (state) =>
       state.restart === true || state.stop === true ? null : { state: { ...state, stop: true }, because: begunBy.stop }
   },
-  // What was cut off of a stop may have stopped the database: a restart makes that good.
+  // What was cut off of a stop may have stopped the database: a start makes that good.
   Stopping: {
-    ...inService("stop", "", true),
+    ...inService("stop", "", false),
     OperationSucceeded: (state, { operation }) =>
-      operation === state.operation ? stopped("the database was stopped") : null
+      operation === state.operation ? stopped("the database was stopped") : null,
+    OperationFailed: (state, event, moment) => {
+      if (event.operation !== state.operation) return null
+      const because = `the stop failed: ${event.fault.message}`
+      return event.serves === true ? backInService(state, because, moment) : bringBack(state, because, moment)
+    },
+    DeadlinePassed: (state, event, moment) => bringBack(state, overdue("stop", event), moment),
+    Cancel: (state, { by, operation }, moment) =>
+      operation === state.operation ? bringBack(state, `the stop was ${cancelled(by)}`, moment) : null
   },
   Stopped: {
     ...news,
+    // As of a start that was called off. Stopped once more, what is stopped already stays as it is.
+    Observed: (_, observed, moment) =>
+      isServing(observed)
+        ? serve("stop", { restartRequired: false }, moment, "its database runs, and is to be stopped")
+        : null,
     ...unasked,
     Create: stay,
     // So Trove's clients bring back what was stopped.

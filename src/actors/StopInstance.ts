@@ -53,9 +53,9 @@ export const layer = StopInstance.toLayer(
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
         yield* operationEnded(operation)
-        // A guest that did not tell how it went may have stopped it after all: a restart brings it back.
-        const restartRequired = !(yield* insist(isSeenToServe(operation.instance)))
-        yield* insist(reportOutcome(operation, cause, { restartRequired }))
+        // A guest that did not tell how it went may have stopped it after all: then it is started again.
+        const serves = yield* insist(isSeenToServe(operation.instance))
+        yield* insist(reportOutcome(operation, cause, { serves }))
       })
     )
     yield* stopDatabase(operation)

@@ -123,6 +123,10 @@ export const backInService = (
   return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
 }
 
+/** Back in service, by a start of what may have been stopped. */
+export const bringBack = (state: In<"Stopping">, because: string, moment: Moment): Decision =>
+  serve("start", { restartRequired: false, configure: state.configure === true }, moment, because)
+
 /** At rest, with a database that does not run. */
 export const stopped = (because: string): Decision => ({ state: { _tag: "Stopped" }, because })
 

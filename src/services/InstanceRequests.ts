@@ -26,8 +26,8 @@ import {
 import { refuseDatabases, refuseUsers } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
-import { isActionable, isInService, operatingStatusOf, ShownState } from "./Status.ts"
-import { Switching } from "./Switching.ts"
+import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
+import { hears, type Switch, Switching } from "./Switching.ts"
 import { makeWake } from "./Waking.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
@@ -98,16 +98,6 @@ export type OrderRefusal =
   | DatastoreVersionNotFound
   | VolumeTooLarge
   | QuotaExceeded
-
-/** What is asked of the database as a whole. */
-export type Switch = "restart" | "stop" | "start"
-
-/** In which states an instance can be asked that. */
-const hears: Record<Switch, (state: ShownState) => boolean> = {
-  restart: (state) => isInService(state) || state === "Stopped",
-  stop: isInService,
-  start: (state) => state === "Stopped"
-}
 
 export class InstanceRequests extends Context.Service<
   InstanceRequests,

@@ -71,12 +71,13 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Active", { _tag: "Stop" }, "Stopping"],
   ["Configuring", { _tag: "Stop" }, "Configuring"],
   ["Stopping", succeeded(stop), "Stopped"],
-  ["Stopping", failed(stop), "Active"],
-  ["Stopping", { _tag: "DeadlinePassed" }, "Active"],
+  ["Stopping", failed(stop), "Starting"],
+  ["Stopping", { _tag: "DeadlinePassed" }, "Starting"],
   ["Stopping", { _tag: "Configure" }, "Stopping"],
   ["Stopping", { _tag: "Delete" }, "Deleting"],
-  ["Stopping", cancel(stop), "Active"],
+  ["Stopping", cancel(stop), "Starting"],
   ["Stopping", defect(), "Failed"],
+  ["Stopped", { _tag: "Observed", status: "healthy" }, "Stopping"],
   ["Stopped", { _tag: "Start" }, "Starting"],
   ["Stopped", { _tag: "Restart" }, "Starting"],
   ["Stopped", { _tag: "Delete" }, "Deleting"],
@@ -225,6 +226,51 @@ describe("the machine", () => {
   })
 })
 
+describe("a database that is stopped", () => {
+  const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+
+  it("is stopped after what is under way, which a restart is not asked for beside", () => {
+    const asked = next(states.Configuring, { _tag: "Stop" })
+    expect(asked).toEqual({ ...states.Configuring, stop: true })
+    expect(decide(asked, { _tag: "Restart" }, moment)).toBeNull()
+    expect(decide(asked, { _tag: "Stop" }, moment)).toBeNull()
+    for (const event of [succeeded(configure), failedOperation(configure), cancel(configure)])
+      expect(next(asked, event)).toMatchObject({ _tag: "Stopping", operation: "stop-2" })
+  })
+
+  it("serves on where its stop failed and it serves, and is brought back where that is not known", () => {
+    const told: Event = { _tag: "OperationFailed", operation: stop, fault, serves: true }
+    expect(next(states.Stopping, told)).toEqual({ _tag: "Active" })
+    expect(next(states.Stopping, failedOperation(stop))).toMatchObject({ _tag: "Starting", operation: "start-2" })
+  })
+
+  it("is in service where its start failed and it serves, and stopped else", () => {
+    const told: Event = { _tag: "OperationFailed", operation: start, fault, serves: true }
+    expect(next(states.Starting, told)).toEqual({ _tag: "Active" })
+    expect(decide(states.Starting, failedOperation(start), moment)).toEqual({
+      state: { _tag: "Stopped" },
+      because: "the start failed: it broke"
+    })
+  })
+
+  it("forgets a change of its group, which its start brings, and brings one that comes under the start", () => {
+    const stopping = next(states.Stopping, { _tag: "Configure" })
+    expect(next(stopping, succeeded(stop))).toEqual({ _tag: "Stopped" })
+    const starting = next(states.Starting, { _tag: "Configure" })
+    expect(next(starting, succeeded(start))._tag).toBe("Configuring")
+    expect(next(starting, failedOperation(start))).toEqual({ _tag: "Stopped" })
+  })
+
+  it("is stopped still when a defect is mended", () => {
+    for (const state of [states.Stopped, next(next(states.Starting, defect()), failedOperation(start))]) {
+      const struck = state._tag === "Stopped" ? next(state, defect()) : state
+      expect(struck).toMatchObject({ _tag: "Failed", again: "stopped", previous: null })
+      expect(next(struck, { _tag: "Retry", by })).toEqual({ _tag: "Stopped" })
+      expect(decide(struck, { _tag: "TakeBack", by }, moment)).toBeNull()
+    }
+  })
+})
+
 describe("an operator", () => {
   const failed = (again: "build" | "delete" | "service", previous: typeof build | null = null): State => ({
     _tag: "Failed",
@@ -350,7 +396,9 @@ describe("whatever order messages come in", () => {
           const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
           const isServing = ["Restarting", "Configuring", "Stopping", "Starting"].includes(state._tag)
-          const out = isServing ? ["Active", "Restarting", "Configuring", "Stopping", "Stopped"] : ["Failed"]
+          const out = isServing
+            ? ["Active", "Restarting", "Configuring", "Stopping", "Stopped", "Starting"]
+            : ["Failed"]
           if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
