@@ -8,7 +8,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { GuestNotes, noOverrides, Overrides } from "../../guest/GuestNotes.ts"
+import { GuestNotes, noOverrides, Overrides, Phase } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
@@ -21,9 +21,7 @@ import { obstacleOf, StorageProbe } from "./StorageProbe.ts"
 const ServerFile = Schema.fromJsonString(
   Schema.Struct({ spec: ServerSpec, runtime: Schema.Literals(["docker", "process"]) })
 )
-const NotesFile = Schema.fromJsonString(
-  Schema.Struct({ phase: Schema.Literals(["new", "preparing", "ready", "failed"]) })
-)
+const NotesFile = Schema.fromJsonString(Schema.Struct({ phase: Phase }))
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
 const LinkFile = Schema.fromJsonString(GuestLink)
