@@ -44,7 +44,7 @@ export const make = Effect.fnUntraced(function* (room: VolumeRoom, tell: (text: 
     if (before === 0 && told > 0) yield* Metric.update(nearlyFull, 1)
     if (before > 0 && told === 0) yield* Metric.update(nearlyFull, -1)
     if (told <= before) return
-    const text = `the volume is ${Math.floor(100 * part)} % full (${inWords(stats)}): resize it before it is full`
+    const text = `the volume is ${Math.floor(100 * part)} % full (${inWords(stats)}): resize it`
     yield* Effect.logWarning(text)
     yield* tell(text)
   })
