@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises"
 import { basename } from "node:path"
 
 /** Blanks, tabs, line feeds and backslashes are told as three octal digits. */
-const unescaped = (path: string) =>
+export const unescaped = (path: string) =>
   path.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)))
 
 export interface Mount {

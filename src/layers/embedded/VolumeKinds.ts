@@ -2,7 +2,7 @@
  * Which kind of volume this machine can have, found out once by trying: a small one is made, mounted and let go. Homes ask
  * for theirs by `Volumes`; without one that was chosen, volumes are plain folders.
  */
-import { access, constants, mkdir, rm } from "node:fs/promises"
+import { access, constants, mkdir, readlink, rm } from "node:fs/promises"
 import { join } from "node:path"
 import { Context, Effect, Layer, Metric, Schema } from "effect"
 import { isRoot } from "./HostProcess.ts"
@@ -40,6 +40,16 @@ const missingOf = async (kind: LoopVolume.LoopKind) => {
   return null
 }
 
+/**
+ * Whether this service has mounts of its own, as a unit of systemd's has with a private `/tmp`: a container engine does not
+ * see them, and neither does the next start. Where the first process lets nobody look, it is taken not to be so.
+ */
+const isApart = () =>
+  Promise.all(["/proc/self/ns/mnt", "/proc/1/ns/mnt"].map((path) => readlink(path))).then(
+    ([ours, first]) => ours !== first,
+    () => false
+  )
+
 /** A name that no instance can have. */
 const trialName = ".volume-probe"
 
@@ -58,6 +68,7 @@ const obstacleTo = Effect.fnUntraced(
     if (!isRoot) return "only root can mount"
     const missing = yield* Effect.promise(() => missingOf(kind))
     if (missing !== null) return `${missing} is not installed`
+    if (yield* Effect.promise(isApart)) return "this service has mounts of its own, which others do not see"
     const home = join(root, trialName)
     const volume = LoopVolume.of(kind, home)
     return yield* Effect.gen(function* () {
