@@ -34,6 +34,8 @@ import { GuestNotes, type Phase } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
 import * as Overriding from "./Overriding.ts"
 import * as Switching from "./Switching.ts"
+import type { VolumeRoom } from "./VolumeRoom.ts"
+import * as VolumeWatch from "./VolumeWatch.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
@@ -79,13 +81,14 @@ export interface Home {
   readonly spec: ServerSpec
   /** The folder that is the instance's volume. */
   readonly volume: string
+  readonly room: VolumeRoom
   readonly runtime: DatabaseRuntimeShape
   readonly manager: DatastoreManager
 }
 
 /** The database that the runtime is to run for this home. */
 export const databaseOf = (
-  { manager, spec, volume }: Home,
+  { manager, spec, volume }: Pick<Home, "manager" | "spec" | "volume">,
   adminPassword: Redacted.Redacted,
   settings: Values
 ): DatabaseSpec => ({
@@ -104,7 +107,7 @@ export const databaseOf = (
 
 /** Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. */
 export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
-  const { manager, runtime, spec } = home
+  const { manager, room, runtime, spec } = home
   const fabric = yield* Fabric
   const notes = yield* GuestNotes
   const adminPassword = yield* notes.adminPassword
@@ -115,6 +118,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     spec.instanceId,
     firstStatus[yield* notes.phase]
   )
+  const volume = yield* VolumeWatch.make(room, beat)
   const ordered = yield* Latch.make(false)
   /** The trace of the order goes on in the work that it causes, and ends with it. */
   let orderedIn: Tracer.AnySpan | undefined
@@ -152,7 +156,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
-    yield* runtime.start({ ...database, settings }, beat).pipe(
+    yield* Effect.andThen(room.ready, runtime.start({ ...database, settings }, beat)).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
@@ -183,6 +187,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const carryOut = Effect.gen(function* () {
     const order = Option.getOrElse(yield* notes.order, () => ({ databases: [], users: [] }))
     yield* become("building")
+    if (room.unlimited !== null)
+      yield* beat(`the volume: ${spec.volumeSize} GB asked for; this machine does not limit it: ${room.unlimited}`)
     yield* bringUp
     yield* session.createDatabases(order.databases)
     yield* session.createUsers(order.users)
@@ -228,6 +234,17 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     })
   )
 
+  /** Until the volume has grown, or somebody who asked for a restart has had more luck, or for a stop. */
+  const waitForRoom = Effect.fnUntraced(function* (whyFull: string) {
+    yield* beat(`the database is down: ${whyFull}`)
+    while ((yield* volume.whyFull) !== null) {
+      const seen = yield* look
+      if (seen === null || seen.now === "healthy") return
+      yield* Effect.sleep(checkInterval)
+    }
+    yield* beat("the volume has room again")
+  })
+
   /** Looks at the database again and again; what has crashed is started again, ever more patiently. */
   const supervise = Effect.gen(function* () {
     let crashes = 0
@@ -247,6 +264,12 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         if (seen.before !== "healthy") yield* beat("a client can log in")
       } else {
         servingSince = null
+        const whyFull = yield* volume.whyFull
+        // One start is tried without room: it may make some. The next one waits until there is.
+        if (whyFull !== null && crashes > 0) {
+          yield* waitForRoom(whyFull)
+          continue
+        }
         const pause = restartPause(crashes)
         if (crashes === 0) yield* beat("the database has crashed; it is being started again")
         else yield* beat(`the database is down; try ${crashes + 1} follows in ${Duration.format(pause)}`)
@@ -317,11 +340,13 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides))
       },
-      spec.volumeSize
+      room
     )
   )
   // What is in hand at the end has the server to itself.
   yield* Effect.addFinalizer(() => Fiber.interrupt(living))
+  if (room.unlimited === null)
+    yield* Effect.forkScoped(apart(Effect.repeat(volume.look, Schedule.spaced(VolumeWatch.lookInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
 })

@@ -175,6 +175,11 @@ const Guestagent = Schema.Struct({
     "auto",
     "What databases run in: containers, processes, or containers where an engine answers"
   ),
+  volumes: defaulted(
+    rule.oneOf(["auto", "xfs", "ext4", "folder"]),
+    "auto",
+    "What volumes are: a file system in a file, which is as large as was ordered, a folder, or the first that can be had"
+  ),
   urls: optional(rule.someOf(rule.BrokerUrl), "The broker, with the credentials of this host alone", {
     ...secret,
     example: ["amqps://HOST:PASSWORD@broker.example.org:5671"]

@@ -198,6 +198,19 @@ export const selectRecords = (
     LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
     LEFT JOIN LATERAL (SELECT address, host FROM addresses WHERE instance = i.id LIMIT 1) a ON true ${joins}`
 
+/**
+ * A page of a project's instances. One more than asked for tells whether there is a next one. That number is written out, for
+ * with a parameter the planner does not know how few rows a page has, and plans each time anew.
+ */
+export const selectPage = (
+  sql: SqlClient.SqlClient,
+  records: Statement.Fragment,
+  project: string,
+  { limit, marker }: { readonly limit: number; readonly marker: string | null }
+) => sql`
+    ${records} WHERE i.project = ${project} AND l.tag <> 'Deleted' AND i.id > ${marker ?? ""}
+    ORDER BY i.id LIMIT ${sql.literal(`${limit + 1}`)}`
+
 const makeInstances = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   const quotas = yield* Quotas
@@ -307,11 +320,7 @@ const makeInstances = Effect.gen(function* () {
   })
 
   const list: Instances["Service"]["list"] = Effect.fn("Instances.list")(function* (project, { limit, marker }) {
-    // One more than asked for tells whether there is a next page. Written out, for with a parameter the planner
-    // does not know how few rows a page has, and plans each time anew.
-    const rows = yield* sql`
-      ${records} WHERE i.project = ${project} AND l.tag <> 'Deleted' AND i.id > ${marker ?? ""}
-      ORDER BY i.id LIMIT ${sql.literal(`${limit + 1}`)}`.pipe(Effect.flatMap(decodeRows), died)
+    const rows = yield* selectPage(sql, records, project, { limit, marker }).pipe(Effect.flatMap(decodeRows), died)
     const items = rows.slice(0, limit).map(toRecord)
     return { items, next: rows.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
   })
