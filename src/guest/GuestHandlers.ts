@@ -33,13 +33,14 @@ interface AgentMethods {
   /** Why the settings that were wanted were taken back; null where they were not. */
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
+  readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
 }
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, prepare, restart, updateOverrides }: AgentMethods,
+  { applyOverrides, prepare, restart, updateAccess, updateOverrides }: AgentMethods,
   volumeSize: number
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -52,6 +53,7 @@ export const makeHandlers = (
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>
       Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
+    update_access: ({ allowed_cidrs }) => updateAccess(allowed_cidrs),
     get_filesystem_stats: () =>
       Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
     list_databases: ({ include_marker, limit, marker }) =>

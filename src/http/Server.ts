@@ -5,6 +5,7 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { AccessRequests } from "../services/AccessRequests.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
@@ -51,7 +52,7 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  ConfigurationRequests.layer.pipe(Layer.provideMerge(InstanceRequests.layer)),
+  Layer.mergeAll(ConfigurationRequests.layer, AccessRequests.layer).pipe(Layer.provideMerge(InstanceRequests.layer)),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,

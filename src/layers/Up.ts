@@ -31,12 +31,14 @@ import * as LocalCompute from "./embedded/LocalCompute.ts"
 import * as LocalInventory from "./embedded/LocalInventory.ts"
 import { loopbackRange } from "./embedded/LoopbackBlock.ts"
 import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
+import * as NftFirewall from "./embedded/NftFirewall.ts"
 import * as NoGuestAccess from "./embedded/NoGuestAccess.ts"
 import { PostgresBinaries } from "./embedded/PostgresBinaries.ts"
 import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
+import * as PgAccesses from "./postgres/PgAccesses.ts"
 import * as PgAllInstances from "./postgres/PgAllInstances.ts"
 import * as PgAuditStore from "./postgres/PgAuditStore.ts"
 import * as PgConfigurations from "./postgres/PgConfigurations.ts"
@@ -83,6 +85,7 @@ const store = Layer.unwrap(
       PgInstances.layer,
       PgAllInstances.layer,
       PgConfigurations.layer,
+      PgAccesses.layer,
       PgLifecycles.layer,
       PgUpgrades.layer,
       PgObservations.layer,
@@ -114,7 +117,7 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
 const compute = Layer.unwrap(
   Effect.map(DataFolder, ({ instances }) =>
     Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
-      Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess])
+      Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess, NftFirewall.layer(instances)])
     )
   )
 )

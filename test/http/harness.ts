@@ -235,6 +235,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     restart: () => Effect.void,
     update_overrides: () => Effect.void,
     apply_overrides: () => Effect.void,
+    update_access: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>

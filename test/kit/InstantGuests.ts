@@ -50,7 +50,8 @@ export const layer = Layer.effect(
           prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
           restart: () => Effect.void,
           update_overrides: () => Effect.void,
-          apply_overrides: () => Effect.void
+          apply_overrides: () => Effect.void,
+          update_access: () => Effect.void
         })
         .pipe(Scope.provide(scope))
     })

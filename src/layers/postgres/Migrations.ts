@@ -223,6 +223,16 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** Who may reach an instance, as its guest was told last. */
+const accesses = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE told_accesses (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      networks jsonb NOT NULL
+    )`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -230,7 +240,8 @@ const migrations = {
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
-  "0007_configurations": configurations
+  "0007_configurations": configurations,
+  "0008_accesses": accesses
 }
 
 /**

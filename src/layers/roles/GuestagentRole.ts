@@ -11,6 +11,7 @@ import * as FolderGuestHosts from "../embedded/FolderGuestHosts.ts"
 import * as Host from "../embedded/Host.ts"
 import * as LocalCompute from "../embedded/LocalCompute.ts"
 import * as LocalInventory from "../embedded/LocalInventory.ts"
+import * as NftFirewall from "../embedded/NftFirewall.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import { replayFile } from "../embedded/ReplayFile.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
@@ -51,7 +52,8 @@ const compute = (config: Config) =>
       const { instances } = yield* DataFolder
       const found = yield* Host.inspect(config.guestagent.runtime)
       return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
-        Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)])
+        Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)]),
+        Layer.provide(NftFirewall.layer(instances))
       )
     })
   )
