@@ -5,6 +5,7 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { AccessRequests } from "../services/AccessRequests.ts"
 import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
@@ -54,7 +55,7 @@ const Handlers = Layer.mergeAll(
 
 const Requests = Layer.mergeAll(
   ConfigurationPreviews.layer.pipe(
-    Layer.provideMerge(ConfigurationRequests.layer),
+    Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),
   DatabaseRequests.layer,

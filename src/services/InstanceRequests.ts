@@ -4,6 +4,7 @@
  * the work itself.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { refuseAccess } from "./AllowedNetworks.ts"
 import {
   Catalog,
   type CatalogContents,
@@ -151,6 +152,8 @@ export class InstanceRequests extends Context.Service<
         if (order.volume.size > maxVolumeSize)
           return yield* new VolumeTooLarge({ size: order.volume.size, limit: maxVolumeSize })
         yield* checkProvisioning(version, order.provisioning)
+        const unkept = refuseAccess(version, order.access)
+        if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
 
         const now = yield* Clock.currentTimeMillis
         const desired = {

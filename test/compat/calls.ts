@@ -91,7 +91,6 @@ const backups = waiting("Backups")
 const replication = waiting("Replication")
 const resizing = waiting("Resizing")
 const upgrades = waiting("Upgrading the datastore")
-const access = waiting("Changing the access")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
@@ -127,7 +126,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
       upgrades.refused(...changed("datastore_version", "8.0.29")),
-      access.refused(...changed("access", { is_public: true })),
+      done(202, ...changed("access", { is_public: true })),
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),
       done(202, ...acted("reset_status")),

@@ -225,6 +225,15 @@ const configurations = Effect.gen(function* () {
 
 /** Databases can be stopped and started: states and commands of new kinds. */
 const stopAndStart = Effect.void
+/** Who may reach an instance, as its guest was told last. */
+const accesses = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE told_accesses (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      networks jsonb NOT NULL
+    )`
+})
 
 const migrations = {
   "0001_control_plane": controlPlane,
@@ -234,7 +243,8 @@ const migrations = {
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
-  "0008_stop_and_start": stopAndStart
+  "0008_stop_and_start": stopAndStart,
+  "0009_accesses": accesses
 }
 
 /**
