@@ -12,6 +12,7 @@ import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
 import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
+import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -33,6 +34,7 @@ export const stores = Layer.mergeAll(
   PgInstances.layer,
   PgAllInstances.layer,
   PgConfigurations.layer,
+  PgCatalogStore.layer,
   PgLifecycles.layer,
   PgUpgrades.layer,
   PgObservations.layer,

@@ -39,6 +39,7 @@ import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
 import * as PgAllInstances from "./postgres/PgAllInstances.ts"
 import * as PgAuditStore from "./postgres/PgAuditStore.ts"
+import * as PgCatalogStore from "./postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "./postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
@@ -83,6 +84,7 @@ const store = Layer.unwrap(
       PgInstances.layer,
       PgAllInstances.layer,
       PgConfigurations.layer,
+      PgCatalogStore.layer,
       PgLifecycles.layer,
       PgUpgrades.layer,
       PgObservations.layer,

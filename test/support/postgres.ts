@@ -11,6 +11,7 @@ import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
 import * as Migrations from "../../src/layers/postgres/Migrations.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
 import * as PgAuditStore from "../../src/layers/postgres/PgAuditStore.ts"
+import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -50,6 +51,7 @@ export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
     PgInstances.layer,
     PgAllInstances.layer,
     PgConfigurations.layer,
+    PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
     PgObservations.layer,

@@ -16,6 +16,7 @@ import {
 import { deadlineOf, operationsOf } from "../../actors/Work.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
+import { CatalogStore } from "../../services/catalog/CatalogStore.ts"
 import { Configurations } from "../../services/configuration/Configurations.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import {
@@ -38,6 +39,7 @@ import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } fr
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
+import { makeMemoryCatalogStore } from "./MemoryCatalogStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
@@ -564,6 +566,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         })
     })
 
+    const catalog = makeMemoryCatalogStore(
+      (version) =>
+        groups.isOf(version) ||
+        [...rows.values()].some(
+          ({ desired, state }) => state._tag !== "Deleted" && desired.datastoreVersion === version
+        )
+    )
+
     const managed = makeMemoryAllInstances(() =>
       [...rows.values()].map((row) => ({
         record: toRecord(row),
@@ -598,6 +608,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
+      Context.add(CatalogStore, catalog),
       Context.merge(MemoryUpgrades.make())
     )
   })

@@ -223,6 +223,20 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** What administrators change of the catalog: one row, and the number that tells whether it has changed. */
+const catalog = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE catalog (
+      one boolean PRIMARY KEY DEFAULT true CHECK (one),
+      revision int NOT NULL,
+      changes jsonb NOT NULL
+    )`
+  yield* sql`
+    INSERT INTO catalog (revision, changes) VALUES (0,
+      '{"datastores": [], "versions": [], "active": {}, "defaults": {}, "parameters": {}, "retired": []}')`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -230,7 +244,8 @@ const migrations = {
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
-  "0007_configurations": configurations
+  "0007_configurations": configurations,
+  "0008_catalog": catalog
 }
 
 /**

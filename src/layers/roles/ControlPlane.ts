@@ -12,6 +12,7 @@ import * as EmbeddedCatalog from "../embedded/EmbeddedCatalog.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
 import * as ControlPlaneProtections from "../fabric/secure/ControlPlaneProtections.ts"
 import * as PgAllInstances from "../postgres/PgAllInstances.ts"
+import * as PgCatalogStore from "../postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../postgres/PgGuestHosts.ts"
 import * as PgHistory from "../postgres/PgHistory.ts"
@@ -33,6 +34,7 @@ export const store = (config: Config, role: ControlRole | "audit", session = `co
     PgInstances.layer,
     PgAllInstances.layer,
     PgConfigurations.layer,
+    PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
     PgObservations.layer,

@@ -96,7 +96,7 @@ const stateRefusal = ({ state }: InstanceRecord) =>
   })
 
 const make = Effect.gen(function* () {
-  const catalog = yield* Catalog
+  const { contents } = yield* Catalog
   const configurations = yield* Configurations
   const instances = yield* InstanceRequests
   const newId = yield* NewId
@@ -111,7 +111,7 @@ const make = Effect.gen(function* () {
     Effect.map(configurations.countInstances(group.id), (instances): CountedGroup => ({ group, instances }))
 
   const create = Effect.fn("ConfigurationRequests.create")(function* (project: ProjectId, wanted: WantedGroup) {
-    const found = yield* versionMeant(catalog, wanted.datastore)
+    const found = yield* versionMeant(yield* contents, wanted.datastore)
     yield* checkValues(found, wanted.values)
     const now = yield* Clock.currentTimeMillis
     const group: ConfigurationGroup = {
@@ -131,7 +131,7 @@ const make = Effect.gen(function* () {
 
   const update = Effect.fn("ConfigurationRequests.update")(function* (scope: Scope, id: string, wanted: WantedChange) {
     const group = yield* find(scope, id)
-    const found = findVersion(catalog, group.datastoreVersion)
+    const found = findVersion(yield* contents, group.datastoreVersion)
     if (found === undefined) return yield* new DatastoreVersionNotFound({ version: group.datastoreVersion })
     yield* checkValues(found, wanted.values)
     const told = yield* configurations.update(id, {
@@ -185,6 +185,7 @@ const make = Effect.gen(function* () {
   /** What an instance's server is set to where nobody says otherwise. */
   const defaultsOf = Effect.fnUntraced(function* (scope: Scope, instance: string) {
     const { desired } = yield* instances.get(scope, instance)
+    const catalog = yield* contents
     const found = findVersion(catalog, desired.datastoreVersion)
     if (found === undefined) return yield* new DatastoreVersionNotFound({ version: desired.datastoreVersion })
     const defaults = parametersOf(found.version).flatMap(({ default: value, name }) =>
