@@ -41,5 +41,5 @@ export const nothingChanged: CatalogChanges = {
 
 /** How many datastores, versions, and parameters of a version administrators may add. */
 export const mostDatastores = 50
-export const mostVersions = 200
+export const mostVersions = 500
 export const mostParameters = 1000
