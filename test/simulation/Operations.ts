@@ -2,7 +2,7 @@
 import { Duration, Effect, Layer, Option } from "effect"
 import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { ConfigurationRequests } from "../../src/services/configuration/ConfigurationRequests.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
@@ -111,7 +111,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     Layer.build(
       Layer.merge(ConfigurationRequests.layer, OperatorRequests.layer).pipe(
         Layer.provideMerge(InstanceRequests.layer),
-        Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
+        Layer.provide(OfferedCatalog.layer(ControlPlane.catalog)),
         Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
         Layer.provide(Layer.succeed(NewId, Effect.sync(ids.uuid)))
       )
