@@ -115,7 +115,7 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       Effect.gen(function* () {
         const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
         assert.strictEqual(yield* notes.phase, "new")
-        for (const phase of ["preparing", "ready", "failed"] as const) {
+        for (const phase of ["preparing", "ready", "stopped", "failed"] as const) {
           yield* notes.setPhase(phase)
           assert.strictEqual(yield* notes.phase, phase)
           const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))

@@ -18,6 +18,8 @@ import { alive } from "./VirtualTime.ts"
 interface Hands {
   readonly order: () => Promise<void>
   readonly restart: () => Promise<void>
+  readonly stop: () => Promise<void>
+  readonly start: () => Promise<void>
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
   readonly remove: () => Promise<void>
@@ -76,6 +78,16 @@ export const stories: ReadonlyArray<Story> = [
       await hands.rest()
     },
     act: ({ restart }) => restart()
+  },
+  { operation: "a stop", before: anActive, act: ({ stop }) => stop() },
+  {
+    operation: "a start",
+    before: async (hands) => {
+      await anActive(hands)
+      await hands.stop()
+      await hands.rest()
+    },
+    act: ({ start }) => start()
   },
   { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
   {
@@ -151,6 +163,10 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       ),
     restart: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
+    stop: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.stop({ project }, id)))),
+    start: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.start({ project }, id)))),
     remove: async () => {
       if ([...witness.instances.values()].every(({ state }) => state._tag === "Deleted")) return
       await asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.remove({ project }, id))))
