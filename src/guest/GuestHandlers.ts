@@ -33,13 +33,14 @@ interface AgentMethods {
   /** Why the settings that were wanted were taken back; null where they were not. */
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
+  readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
 }
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, prepare, restart, updateOverrides }: AgentMethods,
+  { applyOverrides, prepare, restart, stop, updateOverrides }: AgentMethods,
   room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -48,6 +49,7 @@ export const makeHandlers = (
     prepare: ({ databases, users }) => prepare({ databases, users }),
     rpc_ping: () => Effect.succeed(true),
     restart: () => Effect.map(restart, (reason) => (reason === null ? undefined : { taken_back: reason })),
+    stop_db: () => stop,
     // Ours hold what they were told last, and nothing of before.
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>

@@ -8,7 +8,7 @@ import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { GuestNotes, noOverrides, Overrides } from "../../guest/GuestNotes.ts"
+import { GuestNotes, noOverrides, Overrides, Phase } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
@@ -30,9 +30,7 @@ const ServerFile = Schema.fromJsonString(
   })
 )
 type Server = (typeof ServerFile)["Type"]
-const NotesFile = Schema.fromJsonString(
-  Schema.Struct({ phase: Schema.Literals(["new", "preparing", "ready", "failed"]) })
-)
+const NotesFile = Schema.fromJsonString(Schema.Struct({ phase: Phase }))
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
 const LinkFile = Schema.fromJsonString(GuestLink)

@@ -223,6 +223,9 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** Databases can be stopped and started: states and commands of new kinds. */
+const stopAndStart = Effect.void
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -230,7 +233,8 @@ const migrations = {
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
-  "0007_configurations": configurations
+  "0007_configurations": configurations,
+  "0008_stop_and_start": stopAndStart
 }
 
 /**
