@@ -124,7 +124,7 @@ const startCompute = (root: string, kind: "xfs" | "ext4", runtime: "process" | "
     return Context.get(built, Compute)
   })
 
-const suite = (manager: Manager, runtime: "process" | "docker", kind: "xfs" | "ext4", lacks: string | null) => {
+const fills = (manager: Manager, runtime: "process" | "docker", kind: "xfs" | "ext4", lacks: string | null) => {
   const missing = missingPrograms ?? lacks
   const skipped = missing === null ? "" : ` (skipped: ${missing})`
   it.live.skipIf(missing !== null)(
@@ -205,9 +205,9 @@ const suite = (manager: Manager, runtime: "process" | "docker", kind: "xfs" | "e
 const missingMariadb = (await Effect.runPromise(Mariadb.isInstalled)) ? null : "MariaDB is not installed"
 
 describe("a volume that is full", () => {
-  suite("postgresql", "process", "xfs", null)
-  suite("postgresql", "process", "ext4", null)
-  suite("mariadb", "process", "xfs", missingMariadb)
-  suite("postgresql", "docker", "xfs", missingEngine)
-  suite("mariadb", "docker", "xfs", missingEngine)
+  fills("postgresql", "process", "xfs", null)
+  fills("postgresql", "process", "ext4", null)
+  fills("mariadb", "process", "xfs", missingMariadb)
+  fills("postgresql", "docker", "xfs", missingEngine)
+  fills("mariadb", "docker", "xfs", missingEngine)
 })
