@@ -1,5 +1,6 @@
 /** `coffer instance …`: database instances, ordered, looked at and given back over the REST API. */
 import { Command } from "effect/cli"
+import { access } from "./accessInstance.ts"
 import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
@@ -9,5 +10,5 @@ import { show } from "./showInstance.ts"
 
 export const instance = Command.make("instance").pipe(
   Command.withDescription("Order database instances, look at them, rename, restart and delete them"),
-  Command.withSubcommands([create, list, show, rename, restart, deletion])
+  Command.withSubcommands([create, list, show, rename, access, restart, deletion])
 )
