@@ -200,6 +200,15 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       })
     )
 
+    behaves("keeps who reaches its server, over starts", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        assert.deepEqual(yield* notes.access, [])
+        yield* notes.keepAccess(["10.0.0.0/8"])
+        assert.deepEqual(yield* Option.getOrThrow(yield* (yield* open).find("a")).notes.access, ["10.0.0.0/8"])
+      })
+    )
+
     behaves("keeps the link, over starts, and takes another one for it", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open

@@ -1,5 +1,5 @@
 /** Firewalls, the one in memory and nftables; and what nftables does beside: heal, and be gone with its owner. */
-import { execFileSync } from "node:child_process"
+import { execFileSync, spawn } from "node:child_process"
 import { randomUUID } from "node:crypto"
 import { connect, createServer } from "node:net"
 import { assert, it } from "@effect/vitest"
@@ -108,6 +108,25 @@ it.effect.skipIf(missing !== null)("nftables: the table goes with its owner, but
       if (outlive) execFileSync("nft", ["delete", "table", "ip", NftFirewall.tableOf(root)])
     }
   })
+)
+
+it.live.skipIf(missing !== null)(
+  "nftables: of this machine's users, only ours comes in from a server's own address",
+  () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const { firewall } = yield* nftWorld
+        yield* firewall.guard(guard)
+        const program = `require("node:net").connect({ host: "${guard.address}", port: 5432, localAddress: "${guard.address}" })
+        .once("data", () => process.exit(0)).once("error", () => process.exit(7))`
+        const as = (uid: number) =>
+          Effect.callback<number | null>((resume) => {
+            const child = spawn(process.execPath, ["-e", program], { uid, gid: uid, stdio: "ignore", cwd: "/" })
+            child.once("exit", (code) => resume(Effect.succeed(code)))
+          })
+        assert.deepEqual([yield* as(0), yield* as(65_534)], [0, 7])
+      })
+    )
 )
 
 it("networks are told in as few as they need", () => {

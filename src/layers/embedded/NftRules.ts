@@ -26,11 +26,16 @@ const frame = (table: string) => [
   ...hook(table, "outgoing", "output")
 ]
 
+/** The agent comes from the server's own address; another user of this machine that says it does, does not. */
+const onlyOurs = ({ address }: Guard) =>
+  `ip saddr ${address} meta skuid != ${process.getuid?.() ?? 0} meta l4proto tcp reject with tcp reset`
+
 const adding = (table: string, guard: Guard) => {
   const chain = `ip ${table} ${chainOf(guard)}`
   return [
     `add chain ${chain}`,
     `flush chain ${chain}`,
+    `add rule ${chain} ${onlyOurs(guard)}`,
     `add rule ${chain} ip saddr { ${[guard.address, ...guard.networks].join(", ")} } return`,
     `add rule ${chain} meta l4proto tcp reject with tcp reset`,
     `add element ip ${table} ${map} ${elementOf(guard)}`
