@@ -11,7 +11,6 @@ import { printJson, readInstance, wholeInstance } from "./document.ts"
 import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
-
 import { preview, tellPreview } from "./preview.ts"
 
 const instanceOf = (connection: Connection, whole: Schema.Json | null) =>
