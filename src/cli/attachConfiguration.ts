@@ -3,37 +3,15 @@ import { Console, Effect, type Schema } from "effect"
 import { Command } from "effect/cli"
 import type { HttpClient } from "effect/http"
 import { plain } from "../layers/config/terminalText.ts"
-import type { Entry } from "./answers.ts"
 import { asking, put } from "./client.ts"
 import { group, groupIdOf } from "./configurationGroups.ts"
+import { awaitConfigured } from "./configuring.ts"
 import { type CommandFailed, type Connection, connectionFlags, failed } from "./connection.ts"
 import { printJson, readInstance, wholeInstance } from "./document.ts"
-import { follow, historyOf } from "./follow.ts"
+import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
 import { preview, tellPreview } from "./preview.ts"
-import { makeProgress } from "./progress.ts"
-
-/** The steps of the last operation that brought settings to the guest. */
-const lastOf = (entries: ReadonlyArray<Entry>) => {
-  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === "configure")
-  const id = steps.at(-1)?.operation_id
-  return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
-}
-
-/** Until the settings are with the guest; null then, else why they are not. */
-const awaitConfigured = Effect.fnUntraced(function* (connection: Connection, id: string, before: ReadonlyArray<Entry>) {
-  const progress = yield* makeProgress(before)
-  const isOver = (entries: ReadonlyArray<Entry>) =>
-    lastOf(entries).id !== lastOf(before).id &&
-    ["Active", "Failed", "Deleting"].includes(entries.findLast(({ kind }) => kind === "transition")?.to ?? "")
-  const last = yield* follow(connection, id, (sight) => Effect.as(progress.show(sight), isOver(sight.entries))).pipe(
-    Effect.ensuring(progress.end)
-  )
-  if (last === null) return "it is gone: somebody has deleted it."
-  const { steps } = lastOf(last.entries)
-  return steps.at(-1)?.outcome === "done" ? null : (steps.at(-1)?.error ?? "it was called off.")
-})
 
 const instanceOf = (connection: Connection, whole: Schema.Json | null) =>
   whole === null ? Effect.succeed(null) : readInstance(connection, whole)

@@ -22,6 +22,8 @@ const notesOf = (adminPassword: Redacted.Redacted) => {
   return GuestNotes.of({
     overrides: Effect.succeed(noOverrides),
     keepOverrides: () => Effect.void,
+    access: Effect.succeed([]),
+    keepAccess: () => Effect.void,
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
       Effect.sync(() => {

@@ -96,11 +96,12 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   /** What each tenant was told of its groups; some of them are gone. */
   const groups = new Map<string, Array<string>>()
 
-  /** Settings: kept, changed, attached and detached. */
+  /** Settings: kept, changed, attached and detached; and who reaches what has them. */
   const tune = (): Requests.Ask | null => {
     const tenant = settings.pick(tenants)
     const mine = mineOf(tenant)
     const kept = groups.get(tenant) ?? []
+    if (mine.length > 0 && settings.chance(0.2)) return Requests.open(settings, tenant, settings.pick(mine).desired.id)
     const kind = kept.length === 0 ? 0 : settings.next()
     if (kind < 0.2) return kept.length < maxGroups ? Requests.group(settings, tenant) : null
     const id = settings.pick(kept)

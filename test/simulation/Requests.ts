@@ -77,6 +77,8 @@ const asking =
     of: options.of ?? null
   })
 
+const narrow = { is_public: false, allowed_cidrs: ["10.0.0.0/8", "192.168.7.0/24", "10.1.0.0/16"] }
+
 const order = (name: string) => ({
   name,
   flavorRef: 1,
@@ -90,7 +92,7 @@ export const nameOf = (tenant: string, n: number) => `${tenant}'s db ${n}.`
 
 export const create = (tenant: string, n: number): Ask =>
   asking(tenant)("orders", "POST", "/instances", [200, 413], {
-    body: { instance: order(nameOf(tenant, n)) },
+    body: { instance: { ...order(nameOf(tenant, n)), ...(n % 3 === 0 ? { access: narrow } : {}) } },
     body200: "one"
   })
 
@@ -137,6 +139,12 @@ export const regroup = (dice: Dice, tenant: string, id: string): Ask => {
     () => ask("lets go of settings", "DELETE", one, [202, 400, 404])
   ])()
 }
+
+/** Who may reach what is there, or was. */
+export const open = (dice: Dice, tenant: string, id: string): Ask =>
+  asking(tenant)(`says who reaches ${shortOf(id)}`, "PUT", `/instances/${id}`, [202, 404], {
+    body: { instance: { access: dice.pick([{ allowed_cidrs: ["10.0.0.0/8"] }, narrow, { is_public: true }, {}]) } }
+  })
 
 /** To what is there, or was. */
 export const attach = (tenant: string, id: string, configuration: string | null): Ask =>
