@@ -236,6 +236,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     prepare: () => Effect.void,
     rpc_ping: () => Effect.succeed(true),
     restart: () => Effect.void,
+    stop_db: () => Effect.void,
     update_overrides: () => Effect.void,
     apply_overrides: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),

@@ -223,6 +223,9 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** Databases can be stopped and started: states and commands of new kinds. */
+const stopAndStart = Effect.void
+
 /** What administrators change of the catalog: one row, and the number that tells whether it has changed. */
 const catalog = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -245,7 +248,8 @@ const migrations = {
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
-  "0008_catalog": catalog
+  "0008_stop_and_start": stopAndStart,
+  "0009_catalog": catalog
 }
 
 /**
