@@ -215,7 +215,7 @@ managing_datastores() {
   admin does '^$' datastore version set "$added" --version-name green
   does 'name +\| green' datastore version show "$added"
   admin does '^$' datastore version set "$added" --disable --non-default
-  fails 'cannot be found' datastore show lake
+  fails 'No datastore with a name or ID of .lake. exists' datastore show lake
   admin fails 'has versions; they have to be deleted first' datastore delete lake
   admin does '^$' datastore version delete "$added"
   admin fails 'Not Found' datastore version set "$added" --enable
