@@ -11,6 +11,7 @@ import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
 import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
+import * as PgAccesses from "../../src/layers/postgres/PgAccesses.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
 import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
@@ -32,6 +33,7 @@ export const sql = (url: string) => PgPool.layer(Redacted.make(url), "coffer-ben
 
 export const stores = Layer.mergeAll(
   PgInstances.layer,
+  PgAccesses.layer,
   PgAllInstances.layer,
   PgConfigurations.layer,
   PgCatalogStore.layer,

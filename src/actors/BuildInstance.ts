@@ -17,6 +17,7 @@ import { type NoAddressLeft, type NoHost, Placements } from "../services/Placeme
 import { ProvisioningStore } from "../services/Provisioning.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
 import { askGuest } from "./AskGuest.ts"
+import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { hasSucceeded, reportOutcome, wake } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -251,6 +252,7 @@ export const layer = BuildInstance.toLayer(
     if (anew === true) yield* clear(operation)
     const spec = yield* allocateAddress(operation)
     yield* createServer(operation, spec)
+    yield* BringAccess.ofNew(operation)
     yield* handOver(operation, spec)
     yield* awaitGuest(operation)
     yield* configure(operation)

@@ -5,6 +5,7 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { AccessRequests } from "../services/AccessRequests.ts"
 import { CatalogRequests } from "../services/catalog/CatalogRequests.ts"
 import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
@@ -57,7 +58,7 @@ const Handlers = Layer.mergeAll(
 
 const Requests = Layer.mergeAll(
   ConfigurationPreviews.layer.pipe(
-    Layer.provideMerge(ConfigurationRequests.layer),
+    Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),
   DatabaseRequests.layer,

@@ -4,6 +4,7 @@
  * the work itself.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { refuseAccess } from "./AllowedNetworks.ts"
 import {
   Catalog,
   type CatalogContents,
@@ -132,8 +133,8 @@ export class InstanceRequests extends Context.Service<
     InstanceRequests,
     Effect.gen(function* () {
       const instances = yield* Instances
-      const { contents } = yield* Catalog
       const switching = yield* Switching
+      const { contents } = yield* Catalog
       const newId = yield* NewId
       const wake = yield* makeWake
 
@@ -152,6 +153,8 @@ export class InstanceRequests extends Context.Service<
         if (order.volume.size > maxVolumeSize)
           return yield* new VolumeTooLarge({ size: order.volume.size, limit: maxVolumeSize })
         yield* checkProvisioning(version, order.provisioning)
+        const unkept = refuseAccess(version, order.access)
+        if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
 
         const now = yield* Clock.currentTimeMillis
         const desired = {

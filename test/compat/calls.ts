@@ -98,7 +98,6 @@ const backups = waiting("Backups")
 const replication = waiting("Replication")
 const resizing = waiting("Resizing")
 const upgrades = waiting("Upgrading the datastore")
-const access = waiting("Changing the access")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
@@ -133,7 +132,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
       upgrades.refused(...changed("datastore_version", "8.0.29")),
-      access.refused(...changed("access", { is_public: true })),
+      done(202, ...changed("access", { is_public: true })),
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),
       done(202, ...acted("reset_status")),
@@ -268,7 +267,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(200, "GET", "/mgmt/instances/{instance}"),
       done(202, ...managed("reboot")),
       done(202, ...managed("reset-task-status")),
-      machines.refused(...managed("stop")),
+      done(202, ...managed("stop")),
       machines.refused(...managed("migrate")),
       machines.refused(...managed("rebuild", { image_id: uuid })),
       done(200, "GET", "/mgmt/instances/{instance}/root"),

@@ -239,6 +239,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     stop_db: () => Effect.void,
     update_overrides: () => Effect.void,
     apply_overrides: () => Effect.void,
+    update_access: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>

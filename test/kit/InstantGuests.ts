@@ -51,7 +51,8 @@ export const layer = Layer.effect(
           restart: () => Effect.void,
           stop_db: () => Effect.void,
           update_overrides: () => Effect.void,
-          apply_overrides: () => Effect.void
+          apply_overrides: () => Effect.void,
+          update_access: () => Effect.void
         })
         .pipe(Scope.provide(scope))
     })

@@ -23,8 +23,8 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
   "configurations",
   Effect.fnUntraced(function* (handlers) {
     const requests = yield* ConfigurationRequests
-    const { contents } = yield* Catalog
     const previews = yield* ConfigurationPreviews
+    const { contents } = yield* Catalog
 
     /** What a tenant cannot order is not there for it. */
     const seen = Effect.fnUntraced(function* (version: DatastoreVersion) {

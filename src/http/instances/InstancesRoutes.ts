@@ -3,6 +3,7 @@ import { Clock, Effect, identity, Option, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
+import { AccessRequests } from "../../services/AccessRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
@@ -33,8 +34,7 @@ const laterInCreate = {
 const laterInUpdate = {
   replica_of: "Detaching a replica (replica_of)",
   slave_of: "Detaching a replica (slave_of)",
-  datastore_version: "Upgrading the datastore version",
-  access: "Changing the access"
+  datastore_version: "Upgrading the datastore version"
 }
 
 const laterActions = {
@@ -129,6 +129,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const { contents } = yield* Catalog
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
+    const accesses = yield* AccessRequests
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
       const { isAdmin } = yield* CurrentCaller
@@ -163,7 +164,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
-      const { configuration } = changes
+      const { access, configuration } = changes
+      if (access !== undefined) return yield* accesses.change(scope, id, access)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
       // Clients of Trove detach by changing nothing at all.

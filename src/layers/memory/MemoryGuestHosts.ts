@@ -49,6 +49,7 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   let isDrawn = false
   const drawn = Redacted.make("admin")
   let overrides = noOverrides
+  let access: ReadonlyArray<string> = []
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -65,6 +66,11 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
     keepOverrides: (kept) =>
       writing(`${home}/overrides.json`, () => {
         overrides = kept
+      }),
+    access: Effect.sync(() => access),
+    keepAccess: (networks) =>
+      writing(`${home}/access.json`, () => {
+        access = networks
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>

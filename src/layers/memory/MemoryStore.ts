@@ -14,6 +14,7 @@ import {
   StaleGeneration
 } from "../../actors/Lifecycles.ts"
 import { deadlineOf, operationsOf } from "../../actors/Work.ts"
+import { Accesses } from "../../services/Accesses.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { CatalogStore } from "../../services/catalog/CatalogStore.ts"
@@ -38,6 +39,7 @@ import { type Provisioning, ProvisioningStore } from "../../services/Provisionin
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
 import { Switching } from "../../services/Switching.ts"
+import { makeMemoryAccesses } from "./MemoryAccesses.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryCatalogStore } from "./MemoryCatalogStore.ts"
@@ -133,6 +135,21 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             restartRequested: has(row, "restart"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
+            },
+            post: (command, now) => letter(row, `configure:${row.generation}`, command, now)
+          }
+    })
+
+    const accesses = makeMemoryAccesses((id) => {
+      const row = rows.get(id)
+      return row === undefined
+        ? undefined
+        : {
+            tag: row.state._tag,
+            deleteRequested: row.deleteRequested,
+            access: row.desired.access,
+            setAccess: (access, updated) => {
+              row.desired = { ...row.desired, access, updated }
             },
             post: (command, now) => letter(row, `configure:${row.generation}`, command, now)
           }
@@ -626,8 +643,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
-      Context.add(CatalogStore, catalog),
       Context.add(Switching, switching),
+      Context.add(Accesses, accesses),
+      Context.add(CatalogStore, catalog),
       Context.merge(MemoryUpgrades.make())
     )
   })

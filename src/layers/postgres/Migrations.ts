@@ -226,6 +226,16 @@ const configurations = Effect.gen(function* () {
 /** Databases can be stopped and started: states and commands of new kinds. */
 const stopAndStart = Effect.void
 
+/** Who may reach an instance, as its guest was told last. */
+const accesses = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE told_accesses (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      networks jsonb NOT NULL
+    )`
+})
+
 /** What administrators change of the catalog: one row, and the number that tells whether it has changed. */
 const catalog = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -249,7 +259,8 @@ const migrations = {
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
   "0008_stop_and_start": stopAndStart,
-  "0009_catalog": catalog
+  "0009_accesses": accesses,
+  "0010_catalog": catalog
 }
 
 /**
