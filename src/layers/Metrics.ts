@@ -60,6 +60,8 @@ const stateDuring = {
   build: "Building",
   restart: "Restarting",
   configure: "Configuring",
+  stop: "Stopping",
+  start: "Starting",
   delete: "Deleting"
 } as const satisfies Record<string, StateTag>
 

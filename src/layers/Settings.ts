@@ -15,6 +15,8 @@ export const layer = Layer.unwrap(
       build: yield* duration("COFFER_BUILD_DEADLINE", defaultDeadlines.build),
       restart: yield* duration("COFFER_RESTART_DEADLINE", defaultDeadlines.restart),
       configure: yield* duration("COFFER_CONFIGURE_DEADLINE", defaultDeadlines.configure),
+      stop: yield* duration("COFFER_STOP_DEADLINE", defaultDeadlines.stop),
+      start: yield* duration("COFFER_START_DEADLINE", defaultDeadlines.start),
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
     }
     const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))

@@ -34,6 +34,7 @@ import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
 import * as NftFirewall from "./embedded/NftFirewall.ts"
 import * as NoGuestAccess from "./embedded/NoGuestAccess.ts"
 import { PostgresBinaries } from "./embedded/PostgresBinaries.ts"
+import * as VolumeKinds from "./embedded/VolumeKinds.ts"
 import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
@@ -57,6 +58,7 @@ export interface Options {
   readonly dataDir: string
   readonly port: number
   readonly runtime: Host.RuntimeChoice
+  readonly volumes: VolumeKinds.VolumeChoice
 }
 
 export const host = "127.0.0.1"
@@ -114,13 +116,15 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
   )
 )
 
-const compute = Layer.unwrap(
-  Effect.map(DataFolder, ({ instances }) =>
-    Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
-      Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess, NftFirewall.layer(instances)])
+const compute = (volumes: VolumeKinds.VolumeChoice) =>
+  Layer.unwrap(
+    Effect.map(DataFolder, ({ instances }) =>
+      Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
+        Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess, NftFirewall.layer(instances)]),
+        Layer.provide(VolumeKinds.layer(volumes, instances))
+      )
     )
   )
-)
 
 const taskmanager = Layer.merge(
   Actors.layer,
@@ -141,13 +145,13 @@ const api = (port: number) =>
   )
 
 /** Everything, serving when it is built. */
-export const layer = ({ dataDir, port, runtime }: Options) =>
+export const layer = ({ dataDir, port, runtime, volumes }: Options) =>
   Layer.unwrap(
     Effect.map(Host.inspect(runtime), (found) =>
       api(port).pipe(
         Layer.provide([Metrics.layer, ClusterPruning.layer]),
         Layer.provide(taskmanager),
-        Layer.provide([compute, NoGuestAccess.layer]),
+        Layer.provide([compute(volumes), NoGuestAccess.layer]),
         Layer.provide(Layer.effectDiscard(Conductor.serve)),
         Layer.provide(Host.layer(found)),
         Layer.provide(EmbeddedCatalog.layer(found.host)),

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { addressBlock } from "../../src/layers/embedded/LoopbackBlock.ts"
 import { tableOf } from "../../src/layers/embedded/NftFirewall.ts"
+import { mountsBelow, unmountBelow } from "../support/mounts.ts"
 import { Api, eventually } from "./api.ts"
 import {
   containersOn,
@@ -36,6 +37,8 @@ export interface Existing {
   readonly containers: ReadonlyArray<string>
   readonly folders: ReadonlyArray<string>
   readonly listeners: ReadonlyArray<string>
+  /** Where volumes are mounted. */
+  readonly mounts: ReadonlyArray<string>
 }
 
 export interface Options {
@@ -194,7 +197,8 @@ export class Service extends Api {
       processes,
       containers: this.runtime === "docker" ? await containersOn(root) : [],
       folders: names(join(root, "instances")).sort(),
-      listeners: listenersIn(addressBlock(root))
+      listeners: listenersIn(addressBlock(root)),
+      mounts: mountsBelow(root)
     }
   }
 
@@ -207,6 +211,7 @@ export class Service extends Api {
     if (this.runtime === "docker") removeContainersOf(names(join(root, "instances")))
     // Servers start helpers until they are dead themselves.
     for (const deadline = Date.now() + 10_000; killAllIn(root) > 0 && Date.now() < deadline; );
+    unmountBelow(root)
     fs.rmSync(root, { recursive: true, force: true, maxRetries: 5 })
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }

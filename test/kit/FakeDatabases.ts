@@ -22,6 +22,8 @@ export interface Faults {
   startFails: RuntimeError | null
   /** How many starts fail, with a transient error, before one succeeds. */
   flakyStarts: number
+  /** Every stop fails with this. */
+  stopFails: RuntimeError | null
   removeFails: RuntimeError | null
   /** How long it takes until nothing is left of a server. */
   removeTime: Duration.Duration
@@ -108,7 +110,11 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         const server = servers.get(instanceId)
         if (server !== undefined) server.file = settings
       }),
-    stop: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.stop()),
+    stop: ({ instanceId }) =>
+      Effect.suspend(() => {
+        if (faults.stopFails !== null) return Effect.fail(faults.stopFails)
+        return Effect.sync(() => servers.get(instanceId)?.stop())
+      }),
     status: ({ instanceId }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)
@@ -235,6 +241,7 @@ export const layer = Layer.sync(FakeDatabases, () => {
     startTime: Duration.seconds(1),
     startFails: null,
     flakyStarts: 0,
+    stopFails: null,
     removeFails: null,
     removeTime: Duration.zero,
     fatal: () => false,

@@ -30,6 +30,7 @@ import { Instances } from "../../src/services/Instances.ts"
 import type { AccessInventory, ServerInventory } from "../../src/services/Inventories.ts"
 import { localName } from "../../src/services/Placing.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
+import { Switching } from "../../src/services/Switching.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as ControlPlane from "./ControlPlane.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
@@ -187,6 +188,20 @@ export const create = Effect.fnUntraced(function* (
 /** What the api does with a restart; whether it was accepted. */
 export const restart = Effect.fnUntraced(function* (id: InstanceId) {
   const accepted = yield* (yield* Instances).requestRestart(id)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a stop; whether it was accepted. */
+export const stop = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Switching).requestStop(id)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a start; whether it was accepted. */
+export const start = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Switching).requestStart(id)
   yield* news(id)
   return accepted
 })

@@ -71,6 +71,9 @@ const table: Record<
   Building: { orphans: [], missing: ["hold"] },
   Restarting: { orphans: [], missing: ["hold"] },
   Configuring: { orphans: [], missing: ["hold"] },
+  Stopping: { orphans: [], missing: ["hold"] },
+  Stopped: { orphans: ["provisioning"], missing: must },
+  Starting: { orphans: [], missing: ["hold"] },
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
   // A journal is judged by its operation.

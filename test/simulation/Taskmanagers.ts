@@ -19,6 +19,8 @@ export const deadlines = {
   build: Duration.minutes(6),
   restart: Duration.minutes(5),
   configure: Duration.minutes(5),
+  stop: Duration.minutes(5),
+  start: Duration.minutes(5),
   delete: Duration.minutes(6)
 }
 

@@ -9,6 +9,8 @@ import { BuildInstance } from "../../actors/BuildInstance.ts"
 import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
+import { StartInstance } from "../../actors/StartInstance.ts"
+import { StopInstance } from "../../actors/StopInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
 
 /** What the engine calls the mailboxes of workflows; its own have another dash behind. */
@@ -21,6 +23,8 @@ const ours: ReadonlyArray<string> = [
   ConfigureInstance,
   DeleteInstance,
   RestartInstance,
+  StartInstance,
+  StopInstance,
   TakeBackInstance
 ].map(({ _tag }) => _tag)
 

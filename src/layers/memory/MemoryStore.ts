@@ -37,11 +37,13 @@ import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
+import { Switching } from "../../services/Switching.ts"
 import { makeMemoryAccesses } from "./MemoryAccesses.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
+import { makeMemorySwitching } from "./MemorySwitching.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
 interface Letter {
@@ -117,7 +119,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       row.mailbox.push({ seq: ++sequence, key, command, posted, handled: null, setAside: null })
     }
 
-    const has = (row: Rows, command: string) => row.mailbox.some(({ key }) => key === `${command}:${row.generation}`)
+    const asked = (row: Rows, command: string) =>
+      row.mailbox.find(({ key }) => key === `${command}:${row.generation}`)?.command._tag ?? null
+    const has = (row: Rows, command: string) => asked(row, command) !== null
     const groups = makeMemoryConfigurations((id) => {
       const row = rows.get(id)
       return row === undefined
@@ -155,12 +159,13 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         row.state._tag,
         {
           delete: row.deleteRequested,
-          now: has(row, row.state._tag === "Failed" ? "delete" : "restart"),
+          now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
           configure: has(row, "configure")
         },
         {
           restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
-          restart: "restart" in row.state && row.state.restart === true
+          restart: "restart" in row.state && row.state.restart === true,
+          stop: "stop" in row.state && row.state.stop === true
         }
       ),
       fault: row.state._tag === "Failed" ? row.state.fault : null,
@@ -260,6 +265,19 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           const root = rows.get(id)?.root ?? null
           return root === null ? "never" : root.enabled ? "enabled" : "disabled"
         })
+    })
+
+    const switching = makeMemorySwitching((id) => {
+      const row = rows.get(id)
+      return row === undefined
+        ? undefined
+        : {
+            state: toRecord(row).state,
+            post: (command, now) => {
+              row.desired = { ...row.desired, updated: now }
+              letter(row, `restart:${row.generation}`, command, now)
+            }
+          }
     })
 
     const lifecycles = Lifecycles.of({
@@ -616,6 +634,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
       Context.add(Accesses, accesses),
+      Context.add(Switching, switching),
       Context.merge(MemoryUpgrades.make())
     )
   })

@@ -223,6 +223,8 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** Databases can be stopped and started: states and commands of new kinds. */
+const stopAndStart = Effect.void
 /** Who may reach an instance, as its guest was told last. */
 const accesses = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -241,7 +243,8 @@ const migrations = {
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
-  "0008_accesses": accesses
+  "0008_stop_and_start": stopAndStart,
+  "0009_accesses": accesses
 }
 
 /**

@@ -14,6 +14,7 @@ import * as LocalInventory from "../embedded/LocalInventory.ts"
 import * as NftFirewall from "../embedded/NftFirewall.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import { replayFile } from "../embedded/ReplayFile.ts"
+import * as VolumeKinds from "../embedded/VolumeKinds.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
 import * as GuestProtections from "../fabric/secure/GuestProtections.ts"
 import * as GuestHost from "../guesthost/GuestHost.ts"
@@ -53,7 +54,7 @@ const compute = (config: Config) =>
       const found = yield* Host.inspect(config.guestagent.runtime)
       return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
         Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)]),
-        Layer.provide(NftFirewall.layer(instances))
+        Layer.provide([NftFirewall.layer(instances), VolumeKinds.layer(config.guestagent.volumes, instances)])
       )
     })
   )

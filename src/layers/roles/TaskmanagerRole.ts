@@ -35,6 +35,8 @@ const settings = ({
   delete_deadline,
   deleted_retention,
   restart_deadline,
+  start_deadline,
+  stop_deadline,
   workflow_retention
 }: Config["taskmanager"]) =>
   Layer.mergeAll(
@@ -42,6 +44,8 @@ const settings = ({
       build: build_deadline,
       restart: restart_deadline,
       configure: configure_deadline,
+      stop: stop_deadline,
+      start: start_deadline,
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),
