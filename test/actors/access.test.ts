@@ -83,11 +83,14 @@ describe("who may reach an instance", () => {
         firewall.faults.isMissing = true
         yield* request(id, ours)
         yield* World.passes("5 seconds")
-        yield* isAtRest(id, "ACTIVE")
+        yield* isAtRest(id, "RESTART_REQUIRED")
         const message = "The machine of the database cannot restrict who reaches it (allowed_cidrs)."
         expect(yield* restrictions(id)).toEqual([["failed", message]])
         const last = (yield* World.entries(id)).findLast(({ kind }) => kind === "transition")
         expect(last).toMatchObject({ from: "Configuring", because: `the configuration failed: ${message}` })
+        expect(yield* World.restart(id)).toBe(true)
+        yield* World.passes("10 seconds")
+        yield* isAtRest(id, "RESTART_REQUIRED")
         firewall.faults.isMissing = false
         expect(yield* World.restart(id)).toBe(true)
         yield* World.passes("10 seconds")
