@@ -13,6 +13,7 @@ import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
 import * as PgAccesses from "../../src/layers/postgres/PgAccesses.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
+import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -35,6 +36,7 @@ export const stores = Layer.mergeAll(
   PgAccesses.layer,
   PgAllInstances.layer,
   PgConfigurations.layer,
+  PgCatalogStore.layer,
   PgLifecycles.layer,
   PgUpgrades.layer,
   PgObservations.layer,

@@ -11,11 +11,19 @@ import { printJson, readInstance, wholeInstance } from "./document.ts"
 import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
+import { preview, tellPreview } from "./preview.ts"
 
 const instanceOf = (connection: Connection, whole: Schema.Json | null) =>
   whole === null ? Effect.succeed(null) : readInstance(connection, whole)
 
-const change = <A extends { readonly nameOrId: string; readonly wait: boolean; readonly json: boolean }>(
+interface Asked {
+  readonly nameOrId: string
+  readonly wait: boolean
+  readonly preview: boolean
+  readonly json: boolean
+}
+
+const change = <A extends Asked>(
   asked: A & Parameters<typeof inside>[0],
   configurationOf: (connection: Connection) => Effect.Effect<string | null, CommandFailed, HttpClient.HttpClient>,
   done: string
@@ -23,6 +31,7 @@ const change = <A extends { readonly nameOrId: string; readonly wait: boolean; r
   inside(asked, (connection, path, id) =>
     Effect.gen(function* () {
       const configuration = yield* configurationOf(connection)
+      if (asked.preview) return yield* tellPreview(connection, asked, "PUT", path, { instance: { configuration } })
       const before = yield* historyOf(connection, id)
       const was = yield* instanceOf(connection, yield* wholeInstance(connection, id))
       const isNothing = configuration === null && was?.configuration === undefined
@@ -41,7 +50,7 @@ const change = <A extends { readonly nameOrId: string; readonly wait: boolean; r
     })
   ).pipe(asking)
 
-export const attach = Command.make("attach", { nameOrId, group, wait, json, ...connectionFlags }, (asked) =>
+export const attach = Command.make("attach", { nameOrId, group, wait, preview, json, ...connectionFlags }, (asked) =>
   change(asked, (connection) => groupIdOf(connection, asked.group), "the group is attached")
 ).pipe(
   Command.withDescription("Attach a configuration group to an instance, of which it may have one"),
@@ -50,7 +59,7 @@ export const attach = Command.make("attach", { nameOrId, group, wait, json, ...c
   ])
 )
 
-export const detach = Command.make("detach", { nameOrId, wait, json, ...connectionFlags }, (asked) =>
+export const detach = Command.make("detach", { nameOrId, wait, preview, json, ...connectionFlags }, (asked) =>
   change(asked, () => Effect.succeed(null), "no group is attached")
 ).pipe(
   Command.withDescription(

@@ -5,10 +5,10 @@ import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
 import { rename } from "./renameInstance.ts"
-import { restart } from "./restartInstance.ts"
 import { show } from "./showInstance.ts"
+import { restart, start, stop } from "./switchInstance.ts"
 
 export const instance = Command.make("instance").pipe(
-  Command.withDescription("Order database instances, look at them, rename, restart and delete them"),
-  Command.withSubcommands([create, list, show, rename, access, restart, deletion])
+  Command.withDescription("Order database instances, look at them, rename, restart, stop, start, open and delete them"),
+  Command.withSubcommands([create, list, show, rename, access, restart, stop, start, deletion])
 )

@@ -33,8 +33,8 @@ interface AgentMethods {
   /** Why the settings that were wanted were taken back; null where they were not. */
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
-  readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
+  readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
 }
@@ -55,13 +55,13 @@ export const makeHandlers = (
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>
       Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
-    update_access: ({ allowed_cidrs }) => updateAccess(allowed_cidrs),
     // Where the volume has no end of its own, the server is asked what it takes, and does not answer when it is down.
     get_filesystem_stats: Effect.fnUntraced(function* () {
       const stats = yield* room.stats
       if (stats !== null) return { total: stats.total / gigabyte, used: stats.used / gigabyte }
       return { total: yield* room.size, used: (yield* session.usedBytes) / gigabyte }
     }),
+    update_access: ({ allowed_cidrs }) => updateAccess(allowed_cidrs),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

@@ -6,6 +6,7 @@ import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
 import { AccessRequests } from "../services/AccessRequests.ts"
+import { CatalogRequests } from "../services/catalog/CatalogRequests.ts"
 import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
@@ -16,6 +17,7 @@ import { UserRequests } from "../services/UserRequests.ts"
 import { VolumeUsage } from "../services/VolumeUsage.ts"
 import { Api } from "./Api.ts"
 import { AuditRoutes } from "./audit/AuditRoutes.ts"
+import { CatalogMgmtRoutes } from "./catalog/CatalogMgmtRoutes.ts"
 import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
 import { ConfigurationsRoutes } from "./configurations/ConfigurationsRoutes.ts"
 import { EdgeLive } from "./Edge.ts"
@@ -46,6 +48,7 @@ const Handlers = Layer.mergeAll(
   HistoryRoutes,
   GuestRoutes,
   CatalogRoutes,
+  CatalogMgmtRoutes,
   ConfigurationsRoutes,
   ProjectRoutes,
   InstancesMgmtRoutes,
@@ -54,14 +57,15 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  Layer.merge(ConfigurationPreviews.layer, AccessRequests.layer).pipe(
-    Layer.provideMerge(ConfigurationRequests.layer),
+  ConfigurationPreviews.layer.pipe(
+    Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,
   VolumeUsage.layer,
+  CatalogRequests.layer,
   OperatorRequests.layer
 )
 

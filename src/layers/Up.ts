@@ -42,6 +42,7 @@ import * as Migrations from "./postgres/Migrations.ts"
 import * as PgAccesses from "./postgres/PgAccesses.ts"
 import * as PgAllInstances from "./postgres/PgAllInstances.ts"
 import * as PgAuditStore from "./postgres/PgAuditStore.ts"
+import * as PgCatalogStore from "./postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "./postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
@@ -88,6 +89,7 @@ const store = Layer.unwrap(
       PgAllInstances.layer,
       PgConfigurations.layer,
       PgAccesses.layer,
+      PgCatalogStore.layer,
       PgLifecycles.layer,
       PgUpgrades.layer,
       PgObservations.layer,

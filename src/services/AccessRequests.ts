@@ -23,13 +23,13 @@ export class AccessRequests extends Context.Service<
     AccessRequests,
     Effect.gen(function* () {
       const accesses = yield* Accesses
-      const catalog = yield* Catalog
+      const { contents } = yield* Catalog
       const instances = yield* InstanceRequests
       const wake = yield* makeWake
 
       const change = Effect.fn("AccessRequests.change")(function* (scope: Scope, id: string, access: Access) {
         const { desired } = yield* instances.get(scope, id)
-        const refusal = refuseAccess(findVersion(catalog, desired.datastoreVersion)?.version, access)
+        const refusal = refuseAccess(findVersion(yield* contents, desired.datastoreVersion)?.version, access)
         if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
         yield* accesses.request(desired.id, access)
         yield* wake(desired.id)

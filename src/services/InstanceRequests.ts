@@ -134,7 +134,7 @@ export class InstanceRequests extends Context.Service<
     Effect.gen(function* () {
       const instances = yield* Instances
       const switching = yield* Switching
-      const catalog = yield* Catalog
+      const { contents } = yield* Catalog
       const newId = yield* NewId
       const wake = yield* makeWake
 
@@ -145,6 +145,7 @@ export class InstanceRequests extends Context.Service<
       })
 
       const create = Effect.fn("InstanceRequests.create")(function* (project: ProjectId, order: Order) {
+        const catalog = yield* contents
         const version = yield* orderedVersion(catalog, order)
         const flavor = order.flavor === null ? undefined : findFlavor(catalog, order.flavor)
         if (flavor === undefined) return yield* new FlavorNotFound({ flavor: order.flavor })

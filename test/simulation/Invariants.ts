@@ -113,6 +113,8 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (!isAtRest(known)) left.push(`${short} is still ${known.state._tag}`)
       const loaded = Option.getOrNull(yield* (yield* Lifecycles).load(id))
       if (loaded !== null && loaded.mail.length > 0) left.push(`${short} has mail that nobody took`)
+      if (known.state._tag === "Stopped" && serverOf(id)?.running === true)
+        left.push(`${short} is Stopped and has a database that runs`)
       if (known.state._tag !== "Active") continue
       const record = Option.getOrNull(yield* (yield* Instances).get("any", id))
       if (record === null) continue

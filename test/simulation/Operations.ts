@@ -2,8 +2,10 @@
 import { Duration, Effect, Layer, Option } from "effect"
 import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+
 import { AccessRequests } from "../../src/services/AccessRequests.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
+
 import { ConfigurationRequests } from "../../src/services/configuration/ConfigurationRequests.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
@@ -19,6 +21,8 @@ import { alive } from "./VirtualTime.ts"
 interface Hands {
   readonly order: () => Promise<void>
   readonly restart: () => Promise<void>
+  readonly stop: () => Promise<void>
+  readonly start: () => Promise<void>
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
   /** Says who may reach it. */
@@ -85,6 +89,16 @@ export const stories: ReadonlyArray<Story> = [
     },
     act: ({ restart }) => restart()
   },
+  { operation: "a stop", before: anActive, act: ({ stop }) => stop() },
+  {
+    operation: "a start",
+    before: async (hands) => {
+      await anActive(hands)
+      await hands.stop()
+      await hands.rest()
+    },
+    act: ({ start }) => start()
+  },
   { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
   {
     operation: "a delete during a build",
@@ -119,7 +133,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     Layer.build(
       Layer.mergeAll(ConfigurationRequests.layer, AccessRequests.layer, OperatorRequests.layer).pipe(
         Layer.provideMerge(InstanceRequests.layer),
-        Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
+        Layer.provide(OfferedCatalog.layer(ControlPlane.catalog)),
         Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
         Layer.provide(Layer.succeed(NewId, Effect.sync(ids.uuid)))
       )
@@ -166,6 +180,10 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       ),
     restart: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
+    stop: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.stop({ project }, id)))),
+    start: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.start({ project }, id)))),
     remove: async () => {
       if ([...witness.instances.values()].every(({ state }) => state._tag === "Deleted")) return
       await asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.remove({ project }, id))))

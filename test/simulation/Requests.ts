@@ -105,6 +105,12 @@ export const restart = (tenant: string, id: string): Ask =>
     of: id
   })
 
+export const switched = (tenant: string, id: string, action: "restart" | "stop" | "start"): Ask =>
+  asking(tenant)(`asks to ${action} ${shortOf(id)}`, "POST", `/instances/${id}/action`, [202, 404, 422], {
+    body: { [action]: {} },
+    of: id
+  })
+
 /** Settings that are taken at once, that wait for a restart, and that no server starts with. */
 export const settings = [
   { work_mem: 200 },
@@ -272,7 +278,7 @@ export const illegal = (dice: Dice, tenant: string, mine: string | null, others:
 /** What an administrator does: looks at everything, and has operations called off, taken back, done again. */
 export const operator = (dice: Dice, all: ReadonlyArray<Known>): Ask => {
   const ask = asking("admin")
-  const moving = all.filter(({ state }) => !["New", "Active", "Deleted"].includes(state._tag))
+  const moving = all.filter(({ state }) => !["New", "Active", "Stopped", "Deleted"].includes(state._tag))
   const some = moving.length > 0 && dice.chance(0.8) ? moving : all
   const one = some.length === 0 ? null : dice.pick(some).desired
   const id = one?.id ?? "00000000-0000-4000-8000-000000000000"

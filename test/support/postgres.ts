@@ -12,6 +12,7 @@ import * as Migrations from "../../src/layers/postgres/Migrations.ts"
 import * as PgAccesses from "../../src/layers/postgres/PgAccesses.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
 import * as PgAuditStore from "../../src/layers/postgres/PgAuditStore.ts"
+import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -52,6 +53,7 @@ export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
     PgAccesses.layer,
     PgAllInstances.layer,
     PgConfigurations.layer,
+    PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
     PgObservations.layer,

@@ -126,15 +126,15 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const volumes = yield* VolumeUsage
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
-    const catalog = yield* Catalog
-    const accesses = yield* AccessRequests
+    const { contents } = yield* Catalog
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
+    const accesses = yield* AccessRequests
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, now, isAdmin }
       return viewer
     })
 
@@ -151,7 +151,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const id = asked?.split("/").at(-1)?.toLowerCase()
       if (id === undefined) return null
       const { group } = yield* groups.get({ project }, id)
-      const version = yield* orderedVersion(catalog, order)
+      const version = yield* orderedVersion(yield* contents, order)
       if (group.datastoreVersion !== version.id)
         return yield* new InvalidRequest({
           message: `Datastore Version on Configuration ${group.datastoreVersion} does not match the Datastore Version on the instance ${version.id}.`

@@ -1,8 +1,8 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
- * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `access.json` (who reaches it), `volume/`, and
- * `volume.img` where the volume is a file system in a file. Files are replaced whole and are on the disk before anything is confirmed.
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `access.json` (who reaches it), `volume/`,
+ * and `volume.img` where the volume is a file system in a file. Files are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"

@@ -40,13 +40,13 @@ const unwritable = ({ detail, message }: DiskError) => new ComputeError({ messag
 const unusableLink = ({ detail }: GuestLinkError) =>
   new ComputeError({ message: "The guest of the instance has no way to the others.", detail, transient: true })
 
-const stillGuarded = ({ detail }: FirewallError) =>
-  new ComputeError({ message: "Who reached the database could not be forgotten.", detail, transient: true })
 /** The volume as the home's agent sees it. */
 const roomOf = ({ disk }: GuestHome): VolumeRoom => ({
   ...disk,
   ready: Effect.mapError(disk.mount, ({ detail, message }) => new RuntimeError({ message, detail, transient: true }))
 })
+const stillGuarded = ({ detail }: FirewallError) =>
+  new ComputeError({ message: "Who reached the database could not be forgotten.", detail, transient: true })
 
 const irremovableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance could not be removed.", detail, transient: true })

@@ -17,6 +17,7 @@ import { deadlineOf, operationsOf } from "../../actors/Work.ts"
 import { Accesses } from "../../services/Accesses.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
+import { CatalogStore } from "../../services/catalog/CatalogStore.ts"
 import { Configurations } from "../../services/configuration/Configurations.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import {
@@ -41,6 +42,7 @@ import { Switching } from "../../services/Switching.ts"
 import { makeMemoryAccesses } from "./MemoryAccesses.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
+import { makeMemoryCatalogStore } from "./MemoryCatalogStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 import { makeMemorySwitching } from "./MemorySwitching.ts"
@@ -599,6 +601,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         })
     })
 
+    const catalog = makeMemoryCatalogStore(
+      (version) =>
+        groups.isOf(version) ||
+        [...rows.values()].some(
+          ({ desired, state }) => state._tag !== "Deleted" && desired.datastoreVersion === version
+        )
+    )
+
     const managed = makeMemoryAllInstances(() =>
       [...rows.values()].map((row) => ({
         record: toRecord(row),
@@ -633,8 +643,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
-      Context.add(Accesses, accesses),
       Context.add(Switching, switching),
+      Context.add(Accesses, accesses),
+      Context.add(CatalogStore, catalog),
       Context.merge(MemoryUpgrades.make())
     )
   })

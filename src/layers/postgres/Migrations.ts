@@ -225,6 +225,7 @@ const configurations = Effect.gen(function* () {
 
 /** Databases can be stopped and started: states and commands of new kinds. */
 const stopAndStart = Effect.void
+
 /** Who may reach an instance, as its guest was told last. */
 const accesses = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -233,6 +234,20 @@ const accesses = Effect.gen(function* () {
       instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
       networks jsonb NOT NULL
     )`
+})
+
+/** What administrators change of the catalog: one row, and the number that tells whether it has changed. */
+const catalog = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE catalog (
+      one boolean PRIMARY KEY DEFAULT true CHECK (one),
+      revision int NOT NULL,
+      changes jsonb NOT NULL
+    )`
+  yield* sql`
+    INSERT INTO catalog (revision, changes) VALUES (0,
+      '{"datastores": [], "versions": [], "active": {}, "defaults": {}, "parameters": {}, "retired": []}')`
 })
 
 const migrations = {
@@ -244,7 +259,8 @@ const migrations = {
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
   "0008_stop_and_start": stopAndStart,
-  "0009_accesses": accesses
+  "0009_accesses": accesses,
+  "0010_catalog": catalog
 }
 
 /**

@@ -54,7 +54,7 @@ const compute = (config: Config) =>
       const found = yield* Host.inspect(config.guestagent.runtime)
       return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
         Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)]),
-        Layer.provide([NftFirewall.layer(instances), VolumeKinds.layer(config.guestagent.volumes, instances)])
+        Layer.provide([VolumeKinds.layer(config.guestagent.volumes, instances), NftFirewall.layer(instances)])
       )
     })
   )
