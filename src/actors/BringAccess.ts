@@ -16,8 +16,8 @@ const wantedOf = (instance: InstanceId) =>
 
 const isSame = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) => one.join() === other.join()
 
-/** Whether the guest enforces something else than what is wanted. */
-const isBehind = Effect.fnUntraced(function* (instance: InstanceId) {
+/** Whether the guest enforces something else than what is wanted: a restart brings that. */
+export const isBehind = Effect.fnUntraced(function* (instance: InstanceId) {
   const told = yield* (yield* Accesses).told(instance)
   return !isSame(told, yield* wantedOf(instance))
 })

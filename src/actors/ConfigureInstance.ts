@@ -50,7 +50,9 @@ export const layer = ConfigureInstance.toLayer(
       Effect.gen(function* () {
         yield* operationEnded(operation)
         // What did not get there now, a restart brings.
-        const restartRequired = yield* insist(BringConfiguration.isBehind(operation.instance))
+        const { instance } = operation
+        const restartRequired =
+          (yield* insist(BringConfiguration.isBehind(instance))) || (yield* insist(BringAccess.isBehind(instance)))
         yield* insist(reportOutcome(operation, cause, { restartRequired }))
       })
     )

@@ -37,6 +37,11 @@ const restartDatabase = (operation: Operation) =>
     execute: askGuest(operation, "restart", BringConfiguration.restart(operation.instance))
   })
 
+/** Who may reach it may not have come along: it is to be seen that something is amiss still. */
+const report = Effect.fnUntraced(function* (operation: Operation) {
+  yield* reportOutcome(operation, null, { restartRequired: yield* BringAccess.isBehind(operation.instance) })
+})
+
 export const layer = RestartInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
@@ -45,7 +50,7 @@ export const layer = RestartInstance.toLayer(
     // What fails of it stands in the history, and is tried again with the next; the database is restarted all the same.
     yield* Effect.ignore(BringAccess.whereItHasChanged(operation, "restart"))
     yield* restartDatabase(operation)
-    yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
+    yield* step(operation, { name: "report", execute: report(operation) })
     yield* operationEnded(operation)
   })
 )

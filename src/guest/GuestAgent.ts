@@ -142,8 +142,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const guarding = Guarding.make({
     notes,
     firewall: yield* HostFirewall,
-    server: { instanceId: spec.instanceId, address: spec.address, port: manager.port },
-    tell: beat
+    server: { instanceId: spec.instanceId, address: spec.address, port: manager.port }
   })
 
   const onDisk = makeTellOnce("the guest agent keeps no notes")
@@ -165,6 +164,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
+    yield* Effect.mapError(guarding.enforce, ({ message }) => new OrderFailed({ message, final: true }))
     yield* Effect.andThen(room.ready, runtime.start({ ...database, settings }, beat)).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
@@ -296,7 +296,6 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   /** Ends only where there is nothing to look after. */
   const life = Effect.gen(function* () {
     if ((yield* notes.phase) === "new") yield* ordered.await
-    if ((yield* notes.phase) !== "failed") yield* guarding.enforce
     if ((yield* notes.phase) === "preparing") yield* carryOut
     if ((yield* notes.phase) === "failed") return yield* Ref.set(status, "failed to spawn")
     yield* switching.keepStopped

@@ -4,6 +4,7 @@ import { Effect } from "effect"
 import { Accesses } from "../../src/services/Accesses.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import { Switching } from "../../src/services/Switching.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
 
@@ -82,13 +83,41 @@ describe("who may reach an instance", () => {
         firewall.faults.isMissing = true
         yield* request(id, ours)
         yield* World.passes("5 seconds")
-        yield* isAtRest(id, "ACTIVE")
+        yield* isAtRest(id, "RESTART_REQUIRED")
         const message = "The machine of the database cannot restrict who reaches it (allowed_cidrs)."
         expect(yield* restrictions(id)).toEqual([["failed", message]])
         const last = (yield* World.entries(id)).findLast(({ kind }) => kind === "transition")
         expect(last).toMatchObject({ from: "Configuring", because: `the configuration failed: ${message}` })
+        expect(yield* World.restart(id)).toBe(true)
+        yield* World.passes("10 seconds")
+        yield* isAtRest(id, "RESTART_REQUIRED")
         firewall.faults.isMissing = false
         expect(yield* World.restart(id)).toBe(true)
+        yield* World.passes("10 seconds")
+        yield* isAtRest(id, "ACTIVE")
+        expect(yield* enforced(id)).toEqual(["10.0.0.0/8"])
+      })
+    )
+  )
+
+  it.effect("is enforced by the start of a database that was stopped when it changed, which else is not started", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { firewall } = yield* FakeDatabases
+        const id = yield* serving
+        const switching = yield* Switching
+        expect(yield* switching.requestStop(id)).toBe(true)
+        yield* World.passes("10 seconds")
+        yield* request(id, ours)
+        yield* World.passes("10 seconds")
+        yield* isAtRest(id, "SHUTDOWN")
+        expect(yield* enforced(id)).toEqual([])
+        firewall.faults.isMissing = true
+        expect(yield* switching.requestStart(id)).toBe(true)
+        yield* World.passes("30 seconds")
+        yield* isAtRest(id, "SHUTDOWN")
+        firewall.faults.isMissing = false
+        expect(yield* switching.requestStart(id)).toBe(true)
         yield* World.passes("10 seconds")
         yield* isAtRest(id, "ACTIVE")
         expect(yield* enforced(id)).toEqual(["10.0.0.0/8"])

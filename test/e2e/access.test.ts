@@ -123,8 +123,9 @@ for (const { datastore, missing, query, runtime } of kinds)
         await service.kill()
         expect(await login()).toBe("ECONNREFUSED")
         // As after a reboot.
+        if (runtime === "docker") execFileSync("docker", ["kill", `coffer-${id}`], { stdio: "ignore" })
+        else for (const { pid } of service.serversOf(id)) process.kill(pid, "SIGKILL")
         execFileSync("nft", ["delete", "table", "ip", service.guards])
-        for (const { pid } of service.serversOf(id)) process.kill(pid, "SIGKILL")
         let isStarting = true
         const seen = new Set<string>()
         const watching = (async () => {

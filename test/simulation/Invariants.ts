@@ -124,7 +124,7 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (serverOf(id)?.running !== true) left.push(`${short} is ACTIVE and has no database that runs`)
       else if (shown !== "HEALTHY") left.push(`${short} serves, and is shown as ${shown}`)
       const enforced = machines.flatMap(({ databases }) => databases.firewall.guards.get(id)?.networks ?? [])
-      if (enforced.join() !== networksOf(record.desired.access).join())
+      if (record.state === "Active" && enforced.join() !== networksOf(record.desired.access).join())
         left.push(`${short} is ACTIVE, and reached by others than were told of`)
       const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
       const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null

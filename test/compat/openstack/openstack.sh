@@ -93,6 +93,7 @@ an_instance() {
   does '^$' database instance update first --name other
   does '^$' database instance update other --name first
   does '^$' database instance update first --is-public
+  until_it_is ACTIVE HEALTHY first
   until_it_is ACTIVE HEALTHY second
   # The client takes no name here, though it says so.
   admin does '^$' database instance reboot "$(id_of second)"
