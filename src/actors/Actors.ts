@@ -7,6 +7,7 @@ import * as InstanceActor from "./InstanceActor.ts"
 import * as RestartInstance from "./RestartInstance.ts"
 import * as TakeBackInstance from "./TakeBackInstance.ts"
 import * as Taskmanager from "./Taskmanager.ts"
+import * as UpgradeInstance from "./UpgradeInstance.ts"
 
 export const layer = Taskmanager.layer.pipe(
   Layer.provideMerge(InstanceActor.layer),
@@ -14,6 +15,7 @@ export const layer = Taskmanager.layer.pipe(
     BuildInstance.layer,
     RestartInstance.layer,
     ConfigureInstance.layer,
+    UpgradeInstance.layer,
     DeleteInstance.layer,
     TakeBackInstance.layer
   ])

@@ -14,6 +14,7 @@ import { insist, Operation, operationEnded, StepFailure, step } from "./Operatio
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
+import { UpgradeInstance } from "./UpgradeInstance.ts"
 import { operationsOf } from "./Work.ts"
 
 export const DeleteInstance = Workflow.make("DeleteInstance", {
@@ -52,6 +53,8 @@ const executionOf = (operation: Operation) => {
       return executed(RestartInstance, RestartInstance.executionId(operation))
     case "configure":
       return executed(ConfigureInstance, ConfigureInstance.executionId(operation))
+    case "upgrade":
+      return executed(UpgradeInstance, UpgradeInstance.executionId({ ...operation, version: "" }))
     case "takeback":
       return executed(TakeBackInstance, TakeBackInstance.executionId(operation))
     case "delete":

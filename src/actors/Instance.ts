@@ -33,6 +33,17 @@ export const Configuring = Schema.TaggedStruct("Configuring", {
   restartRequired,
   restart: Schema.optionalKey(Schema.Boolean)
 })
+/**
+ * The guest tries another version on a copy of the data. `calledOff`, with the reason: nobody waits for the new version any
+ * more, but which of the two serves is the guest's to tell.
+ */
+export const Upgrading = Schema.TaggedStruct("Upgrading", {
+  ...underWay,
+  /** The id of the version that it goes to. */
+  version: Schema.String,
+  calledOff: Schema.optionalKey(Schema.String),
+  configure
+})
 /** What it calls off comes to its end first. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
@@ -47,7 +58,17 @@ export const Failed = Schema.TaggedStruct("Failed", {
   configure
 })
 
-export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Deleting, Deleted, Failed])
+export const State = Schema.Union([
+  New,
+  Building,
+  Active,
+  Restarting,
+  Configuring,
+  Upgrading,
+  Deleting,
+  Deleted,
+  Failed
+])
 export type State = typeof State.Type
 
 /**
@@ -58,10 +79,14 @@ export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
 /** The guest is to have what the store says of the instance's configuration group. */
 export const Configure = Schema.TaggedStruct("Configure", {})
+/** Another version of the datastore is to serve, by its id. */
+export const Upgrade = Schema.TaggedStruct("Upgrade", { version: Schema.String })
 export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
-  restartRequired
+  restartRequired,
+  /** The id of the version that serves from now on. */
+  version: Schema.optionalKey(Schema.String)
 })
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
   operation: OperationId,
@@ -79,6 +104,7 @@ export const Command = Schema.Union([
   Create,
   Restart,
   Configure,
+  Upgrade,
   Delete,
   OperationSucceeded,
   OperationFailed,

@@ -27,6 +27,7 @@ import {
   strike,
   unasked
 } from "./Transitions.ts"
+import { newServes, oldServes, startUpgrade, toldAfterAll, Upgrading } from "./UpgradeTransitions.ts"
 
 type Table = {
   readonly [S in StateTag]: { readonly [E in EventTag]: (state: In<S>, event: On<E>, moment: Moment) => Decision }
@@ -42,6 +43,7 @@ const table: Table = {
     }),
     Restart: stay,
     Configure: stay,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -54,6 +56,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Configure: remember,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
@@ -83,6 +86,7 @@ const table: Table = {
       serve("restart", { restartRequired: restartRequired === true }, moment),
     Configure: ({ restartRequired }, _, moment) =>
       serve("configure", { restartRequired: restartRequired === true }, moment),
+    Upgrade: (_, { version }, moment) => startUpgrade(version, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -95,12 +99,14 @@ const table: Table = {
     Restart: (state) =>
       state.restart === true ? null : { state: { ...state, restart: true }, because: begunBy.restart }
   },
+  Upgrading,
   Deleting: {
     ...news,
     ...unasked,
     Create: stay,
     Restart: stay,
     Configure: stay,
+    Upgrade: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -128,6 +134,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Configure: stay,
+    Upgrade: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -143,9 +150,10 @@ const table: Table = {
       state.again === "service" && state.configure !== true
         ? { state: { ...state, configure: true }, because: begunBy.configure }
         : null,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     // What was called off may have come to its end after all.
-    OperationSucceeded: (state, { operation }, moment) => {
+    OperationSucceeded: (state, { operation, version }, moment) => {
       if (!calledOffOf(state).includes(operation)) return null
       switch (kindOf(operation)) {
         case "delete":
@@ -158,16 +166,17 @@ const table: Table = {
         case "restart":
         case "configure":
           return endedIn(state, operation)
+        case "upgrade":
+          return toldAfterAll(state, operation, newServes, moment, version)
         case "takeback":
           return endedIn(state, operation, "what was left of it is taken back")
       }
     },
-    OperationFailed: (state, { fault, operation }) =>
-      endedIn(
-        state,
-        operation,
-        kindOf(operation) === "takeback" ? `not all of it could be taken back: ${fault.message}` : ended
-      ),
+    OperationFailed: (state, { fault, operation }, moment) => {
+      if (kindOf(operation) === "upgrade") return toldAfterAll(state, operation, oldServes, moment)
+      const because = kindOf(operation) === "takeback" ? `not all of it could be taken back: ${fault.message}` : ended
+      return endedIn(state, operation, because)
+    },
     DeadlinePassed: stay,
     // A build begins when the one before has come to its end; a delete sees to that itself.
     Retry: (state, { by }, moment) => {

@@ -13,6 +13,7 @@ export interface Deadlines {
   readonly build: Duration.Duration
   readonly restart: Duration.Duration
   readonly configure: Duration.Duration
+  readonly upgrade: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -21,6 +22,8 @@ export const defaultDeadlines: Deadlines = {
   build: Duration.minutes(30),
   restart: Duration.minutes(10),
   configure: Duration.minutes(10),
+  // The data is copied, and an image may have to be fetched.
+  upgrade: Duration.hours(2),
   delete: Duration.minutes(10)
 }
 
@@ -32,8 +35,8 @@ export interface Moment {
   readonly deadlines: Deadlines
 }
 
-/** The next state, and why, in words for the history. `null`: nothing happened. */
-export type Decision = { readonly state: State; readonly because: string } | null
+/** The next state, and why, in words for the history. `version`: the one that serves from now on. `null`: nothing happened. */
+export type Decision = { readonly state: State; readonly because: string; readonly version?: string } | null
 
 export type In<S extends StateTag> = Extract<State, { readonly _tag: S }>
 export type On<E extends EventTag> = Extract<Event, { readonly _tag: E }>
@@ -74,7 +77,7 @@ export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: stri
   failed(fault, callingOff(state), "delete", because)
 
 /** In service with an operation under way: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring">
+type Serving = In<"Restarting" | "Configuring" | "Upgrading">
 
 /** In words of the history. */
 export const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
@@ -98,12 +101,14 @@ export const serve = (
   return { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
 }
 
+const isRestartRequired = (state: State) => "restartRequired" in state && state.restartRequired === true
+
 /** At rest in service again, or on to what was asked for meanwhile: a restart first, which may be called off itself. */
 export const backInService = (
   state: Serving | In<"Building">,
   because: string,
   moment: Moment,
-  restartRequired = "restartRequired" in state && state.restartRequired === true
+  restartRequired = isRestartRequired(state)
 ): Decision => {
   const configure = state.configure === true
   if ("restart" in state && state.restart === true)
@@ -164,6 +169,7 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   ...unasked,
   Create: stay,
   Restart: stay,
+  Upgrade: stay,
   Configure: remember,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),
   OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
@@ -174,15 +180,15 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
           state,
           `the ${what} failed: ${event.fault.message}`,
           moment,
-          event.restartRequired === true || state.restartRequired === true
+          event.restartRequired === true || isRestartRequired(state)
         )
       : null,
   // What still runs of it finds that nobody waits for it any more, and ends.
   DeadlinePassed: (state: Serving, event: On<"DeadlinePassed">, moment: Moment) =>
-    backInService(state, overdue(what, event), moment, isMade || state.restartRequired === true),
+    backInService(state, overdue(what, event), moment, isMade || isRestartRequired(state)),
   Cancel: (state: Serving, { by, operation }: On<"Cancel">, moment: Moment) =>
     operation === state.operation
-      ? backInService(state, `the ${what} was ${cancelled(by)}`, moment, isMade || state.restartRequired === true)
+      ? backInService(state, `the ${what} was ${cancelled(by)}`, moment, isMade || isRestartRequired(state))
       : null,
   Defect: strike("service")
 })

@@ -33,6 +33,7 @@ import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
 import * as Overriding from "./Overriding.ts"
+import * as Upgrading from "./Upgrading.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
@@ -143,9 +144,24 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.andThen(Effect.fail(failure))
     )
 
+  const upgrading = yield* Upgrading.make({
+    notes,
+    runtime,
+    manager,
+    database,
+    tell: beat,
+    stopped: become("upgrading", "the database is stopped for an upgrade"),
+    serving: (text) => become("healthy", text),
+    inTurn: server.withPermits(1)
+  })
+
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
-    yield* runtime.start({ ...database, settings }, beat).pipe(
+    const current = yield* Effect.mapError(
+      upgrading.settled,
+      ({ message }) => new OrderFailed({ message, final: true })
+    )
+    yield* runtime.start({ ...current, settings }, beat).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
@@ -154,13 +170,18 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   }, Effect.catch(explain))
 
   /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
-  const startServer = Overriding.start({
+  const startWanted = Overriding.start({
     notes,
     startWith,
     status: runtime.status(database),
     stop: runtime.stop(database),
     logs: runtime.logs(database, 40)
   })((reason) => beat(`the configuration was taken back: ${reason}`))
+  // What an upgrade has left is put back before anybody looks at what runs.
+  const startServer = Effect.andThen(
+    Effect.mapError(upgrading.settled, ({ message }) => new OrderFailed({ message, final: true })),
+    startWanted
+  )
   const bringUp = server.withPermits(1)(startServer)
 
   const carryOut = Effect.gen(function* () {
@@ -319,6 +340,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       {
         prepare,
         restart,
+        upgrade: (info) => upgrading.ask(info, startServer),
+        forgetUpgraded: upgrading.forget,
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides))
       },

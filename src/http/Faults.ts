@@ -151,6 +151,7 @@ const hindrance: Record<ShownState, string> = {
   Restarting: "task status was (3 REBOOTING Rebooting the instance.)",
   Configuring: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
   RestartRequired: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
+  Upgrading: "task status was (12 UPGRADING Upgrading the instance.)",
   Deleting: "task status was (2 DELETING Deleting the instance.)",
   Deleted: "task status was (2 DELETING Deleting the instance.)",
   Failed: "instance status was ERROR",

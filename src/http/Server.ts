@@ -7,6 +7,7 @@ import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
+import { DatastoreUpgrades } from "../services/DatastoreUpgrades.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
 import { UserRequests } from "../services/UserRequests.ts"
@@ -51,7 +52,7 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  ConfigurationRequests.layer.pipe(Layer.provideMerge(InstanceRequests.layer)),
+  Layer.merge(ConfigurationRequests.layer, DatastoreUpgrades.layer).pipe(Layer.provideMerge(InstanceRequests.layer)),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,

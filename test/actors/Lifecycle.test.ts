@@ -11,6 +11,7 @@ import type { StateTag } from "../../src/services/Status.ts"
 const build = operationId("build", "1")
 const restart = operationId("restart", "1")
 const configure = operationId("configure", "1")
+const upgrade = operationId("upgrade", "1")
 const remove = operationId("delete", "1")
 const fault = { message: "it broke", details: null, at: 5 }
 
@@ -20,6 +21,7 @@ const states: Record<StateTag, State> = {
   Active: { _tag: "Active" },
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Configuring: { _tag: "Configuring", operation: configure, deadline: 100 },
+  Upgrading: { _tag: "Upgrading", operation: upgrade, deadline: 100, version: "v-2" },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -31,6 +33,7 @@ const by = "ann"
 const takeback = operationId("takeback", "1")
 const cancel = (operation: typeof build): Event => ({ _tag: "Cancel", operation, by })
 const defect = (command: string | null = null): Event => ({ _tag: "Defect", fault, command })
+const toVersion: Event = { _tag: "Upgrade", version: "v-2" }
 const retry: Event = { _tag: "Retry", by }
 const takeBack: Event = { _tag: "TakeBack", by }
 
@@ -63,6 +66,14 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Configuring", { _tag: "Delete" }, "Deleting"],
   ["Configuring", cancel(configure), "Active"],
   ["Configuring", defect(), "Failed"],
+  ["Active", toVersion, "Upgrading"],
+  ["Upgrading", { _tag: "Configure" }, "Upgrading"],
+  ["Upgrading", succeeded(upgrade), "Active"],
+  ["Upgrading", failed(upgrade), "Active"],
+  ["Upgrading", { _tag: "DeadlinePassed" }, "Upgrading"],
+  ["Upgrading", { _tag: "Delete" }, "Deleting"],
+  ["Upgrading", cancel(upgrade), "Upgrading"],
+  ["Upgrading", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -86,14 +97,17 @@ const events: ReadonlyArray<Event> = [
   { _tag: "Create" },
   { _tag: "Restart" },
   { _tag: "Configure" },
+  toVersion,
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
   succeeded(configure),
+  succeeded(upgrade),
   succeeded(remove),
   failed(build),
   failed(restart),
   failed(configure),
+  failed(upgrade),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -101,6 +115,7 @@ const events: ReadonlyArray<Event> = [
   cancel(build),
   cancel(restart),
   cancel(configure),
+  cancel(upgrade),
   cancel(remove),
   retry,
   takeBack,
@@ -163,6 +178,30 @@ describe("the machine", () => {
     expect(next(restarting, failed(again))).toEqual(waits)
     expect(next(restarting, { _tag: "DeadlinePassed" })).toEqual(waits)
     expect(next(restarting, succeeded(again))).toEqual({ _tag: "Active" })
+  })
+
+  it("follows the guest about which version serves, also where the upgrade is called off, or long given up", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const done: Event = { _tag: "OperationSucceeded", operation: upgrade, version: "v-2" }
+    const serves = { state: { _tag: "Active" }, version: "v-2" }
+    expect(decide(states.Upgrading, done, moment)).toMatchObject(serves)
+    expect(decide(states.Upgrading, failed(upgrade), moment)).toEqual({
+      state: { _tag: "Active" },
+      because: "the upgrade failed: it broke; the version of before serves"
+    })
+    const off = next(states.Upgrading, cancel(upgrade))
+    expect(workOf(off)).toEqual({ _tag: "Interrupt", operation: upgrade })
+    expect(decide(off, cancel(upgrade), moment)).toBeNull()
+    expect(decide(off, done, moment)).toMatchObject(serves)
+    expect(decide(off, failed(upgrade), moment)).toMatchObject({
+      state: { _tag: "Active" },
+      because: "the upgrade was called off by ann; the version of before serves"
+    })
+    const lost = next(off, { _tag: "DeadlinePassed" })
+    expect(lost).toMatchObject({ _tag: "Failed", previous: upgrade, again: "service" })
+    expect(decide(lost, done, moment)).toMatchObject(serves)
+    expect(decide(lost, failed(upgrade), moment)?.state).toEqual({ _tag: "Active" })
+    expect(next(next(states.Upgrading, { _tag: "Configure" }), done)._tag).toBe("Configuring")
   })
 
   it("says that a restart is required where a configuration was cut off, and has it done again after a defect", () => {
@@ -264,6 +303,7 @@ const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
   "Configure",
+  "Upgrade",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -296,6 +336,8 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
     case "Retry":
     case "TakeBack":
       return { _tag: tag, by }
+    case "Upgrade":
+      return toVersion
     case "Defect":
       return defect()
     default:
@@ -314,11 +356,17 @@ describe("whatever order messages come in", () => {
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           const before = state
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
+          const isOver = state._tag === "Upgrading" && state.calledOff !== undefined
+          const busy = isOver || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
           const isServing = state._tag === "Restarting" || state._tag === "Configuring"
+          const next = decide(state, { _tag: "DeadlinePassed" }, moment)?.state
+          if (state._tag === "Upgrading" && !isOver) {
+            expect(next).toMatchObject({ _tag: "Upgrading", calledOff: "the upgrade passed its deadline" })
+            return
+          }
           const out = isServing ? ["Active", "Restarting", "Configuring"] : ["Failed"]
-          if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
+          if (busy) expect(out).toContain(next?._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
       })
@@ -333,7 +381,7 @@ describe("whatever order messages come in", () => {
           const before = state
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring"]
+          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring", "Upgrading"]
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
           else if (state._tag === "Restarting") expect.unreachable("it was not in service")
           else if (state._tag === "Configuring") expect(["Building", "Failed"]).toContain(before._tag)
@@ -353,7 +401,7 @@ describe("whatever order messages come in", () => {
           state = decide(state, event, { now: n, fresh: String(n), deadlines: defaultDeadlines })?.state ?? state
           if (tag === "Delete") asked = true
           // The one way back to life: a build that was called off at its deadline ended well before the delete came.
-          if (asked && state._tag === "Active") expect(previous?.startsWith("build-")).toBe(true)
+          if (asked && state._tag === "Active") expect(previous).toMatch(/^(build|upgrade)-/)
           if (asked) expect(["Deleting", "Deleted", "Failed"]).toContain(state._tag)
         })
       })

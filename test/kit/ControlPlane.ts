@@ -20,6 +20,7 @@ import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as UpgradeInstance from "../../src/actors/UpgradeInstance.ts"
 import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
@@ -35,7 +36,10 @@ export const catalog = Catalog.of({
       id: "ds-1",
       name: "postgresql",
       defaultVersion: "v-1",
-      versions: [{ id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true }]
+      versions: [
+        { id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true },
+        { id: "v-2", name: "18.4", version: "18.4", manager: "postgresql", image: "postgres:18.4", active: true }
+      ]
     }
   ],
   defaultDatastore: "postgresql"
@@ -93,6 +97,7 @@ export const rolesWith = (contents: CatalogContents) =>
         BuildInstance.layer,
         RestartInstance.layer,
         ConfigureInstance.layer,
+        UpgradeInstance.layer,
         DeleteInstance.layer,
         TakeBackInstance.layer
       )

@@ -5,6 +5,7 @@
 import { Effect, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { deadlineOf } from "../../src/actors/Work.ts"
+import { findVersion } from "../../src/services/Catalog.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { changed } from "../../src/services/configuration/Parameter.ts"
 import { History } from "../../src/services/History.ts"
@@ -14,6 +15,7 @@ import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { amountOf, Quotas, resources } from "../../src/services/Quotas.ts"
 import { heartbeatExpiry, operatingStatusOf } from "../../src/services/Status.ts"
+import { catalog } from "../kit/ControlPlane.ts"
 import { ordered, tenants } from "./Clients.ts"
 import { EngineTables } from "./EngineTables.ts"
 import type { Machine } from "./Machines.ts"
@@ -120,6 +122,12 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       const shown = operatingStatusOf(state, record.observed, time.now)
       if (serverOf(id)?.running !== true) left.push(`${short} is ACTIVE and has no database that runs`)
       else if (shown !== "HEALTHY") left.push(`${short} serves, and is shown as ${shown}`)
+      const version = findVersion(catalog, record.desired.datastoreVersion)?.version.version
+      if (serverOf(id)?.version !== version || serverOf(id)?.madeBy !== version)
+        left.push(
+          `${short} is of version ${version}, and its server of ${serverOf(id)?.version} on data of ${serverOf(id)?.madeBy}`
+        )
+      if (serverOf(id)?.kept !== null) left.push(`${short} keeps data of another version`)
       const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
       const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null
       if (isMeant && changed(serverOf(id)?.settings ?? {}, group.values).length > 0)

@@ -5,6 +5,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
+import { DatastoreUpgrades } from "../../services/DatastoreUpgrades.ts"
 import type { ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "../../services/InstanceRequests.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
@@ -30,7 +31,6 @@ const laterInCreate = {
 const laterInUpdate = {
   replica_of: "Detaching a replica (replica_of)",
   slave_of: "Detaching a replica (slave_of)",
-  datastore_version: "Upgrading the datastore version",
   access: "Changing the access"
 }
 
@@ -123,6 +123,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const volumes = yield* VolumeUsage
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
+    const upgrades = yield* DatastoreUpgrades
     const catalog = yield* Catalog
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
@@ -157,8 +158,13 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
+      const { configuration, datastore_version } = changes
+      if (datastore_version !== undefined && configuration !== undefined)
+        return yield* new InvalidRequest({
+          message: "datastore_version and configuration cannot be changed in one request."
+        })
+      if (datastore_version !== undefined) yield* upgrades.request(scope, id, datastore_version)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
-      const { configuration } = changes
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
       // Clients of Trove detach by changing nothing at all.

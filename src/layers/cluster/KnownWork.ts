@@ -10,6 +10,7 @@ import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
+import { UpgradeInstance } from "../../actors/UpgradeInstance.ts"
 
 /** What the engine calls the mailboxes of workflows; its own have another dash behind. */
 const prefix = "Workflow/"
@@ -21,7 +22,8 @@ const ours: ReadonlyArray<string> = [
   ConfigureInstance,
   DeleteInstance,
   RestartInstance,
-  TakeBackInstance
+  TakeBackInstance,
+  UpgradeInstance
 ].map(({ _tag }) => _tag)
 
 /** `storage`, of which no message is read to a workflow that is none of these. */

@@ -1,14 +1,14 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
- * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), and `volume/`. Files
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `release.json` (which program works on the data), and `volume/`. Files
  * are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { GuestNotes, noOverrides, Overrides } from "../../guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, noOverrides, Overrides, Release } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
@@ -28,6 +28,7 @@ const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
 const LinkFile = Schema.fromJsonString(GuestLink)
 const OverridesFile = Schema.fromJsonString(Overrides)
+const ReleaseFile = Schema.fromJsonString(Release)
 const StampFile = Schema.fromJsonString(Schema.Finite)
 
 const attempt = <A>(evaluate: () => Promise<A>) =>
@@ -64,6 +65,7 @@ const notesIn = (home: string): GuestNotes["Service"] => {
   const order = join(home, "order.json")
   const stamp = join(home, "stamp")
   const overrides = join(home, "overrides.json")
+  const release = join(home, "release.json")
   const admin = join(home, "admin")
   return GuestNotes.of({
     phase: read(notes, NotesFile).pipe(
@@ -83,6 +85,8 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     keepOrder: (kept) => write(order, OrderFile, kept),
     overrides: read(overrides, OverridesFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => noOverrides))),
     keepOverrides: (kept) => write(overrides, OverridesFile, kept),
+    release: read(release, ReleaseFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => firstRelease))),
+    keepRelease: (kept) => write(release, ReleaseFile, kept),
     stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),
     reserveStamps: (upTo) => write(stamp, StampFile, upTo),
     adminPassword: Effect.gen(function* () {

@@ -36,7 +36,7 @@ const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance
   ((state._tag === "Active" && state.restartRequired !== true) ||
     (state._tag === "Configuring" && state.restart !== true))
 
-const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Failed"]
+const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Upgrading", "Failed"]
 
 export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredInstance | undefined) => {
   const groups = new Map<string, ConfigurationGroup>()
@@ -131,6 +131,7 @@ export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredI
       const isRefused = refused?.configuration === group.id && refused.revision === group.revision
       return { id: group.id, name: group.name, notApplied: isRefused ? refused.reason : null }
     },
+    versionOf: (instance: string) => groupOf(instance)?.datastoreVersion ?? null,
     detach: (instance: string) => void attached.delete(instance),
     forget: (instance: string) => {
       attached.delete(instance)

@@ -17,6 +17,7 @@ import { deadlineOf, operationsOf } from "../../actors/Work.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { Configurations } from "../../services/configuration/Configurations.ts"
+import { UpgradeOrders } from "../../services/DatastoreUpgrades.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import {
   type Entry,
@@ -40,6 +41,7 @@ import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
+import { makeMemoryUpgradeOrders } from "./MemoryUpgradeOrders.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
 interface Letter {
@@ -124,7 +126,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             desired: row.desired,
             state: row.state,
             deleteRequested: row.deleteRequested,
-            restartRequested: has(row, "restart"),
+            restartRequested: has(row, "restart") || has(row, "upgrade"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
             },
@@ -139,7 +141,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         {
           delete: row.deleteRequested,
           now: has(row, row.state._tag === "Failed" ? "delete" : "restart"),
-          configure: has(row, "configure")
+          configure: has(row, "configure"),
+          upgrade: has(row, "upgrade")
         },
         {
           restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
@@ -297,6 +300,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           row.desired = { ...row.desired, updated: now }
           if (deadlineOf(commit.state) === null) row.history = row.history.slice(-maxEntries)
         }
+        if (commit.version !== undefined) row.desired = { ...row.desired, datastoreVersion: commit.version }
         if (commit.state._tag === "Deleted") row.observed = null
         if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
       }),
@@ -564,6 +568,19 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         })
     })
 
+    const upgradeOrders = makeMemoryUpgradeOrders((id) => {
+      const row = rows.get(id)
+      if (row === undefined) return undefined
+      return {
+        state: toRecord(row).state,
+        groupVersion: groups.versionOf(id),
+        post: (command, now) => {
+          row.desired = { ...row.desired, updated: now }
+          letter(row, `upgrade:${row.generation}`, command, now)
+        }
+      }
+    })
+
     const managed = makeMemoryAllInstances(() =>
       [...rows.values()].map((row) => ({
         record: toRecord(row),
@@ -598,6 +615,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
+      Context.add(UpgradeOrders, upgradeOrders),
       Context.merge(MemoryUpgrades.make())
     )
   })

@@ -223,6 +223,9 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** An instance can be brought to another version: for releases before, a kind of state that they do not know. */
+const upgrades = Effect.void
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -230,7 +233,8 @@ const migrations = {
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
-  "0007_configurations": configurations
+  "0007_configurations": configurations,
+  "0008_upgrades": upgrades
 }
 
 /**

@@ -57,6 +57,7 @@ export const RecordRow = Schema.Struct({
   delete_requested: Schema.NullOr(Schema.Date),
   requested_now: Schema.NullOr(Schema.Date),
   configure_requested: Schema.NullOr(Schema.Date),
+  upgrade_requested: Schema.NullOr(Schema.Date),
   restart_required: Schema.NullOr(Schema.Boolean),
   restart_follows: Schema.NullOr(Schema.Boolean),
   configuration: Schema.NullOr(Schema.String),
@@ -82,7 +83,8 @@ export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
     {
       delete: row.delete_requested !== null,
       now: row.requested_now !== null,
-      configure: row.configure_requested !== null
+      configure: row.configure_requested !== null,
+      upgrade: row.upgrade_requested !== null
     },
     { restartRequired: row.restart_required === true, restart: row.restart_follows === true }
   ),
@@ -167,7 +169,7 @@ export const selectRecords = (
   joins: Statement.Fragment = sql``
 ) => sql`
     SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      asked.posted AS requested_now, wanted.posted AS configure_requested, l.restart_required, l.restart_follows,
+      asked.posted AS requested_now, wanted.posted AS configure_requested, newer.posted AS upgrade_requested, l.restart_required, l.restart_follows,
       c.id AS configuration, c.name AS configuration_name, c.not_applied${columns}
     FROM instances i
     CROSS JOIN LATERAL (
@@ -182,6 +184,9 @@ export const selectRecords = (
     LEFT JOIN LATERAL (
       SELECT posted FROM mailbox WHERE instance = i.id AND key = 'configure:' || l.generation LIMIT 1
     ) wanted ON true
+    LEFT JOIN LATERAL (
+      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'upgrade:' || l.generation LIMIT 1
+    ) newer ON true
     LEFT JOIN LATERAL (
       SELECT g.id, g.name, (
         SELECT refused ->> 'reason' FROM applied_configurations
@@ -270,7 +275,9 @@ const makeInstances = Effect.gen(function* () {
       WITH target AS (
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${id} AND l.tag IN ('Active', 'Configuring') AND i.delete_requested IS NULL
-          AND (l.state -> 'restart') IS DISTINCT FROM 'true' FOR UPDATE OF l, i
+          AND (l.state -> 'restart') IS DISTINCT FROM 'true'
+          AND NOT EXISTS (SELECT FROM mailbox WHERE instance = l.instance AND key = 'upgrade:' || l.generation)
+        FOR UPDATE OF l, i
       ), posted AS (
         INSERT INTO mailbox (instance, key, command, posted)
         SELECT instance, 'restart:' || generation, '{"_tag":"Restart"}', ${now}::timestamptz FROM target

@@ -35,6 +35,7 @@ const settings = ({
   delete_deadline,
   deleted_retention,
   restart_deadline,
+  upgrade_deadline,
   workflow_retention
 }: Config["taskmanager"]) =>
   Layer.mergeAll(
@@ -42,6 +43,7 @@ const settings = ({
       build: build_deadline,
       restart: restart_deadline,
       configure: configure_deadline,
+      upgrade: upgrade_deadline,
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),
