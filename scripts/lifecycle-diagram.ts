@@ -8,6 +8,7 @@ import { operationId } from "../src/services/Ids.ts"
 const build = operationId("build", "b")
 const restart = operationId("restart", "r")
 const configure = operationId("configure", "c")
+const upgrade = operationId("upgrade", "u")
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
 const by = "an operator"
@@ -20,9 +21,12 @@ const states: ReadonlyArray<State> = [
   { _tag: "Restarting", operation: restart, deadline: 0, configure: true },
   { _tag: "Configuring", operation: configure, deadline: 0 },
   { _tag: "Configuring", operation: configure, deadline: 0, restart: true },
+  { _tag: "Upgrading", operation: upgrade, deadline: 0, version: "" },
+  { _tag: "Upgrading", operation: upgrade, deadline: 0, version: "", calledOff: "" },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
+  { _tag: "Failed", fault, previous: upgrade, again: "service" },
   { _tag: "Failed", fault, previous: null, again: "build" },
   { _tag: "Failed", fault, previous: null, again: "delete" },
   { _tag: "Failed", fault, previous: null, again: "service" },
@@ -33,19 +37,23 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["create", { _tag: "Create" }],
   ["restart", { _tag: "Restart" }],
   ["configuration group changed", { _tag: "Configure" }],
+  ["upgrade", { _tag: "Upgrade", version: "" }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
   ["configuration succeeded", { _tag: "OperationSucceeded", operation: configure }],
+  ["upgrade succeeded", { _tag: "OperationSucceeded", operation: upgrade }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
   ["configuration failed", { _tag: "OperationFailed", operation: configure, fault }],
+  ["upgrade failed", { _tag: "OperationFailed", operation: upgrade, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
   ["deadline passed", { _tag: "DeadlinePassed" }],
   ["cancel", { _tag: "Cancel", operation: build, by }],
   ["cancel", { _tag: "Cancel", operation: restart, by }],
   ["cancel", { _tag: "Cancel", operation: configure, by }],
+  ["cancel", { _tag: "Cancel", operation: upgrade, by }],
   ["cancel", { _tag: "Cancel", operation: remove, by }],
   ["compensate", { _tag: "TakeBack", by }],
   ["retry", { _tag: "Retry", by }],
@@ -65,7 +73,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Upgrading\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2

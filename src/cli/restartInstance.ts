@@ -9,7 +9,7 @@ import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
 import { makeProgress } from "./progress.ts"
-import { awaitService, restartFailure } from "./waiting.ts"
+import { awaitService, failureOf } from "./waiting.ts"
 
 export const restart = Command.make("restart", { nameOrId, wait, json, ...connectionFlags }, (asked) =>
   inside(asked, (connection, path, id) =>
@@ -17,7 +17,7 @@ export const restart = Command.make("restart", { nameOrId, wait, json, ...connec
       const before = asked.wait ? yield* historyOf(connection, id) : []
       yield* order(connection, `${path}/action`, { restart: {} })
       const failure = asked.wait
-        ? yield* awaitService(connection, id, yield* makeProgress(before), restartFailure(before))
+        ? yield* awaitService(connection, id, yield* makeProgress(before), failureOf("restart", before))
         : null
       if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
       if (failure !== null) return yield* failed(plain(`The restart of ${asked.nameOrId} failed: ${failure}`))

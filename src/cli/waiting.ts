@@ -15,19 +15,19 @@ const begunWithin = 15_000
 export const isHealthy = ({ operating_status, status }: Instance) =>
   status === "ACTIVE" && (operating_status === "HEALTHY" || operating_status === "ACTIVE")
 
-/** The steps of the last restart that the history tells of. */
-const lastRestart = (entries: ReadonlyArray<Entry>) => {
-  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === "restart")
+/** The steps of the last operation of a kind that the history tells of. */
+const lastSteps = (operationName: string, entries: ReadonlyArray<Entry>) => {
+  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === operationName)
   const id = steps.at(-1)?.operation_id
   return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
 }
 
-/** Why the restart failed that was asked for after `before`, at rest; null when it did not. */
-export const restartFailure =
-  (before: ReadonlyArray<Entry>) =>
+/** Why the operation ("restart", "upgrade") failed that was asked for after `before`, at rest; null when it did not. */
+export const failureOf =
+  (operationName: string, before: ReadonlyArray<Entry>) =>
   (entries: ReadonlyArray<Entry>): string | null => {
-    const { id, steps } = lastRestart(entries)
-    const isOurs = id !== undefined && id !== lastRestart(before).id
+    const { id, steps } = lastSteps(operationName, entries)
+    const isOurs = id !== undefined && id !== lastSteps(operationName, before).id
     if (isOurs && steps.some(({ outcome }) => outcome === "done")) return null
     return (isOurs ? steps.at(-1)?.error : null) ?? "it was called off."
   }

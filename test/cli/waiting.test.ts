@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type { Entry } from "../../src/cli/answers.ts"
 import type { Progress } from "../../src/cli/progress.ts"
-import { awaitEnd, awaitService, restartFailure } from "../../src/cli/waiting.ts"
+import { awaitEnd, awaitService, failureOf } from "../../src/cli/waiting.ts"
 import { apiOf, aStep, connection, type Look } from "./fixture.ts"
 
 const unseen: Progress = { show: () => Effect.void, end: Effect.void }
@@ -101,21 +101,21 @@ describe("a restart", () => {
   const ill = [step("2", "restart the database", "failed", "The volume is full.")]
 
   it("went well when the database was restarted, whatever came before it", () => {
-    expect(restartFailure([])([aStep, ...well])).toBeNull()
-    expect(restartFailure([])([...well, step("1", "report", "running")])).toBeNull()
-    expect(restartFailure(ill)([...ill, ...well])).toBeNull()
+    expect(failureOf("restart", [])([aStep, ...well])).toBeNull()
+    expect(failureOf("restart", [])([...well, step("1", "report", "running")])).toBeNull()
+    expect(failureOf("restart", ill)([...ill, ...well])).toBeNull()
   })
 
   it("failed when it says so, and when nobody has begun it", () => {
-    expect(restartFailure(well)([...well, ...ill])).toBe("The volume is full.")
-    expect(restartFailure(well)(well)).toBe("it was called off.")
-    expect(restartFailure([])([])).toBe("it was called off.")
+    expect(failureOf("restart", well)([...well, ...ill])).toBe("The volume is full.")
+    expect(failureOf("restart", well)(well)).toBe("it was called off.")
+    expect(failureOf("restart", [])([])).toBe("it was called off.")
   })
 
   it.effect("is waited for until a client can log in, and its failure is told", () =>
     Effect.gen(function* () {
       const rebooting = { instance: { status: "REBOOT" }, entries: ill }
-      const failure = restartFailure(well)
+      const failure = failureOf("restart", well)
       const wait = awaitService(connection, "i-1", unseen, failure)
       expect(yield* outcome(wait, apiOf(rebooting, { ...serving, entries: ill }))).toBe("The volume is full.")
       const again = [...well, step("3", "restart the database", "done")]

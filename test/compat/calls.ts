@@ -90,7 +90,6 @@ const parameters = waiting("Managing configuration parameters")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
 const resizing = waiting("Resizing")
-const upgrades = waiting("Upgrading the datastore")
 const access = waiting("Changing the access")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
@@ -126,7 +125,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...changed("name", "other")),
       done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
-      upgrades.refused(...changed("datastore_version", "8.0.29")),
+      done(202, ...changed("datastore_version", "5.7.29")),
       access.refused(...changed("access", { is_public: true })),
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),

@@ -187,6 +187,18 @@ export const states: Readonly<Record<string, State>> = {
       }),
     shows: "REBOOT"
   },
+  move: {
+    come: (ids, ask) =>
+      Effect.gen(function* () {
+        yield* up(ids, ask)
+        yield* neverStarts
+        yield* accepted(ids, (id) =>
+          ask(owner, "PATCH", `/instances/${id}`, { instance: { datastore_version: "18.4" } })
+        )
+        yield* World.passes("2 seconds")
+      }),
+    shows: "UPGRADE"
+  },
   exit: {
     come: (ids, ask) =>
       Effect.gen(function* () {

@@ -103,6 +103,13 @@ export const restart = (tenant: string, id: string): Ask =>
     of: id
   })
 
+/** To a version that it may have already. */
+export const upgrade = (tenant: string, id: string): Ask =>
+  asking(tenant)(`upgrades ${shortOf(id)}`, "PATCH", `/instances/${id}`, [202, 400, 404, 422], {
+    body: { instance: { datastore_version: "18.4" } },
+    of: id
+  })
+
 /** Settings that are taken at once, that wait for a restart, and that no server starts with. */
 export const settings = [
   { work_mem: 200 },

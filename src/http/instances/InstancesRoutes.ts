@@ -159,14 +159,11 @@ export const InstancesRoutes = HttpApiBuilder.group(
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
       const { configuration, datastore_version } = changes
-      if (datastore_version !== undefined && configuration !== undefined)
-        return yield* new InvalidRequest({
-          message: "datastore_version and configuration cannot be changed in one request."
-        })
       if (datastore_version !== undefined) yield* upgrades.request(scope, id, datastore_version)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
+      if (datastore_version !== undefined) return
       // Clients of Trove detach by changing nothing at all.
       if (configuration === null || Object.keys(changes).length === 0) yield* groups.detach(scope, id)
     })
