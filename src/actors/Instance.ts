@@ -26,12 +26,13 @@ export const Building = Schema.TaggedStruct("Building", {
 })
 export const Active = Schema.TaggedStruct("Active", { restartRequired })
 export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
-/** `restart`: one was asked for meanwhile. */
+/** `restart`, `stop`: asked for meanwhile; never both. */
 export const Configuring = Schema.TaggedStruct("Configuring", {
   ...underWay,
   configure,
   restartRequired,
-  restart: Schema.optionalKey(Schema.Boolean)
+  restart: Schema.optionalKey(Schema.Boolean),
+  stop: Schema.optionalKey(Schema.Boolean)
 })
 /**
  * The guest tries another version on a copy of the data. `calledOff`, with the reason: nobody waits for the new version any
@@ -44,11 +45,15 @@ export const Upgrading = Schema.TaggedStruct("Upgrading", {
   calledOff: Schema.optionalKey(Schema.String),
   configure
 })
+export const Stopping = Schema.TaggedStruct("Stopping", { ...underWay, configure, restartRequired })
+/** At rest, with a database that is not to run. What its configuration group is by then, its start brings. */
+export const Stopped = Schema.TaggedStruct("Stopped", {})
+export const Starting = Schema.TaggedStruct("Starting", { ...underWay, configure, restartRequired })
 /** What it calls off comes to its end first. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
-/** What a retry of an instance that has failed is: its build, its delete, or to be back in service. */
-export const Again = Schema.Literals(["build", "delete", "service"])
+/** What a retry of an instance that has failed is: its build, its delete, or to be back in service, or stopped. */
+export const Again = Schema.Literals(["build", "delete", "service", "stopped"])
 export type Again = typeof Again.Type
 /** `previous` may be one that takes back, too. `again` is not there where a release of the past has written the state. */
 export const Failed = Schema.TaggedStruct("Failed", {
@@ -65,6 +70,9 @@ export const State = Schema.Union([
   Restarting,
   Configuring,
   Upgrading,
+  Stopping,
+  Stopped,
+  Starting,
   Deleting,
   Deleted,
   Failed
@@ -77,6 +85,8 @@ export type State = typeof State.Type
  */
 export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
+export const Stop = Schema.TaggedStruct("Stop", {})
+export const Start = Schema.TaggedStruct("Start", {})
 /** The guest is to have what the store says of the instance's configuration group. */
 export const Configure = Schema.TaggedStruct("Configure", {})
 /** Another version of the datastore is to serve, by its id. */
@@ -88,10 +98,12 @@ export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   /** The id of the version that serves from now on. */
   version: Schema.optionalKey(Schema.String)
 })
+/** `serves`: of a stop or a start, that a client can log in all the same. */
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
   operation: OperationId,
   fault: Fault,
-  restartRequired
+  restartRequired,
+  serves: Schema.optionalKey(Schema.Boolean)
 })
 
 /** An operator's commands, with who asked. `Cancel` means one operation, and no other that comes after it. */
@@ -103,6 +115,8 @@ export const TakeBack = Schema.TaggedStruct("TakeBack", { by: By })
 export const Command = Schema.Union([
   Create,
   Restart,
+  Stop,
+  Start,
   Configure,
   Upgrade,
   Delete,

@@ -24,6 +24,8 @@ import { decide } from "./Lifecycle.ts"
 import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 import { RestartInstance } from "./RestartInstance.ts"
+import { StartInstance } from "./StartInstance.ts"
+import { StopInstance } from "./StopInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { type Deadlines, defaultDeadlines } from "./Transitions.ts"
 import { UpgradeInstance } from "./UpgradeInstance.ts"
@@ -91,6 +93,10 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Configure":
       return yield* Effect.asVoid(ConfigureInstance.execute(operation, { discard: true, detached: true }))
+    case "Stop":
+      return yield* Effect.asVoid(StopInstance.execute(operation, { discard: true, detached: true }))
+    case "Start":
+      return yield* Effect.asVoid(StartInstance.execute(operation, { discard: true, detached: true }))
     case "Upgrade":
       return yield* Effect.asVoid(
         UpgradeInstance.execute({ ...operation, version: work.version }, { discard: true, detached: true })

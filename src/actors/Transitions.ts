@@ -13,6 +13,8 @@ export interface Deadlines {
   readonly build: Duration.Duration
   readonly restart: Duration.Duration
   readonly configure: Duration.Duration
+  readonly stop: Duration.Duration
+  readonly start: Duration.Duration
   readonly upgrade: Duration.Duration
   readonly delete: Duration.Duration
 }
@@ -22,6 +24,8 @@ export const defaultDeadlines: Deadlines = {
   build: Duration.minutes(30),
   restart: Duration.minutes(10),
   configure: Duration.minutes(10),
+  stop: Duration.minutes(10),
+  start: Duration.minutes(10),
   // The data is copied, and an image may have to be fetched.
   upgrade: Duration.hours(2),
   delete: Duration.minutes(10)
@@ -76,11 +80,18 @@ export const callOffBuild = (state: In<"Building">, fault: Fault, because: strin
 export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: string) =>
   failed(fault, callingOff(state), "delete", because)
 
-/** In service with an operation under way: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring" | "Upgrading">
+/** In service with an operation under way, or about to be: whatever becomes of that, there is a database. */
+type Serving = In<"Restarting" | "Configuring" | "Stopping" | "Starting" | "Upgrading">
 
 /** In words of the history. */
-export const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
+export const begunBy = {
+  restart: "restart requested",
+  configure: "the configuration group has changed",
+  stop: "stop requested",
+  start: "start requested"
+} as const
+
+const servingAs = { restart: "Restarting", configure: "Configuring", stop: "Stopping", start: "Starting" } as const
 
 /** What is to be known of an instance in service beside its operation. */
 interface Service {
@@ -97,13 +108,12 @@ export const serve = (
   because: string = begunBy[kind]
 ): Decision => {
   const known = { ...(restartRequired ? { restartRequired } : {}), ...(configure === true ? { configure } : {}) }
-  const state = { ...begun(kind, moment), ...known }
-  return { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
+  return { state: { _tag: servingAs[kind], ...begun(kind, moment), ...known }, because }
 }
 
 const isRestartRequired = (state: State) => "restartRequired" in state && state.restartRequired === true
 
-/** At rest in service again, or on to what was asked for meanwhile: a restart first, which may be called off itself. */
+/** At rest in service again, or on to what was asked for meanwhile: a restart or a stop first, which may be called off itself. */
 export const backInService = (
   state: Serving | In<"Building">,
   because: string,
@@ -113,9 +123,17 @@ export const backInService = (
   const configure = state.configure === true
   if ("restart" in state && state.restart === true)
     return serve("restart", { restartRequired, configure }, moment, because)
+  if ("stop" in state && state.stop === true) return serve("stop", { restartRequired, configure }, moment, because)
   if (configure) return serve("configure", { restartRequired }, moment, because)
   return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
 }
+
+/** Back in service, by a start of what may have been stopped. */
+export const bringBack = (state: In<"Stopping">, because: string, moment: Moment): Decision =>
+  serve("start", { restartRequired: false, configure: state.configure === true }, moment, because)
+
+/** At rest, with a database that does not run. */
+export const stopped = (because: string): Decision => ({ state: { _tag: "Stopped" }, because })
 
 export const cancelled = (by: string) => `called off by ${by}`
 
@@ -169,6 +187,8 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   ...unasked,
   Create: stay,
   Restart: stay,
+  Stop: stay,
+  Start: stay,
   Upgrade: stay,
   Configure: remember,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),

@@ -19,6 +19,8 @@ export type Work =
   | { readonly _tag: "Restart"; readonly operation: OperationId }
   | { readonly _tag: "Configure"; readonly operation: OperationId }
   | { readonly _tag: "Upgrade"; readonly operation: OperationId; readonly version: string }
+  | { readonly _tag: "Stop"; readonly operation: OperationId }
+  | { readonly _tag: "Start"; readonly operation: OperationId }
   | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
   | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
@@ -36,6 +38,10 @@ export const workOf = (state: State): Work => {
       return state.calledOff === undefined
         ? { _tag: "Upgrade", operation: state.operation, version: state.version }
         : { _tag: "Interrupt", operation: state.operation }
+    case "Stopping":
+      return { _tag: "Stop", operation: state.operation }
+    case "Starting":
+      return { _tag: "Start", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, ...remembered(calledOffOf(state)) }
     case "Failed":
@@ -43,6 +49,7 @@ export const workOf = (state: State): Work => {
       return { _tag: kindOf(state.previous) === "takeback" ? "TakeBack" : "Interrupt", operation: state.previous }
     case "New":
     case "Active":
+    case "Stopped":
     case "Deleted":
       return { _tag: "Rest" }
   }

@@ -7,6 +7,8 @@ import type { DiskError } from "../services/Disk.ts"
 import type { GuestMethods, GuestRefusal, UpgradeInfo, UpgradeStanding } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
+import type { VolumeRoom } from "./VolumeRoom.ts"
+import { gigabyte } from "./VolumeWatch.ts"
 
 /** Trove's `default_password_length`. */
 export const passwordLength = 36
@@ -25,8 +27,6 @@ export const drawPassword: Effect.Effect<Redacted.Redacted> = Effect.sync(() => 
   return Redacted.make(password.slice(0, passwordLength))
 })
 
-const gigabyte = 1024 ** 3
-
 /** What the agent does by itself, beside what its session does in the database. */
 interface AgentMethods {
   readonly prepare: (order: Provisioning) => Effect.Effect<void>
@@ -35,14 +35,15 @@ interface AgentMethods {
   readonly upgrade: (info: UpgradeInfo) => Effect.Effect<UpgradeStanding, GuestRefusal | DiskError>
   readonly forgetUpgraded: Effect.Effect<void, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
+  readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
 }
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, forgetUpgraded, prepare, restart, updateOverrides, upgrade }: AgentMethods,
-  volumeSize: number
+  { applyOverrides, forgetUpgraded, prepare, restart, stop, updateOverrides, upgrade }: AgentMethods,
+  room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
     Effect.as(session.enableRoot(password), { name: "root", password })
@@ -50,14 +51,19 @@ export const makeHandlers = (
     prepare: ({ databases, users }) => prepare({ databases, users }),
     rpc_ping: () => Effect.succeed(true),
     restart: () => Effect.map(restart, (reason) => (reason === null ? undefined : { taken_back: reason })),
+    stop_db: () => stop,
     // Ours hold what they were told last, and nothing of before.
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>
       Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
     upgrade: ({ upgrade_info }) => upgrade(upgrade_info),
     post_upgrade: () => forgetUpgraded,
-    get_filesystem_stats: () =>
-      Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
+    // Where the volume has no end of its own, the server is asked what it takes, and does not answer when it is down.
+    get_filesystem_stats: Effect.fnUntraced(function* () {
+      const stats = yield* room.stats
+      if (stats !== null) return { total: stats.total / gigabyte, used: stats.used / gigabyte }
+      return { total: yield* room.size, used: (yield* session.usedBytes) / gigabyte }
+    }),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

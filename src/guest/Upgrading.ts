@@ -12,6 +12,7 @@ import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec, RuntimeError } from "./DatabaseRuntime.ts"
 import type { DatastoreManager } from "./DatastoreManager.ts"
 import type { GuestNotes, Program } from "./GuestNotes.ts"
+import type { VolumeRoom } from "./VolumeRoom.ts"
 
 /** Where a version that is tried listens, above the port that clients know. */
 const trialPorts = 10_000
@@ -34,6 +35,7 @@ interface Parts {
   readonly notes: GuestNotes["Service"]
   readonly runtime: DatabaseRuntimeShape
   readonly manager: DatastoreManager
+  readonly room: VolumeRoom
   /** As its home was made. */
   readonly database: DatabaseSpec
   /** Tells how far it has come. */
@@ -46,7 +48,7 @@ interface Parts {
 }
 
 export const make = Effect.fnUntraced(function* (parts: Parts) {
-  const { database, inTurn, manager, notes, runtime, serving, stopped, tell } = parts
+  const { database, inTurn, manager, notes, room, runtime, serving, stopped, tell } = parts
   /** Questions are answered one at a time. */
   const questions = yield* Semaphore.make(1)
   const scope = yield* Effect.scope
@@ -66,6 +68,8 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
   const settled: Effect.Effect<DatabaseSpec, RuntimeError | DiskError> = Effect.gen(function* () {
     const release = yield* notes.release
     if (release.trying !== null) {
+      // What is not there yet must not pass for one on which nothing lies.
+      yield* room.ready
       yield* runtime.stop(database)
       yield* runtime.kept.putBack(database)
       yield* notes.keepRelease({ ...release, trying: null, ended: verdict ?? release.ended })
@@ -124,6 +128,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     Effect.gen(function* () {
       const program: Program = { version, image }
       const before = yield* notes.release
+      yield* room.ready
       if (before.kept) yield* runtime.kept.forget(database)
       const { good } = yield* notes.overrides
       const target = { ...database, ...program, port: database.port + trialPorts, settings: good }
@@ -214,7 +219,9 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     Effect.gen(function* () {
       const release = yield* notes.release
       if (working !== null || release.trying !== null || !release.kept) return
-      yield* runtime.kept.forget(database).pipe(Effect.mapError(({ message }) => new GuestRefusal({ message })))
+      yield* Effect.andThen(room.ready, runtime.kept.forget(database)).pipe(
+        Effect.mapError(({ message }) => new GuestRefusal({ message }))
+      )
       yield* notes.keepRelease({ ...release, kept: false })
       yield* tell("the data of the version before is removed")
     })

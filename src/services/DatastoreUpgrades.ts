@@ -33,7 +33,12 @@ export type UpgradeRefusal = InstanceNotFound | InstanceNotActionable | InvalidR
 export class DatastoreUpgrades extends Context.Service<
   DatastoreUpgrades,
   {
-    /** `version` is a name or an id. */
+    /** The instance and the version's id, where the upgrade would be accepted now. `version` is a name or an id. */
+    readonly check: (
+      scope: Scope,
+      id: string,
+      version: string
+    ) => Effect.Effect<{ readonly record: InstanceRecord; readonly target: string }, UpgradeRefusal>
     readonly request: (scope: Scope, id: string, version: string) => Effect.Effect<void, UpgradeRefusal>
   }
 >()("coffer/services/DatastoreUpgrades") {
@@ -46,7 +51,7 @@ export class DatastoreUpgrades extends Context.Service<
       const instances = yield* InstanceRequests
       const wake = yield* makeWake
 
-      const request = Effect.fn("DatastoreUpgrades.request")(function* (scope: Scope, id: string, version: string) {
+      const check = Effect.fnUntraced(function* (scope: Scope, id: string, version: string) {
         const before = yield* instances.get(scope, id)
         const { desired } = before
         const found = findVersion(catalog, desired.datastoreVersion)
@@ -59,13 +64,18 @@ export class DatastoreUpgrades extends Context.Service<
             message: `The configuration group ${configuration.id} is of version '${found.version.name}', and not of '${target.name}'. Detach it first.`
           })
         if (before.state !== "Active" || !isActionable(before.observed)) return yield* notActionable(before)
+        return { record: before, target: target.id }
+      })
+
+      const request = Effect.fn("DatastoreUpgrades.request")(function* (scope: Scope, id: string, version: string) {
+        const { record, target } = yield* check(scope, id, version)
+        const { desired } = record
         // Somebody may have come first in between.
-        if (!(yield* orders.request(desired.id, target.id)))
-          return yield* notActionable(yield* instances.get(scope, id))
+        if (!(yield* orders.request(desired.id, target))) return yield* notActionable(yield* instances.get(scope, id))
         yield* wake(desired.id)
       })
 
-      return { request }
+      return { check, request }
     })
   )
 }

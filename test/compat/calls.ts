@@ -125,7 +125,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...changed("name", "other")),
       done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
-      done(202, ...changed("datastore_version", "5.7.29")),
+      done(202, ...changed("datastore_version", "16")),
       access.refused(...changed("access", { is_public: true })),
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),

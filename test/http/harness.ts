@@ -235,6 +235,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     restart: () => Effect.void,
     upgrade: () => Effect.succeed({ state: "done" as const }),
     post_upgrade: () => Effect.void,
+    stop_db: () => Effect.void,
     update_overrides: () => Effect.void,
     apply_overrides: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),

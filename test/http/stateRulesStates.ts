@@ -187,6 +187,15 @@ export const states: Readonly<Record<string, State>> = {
       }),
     shows: "REBOOT"
   },
+  rest: {
+    come: (ids, ask) =>
+      Effect.gen(function* () {
+        yield* up(ids, ask)
+        yield* accepted(ids, (id) => ask(owner, "POST", `/instances/${id}/action`, { stop: {} }))
+        yield* World.passes("5 seconds")
+      }),
+    shows: "SHUTDOWN SHUTDOWN"
+  },
   move: {
     come: (ids, ask) =>
       Effect.gen(function* () {

@@ -20,6 +20,8 @@ export interface Faults {
   startFails: RuntimeError | null
   /** How many starts fail, with a transient error, before one succeeds. */
   flakyStarts: number
+  /** Every stop fails with this. */
+  stopFails: RuntimeError | null
   removeFails: RuntimeError | null
   /** How long it takes until nothing is left of a server. */
   removeTime: Duration.Duration
@@ -122,7 +124,11 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
       putBack: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.putBack()),
       forget: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.forget())
     },
-    stop: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.stop()),
+    stop: ({ instanceId }) =>
+      Effect.suspend(() => {
+        if (faults.stopFails !== null) return Effect.fail(faults.stopFails)
+        return Effect.sync(() => servers.get(instanceId)?.stop())
+      }),
     status: ({ instanceId }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)
@@ -252,6 +258,7 @@ export const layer = Layer.sync(FakeDatabases, () => {
     startTime: Duration.seconds(1),
     startFails: null,
     flakyStarts: 0,
+    stopFails: null,
     removeFails: null,
     removeTime: Duration.zero,
     fatal: () => false,

@@ -51,6 +51,7 @@ export const layer = Layer.effect(
           restart: () => Effect.void,
           upgrade: () => Effect.succeed({ state: "done" as const }),
           post_upgrade: () => Effect.void,
+          stop_db: () => Effect.void,
           update_overrides: () => Effect.void,
           apply_overrides: () => Effect.void
         })

@@ -31,6 +31,7 @@ import { Instances } from "../../src/services/Instances.ts"
 import type { AccessInventory, ServerInventory } from "../../src/services/Inventories.ts"
 import { localName } from "../../src/services/Placing.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
+import { Switching } from "../../src/services/Switching.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as ControlPlane from "./ControlPlane.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
@@ -195,6 +196,20 @@ export const restart = Effect.fnUntraced(function* (id: InstanceId) {
 /** What the api does with a change of the datastore version; whether it was accepted. */
 export const upgrade = Effect.fnUntraced(function* (id: InstanceId, version = "v-2") {
   const accepted = yield* (yield* UpgradeOrders).request(id, version)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a stop; whether it was accepted. */
+export const stop = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Switching).requestStop(id)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a start; whether it was accepted. */
+export const start = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Switching).requestStart(id)
   yield* news(id)
   return accepted
 })

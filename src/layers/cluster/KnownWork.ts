@@ -9,6 +9,8 @@ import { BuildInstance } from "../../actors/BuildInstance.ts"
 import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
+import { StartInstance } from "../../actors/StartInstance.ts"
+import { StopInstance } from "../../actors/StopInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
 import { UpgradeInstance } from "../../actors/UpgradeInstance.ts"
 
@@ -22,6 +24,8 @@ const ours: ReadonlyArray<string> = [
   ConfigureInstance,
   DeleteInstance,
   RestartInstance,
+  StartInstance,
+  StopInstance,
   TakeBackInstance,
   UpgradeInstance
 ].map(({ _tag }) => _tag)

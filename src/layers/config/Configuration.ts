@@ -140,6 +140,8 @@ const Taskmanager = Schema.Struct({
     "10 minutes",
     "When bringing a configuration group to its guest is called off"
   ),
+  stop_deadline: defaulted(rule.Time, "10 minutes", "When a stop is called off"),
+  start_deadline: defaulted(rule.Time, "10 minutes", "When a start is called off"),
   upgrade_deadline: defaulted(
     rule.Time,
     "2 hours",
@@ -177,6 +179,11 @@ const Guestagent = Schema.Struct({
     rule.oneOf(["auto", "docker", "process"]),
     "auto",
     "What databases run in: containers, processes, or containers where an engine answers"
+  ),
+  volumes: defaulted(
+    rule.oneOf(["auto", "xfs", "ext4", "folder"]),
+    "auto",
+    "What volumes are: a file system in a file, which is as large as was ordered, a folder, or the first that can be had"
   ),
   urls: optional(rule.someOf(rule.BrokerUrl), "The broker, with the credentials of this host alone", {
     ...secret,

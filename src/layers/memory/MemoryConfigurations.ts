@@ -34,9 +34,20 @@ const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance
   !deleteRequested &&
   !restartRequested &&
   ((state._tag === "Active" && state.restartRequired !== true) ||
-    (state._tag === "Configuring" && state.restart !== true))
+    (state._tag === "Configuring" && state.restart !== true && state.stop !== true) ||
+    state._tag === "Stopped")
 
-const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Upgrading", "Failed"]
+const hears: ReadonlyArray<State["_tag"]> = [
+  "Building",
+  "Active",
+  "Restarting",
+  "Configuring",
+  "Stopping",
+  "Stopped",
+  "Starting",
+  "Upgrading",
+  "Failed"
+]
 
 export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredInstance | undefined) => {
   const groups = new Map<string, ConfigurationGroup>()

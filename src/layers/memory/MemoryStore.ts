@@ -37,10 +37,12 @@ import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
+import { Switching } from "../../services/Switching.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
+import { makeMemorySwitching } from "./MemorySwitching.ts"
 import { makeMemoryUpgradeOrders } from "./MemoryUpgradeOrders.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
@@ -117,7 +119,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       row.mailbox.push({ seq: ++sequence, key, command, posted, handled: null, setAside: null })
     }
 
-    const has = (row: Rows, command: string) => row.mailbox.some(({ key }) => key === `${command}:${row.generation}`)
+    const asked = (row: Rows, command: string) =>
+      row.mailbox.find(({ key }) => key === `${command}:${row.generation}`)?.command._tag ?? null
+    const has = (row: Rows, command: string) => asked(row, command) !== null
     const groups = makeMemoryConfigurations((id) => {
       const row = rows.get(id)
       return row === undefined
@@ -126,7 +130,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             desired: row.desired,
             state: row.state,
             deleteRequested: row.deleteRequested,
-            restartRequested: has(row, "restart") || has(row, "upgrade"),
+            restartRequested: has(row, "restart"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
             },
@@ -140,13 +144,13 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         row.state._tag,
         {
           delete: row.deleteRequested,
-          now: has(row, row.state._tag === "Failed" ? "delete" : "restart"),
-          configure: has(row, "configure"),
-          upgrade: has(row, "upgrade")
+          now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
+          configure: has(row, "configure")
         },
         {
           restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
-          restart: "restart" in row.state && row.state.restart === true
+          restart: "restart" in row.state && row.state.restart === true,
+          stop: "stop" in row.state && row.state.stop === true
         }
       ),
       fault: row.state._tag === "Failed" ? row.state.fault : null,
@@ -246,6 +250,19 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           const root = rows.get(id)?.root ?? null
           return root === null ? "never" : root.enabled ? "enabled" : "disabled"
         })
+    })
+
+    const switching = makeMemorySwitching((id) => {
+      const row = rows.get(id)
+      return row === undefined
+        ? undefined
+        : {
+            state: toRecord(row).state,
+            post: (command, now) => {
+              row.desired = { ...row.desired, updated: now }
+              letter(row, `restart:${row.generation}`, command, now)
+            }
+          }
     })
 
     const lifecycles = Lifecycles.of({
@@ -576,7 +593,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         groupVersion: groups.versionOf(id),
         post: (command, now) => {
           row.desired = { ...row.desired, updated: now }
-          letter(row, `upgrade:${row.generation}`, command, now)
+          letter(row, `restart:${row.generation}`, command, now)
         }
       }
     })
@@ -615,6 +632,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
+      Context.add(Switching, switching),
       Context.add(UpgradeOrders, upgradeOrders),
       Context.merge(MemoryUpgrades.make())
     )

@@ -223,7 +223,10 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
-/** An instance can be brought to another version: for releases before, a kind of state that they do not know. */
+/** Databases can be stopped and started: states and commands of new kinds. */
+const stopAndStart = Effect.void
+
+/** An instance can be brought to another version: a state and a command of new kinds. */
 const upgrades = Effect.void
 
 const migrations = {
@@ -234,7 +237,8 @@ const migrations = {
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
-  "0008_upgrades": upgrades
+  "0008_stop_and_start": stopAndStart,
+  "0009_upgrades": upgrades
 }
 
 /**

@@ -14,6 +14,7 @@ export const layer = Layer.effect(
     return UpgradeOrders.of({
       request: Effect.fn("UpgradeOrders.request")(function* (id, version) {
         const now = new Date(yield* Clock.currentTimeMillis)
+        // Under the key of a restart: of what is done next, one is asked for in one generation.
         const command = encodeUpgrade({ _tag: "Upgrade", version })
         const accepted = yield* Effect.orDie(
           sql`
@@ -23,7 +24,7 @@ export const layer = Layer.effect(
               AND (l.state -> 'restartRequired') IS DISTINCT FROM 'true'
               AND NOT EXISTS (
                 SELECT FROM mailbox WHERE instance = l.instance
-                  AND key IN ('restart:' || l.generation, 'configure:' || l.generation, 'upgrade:' || l.generation)
+                  AND key = 'configure:' || l.generation
               )
               AND NOT EXISTS (
                 SELECT FROM attached_configurations a JOIN configurations g ON g.id = a.configuration
@@ -32,7 +33,7 @@ export const layer = Layer.effect(
             FOR UPDATE OF l, i
           ), posted AS (
             INSERT INTO mailbox (instance, key, command, posted)
-            SELECT instance, 'upgrade:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
+            SELECT instance, 'restart:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
             ON CONFLICT DO NOTHING RETURNING instance
           )
           UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`.pipe(
