@@ -7,7 +7,7 @@
  */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { Workflow } from "effect/workflow"
-import { Catalog, findVersion } from "../services/Catalog.ts"
+import { findVersion, offered } from "../services/Catalog.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
@@ -65,7 +65,7 @@ const upgradeDatabase = (operation: Operation, version: string) =>
     waitsFor: "the guest agent to try the new version on a copy of the data, and to switch to it or go back",
     deadline: attemptDeadline,
     execute: Effect.gen(function* () {
-      const found = findVersion(yield* Catalog, version)
+      const found = findVersion(yield* offered, version)
       if (found === undefined)
         return yield* new StepFailure({
           message: "The version is not offered any more.",

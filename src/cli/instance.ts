@@ -1,14 +1,17 @@
 /** `coffer instance …`: database instances, ordered, looked at and given back over the REST API. */
 import { Command } from "effect/cli"
+import { access } from "./accessInstance.ts"
 import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
 import { rename } from "./renameInstance.ts"
-import { restart } from "./restartInstance.ts"
 import { show } from "./showInstance.ts"
+import { restart, start, stop } from "./switchInstance.ts"
 import { upgrade } from "./upgradeInstance.ts"
 
 export const instance = Command.make("instance").pipe(
-  Command.withDescription("Order database instances, look at them, rename, restart, upgrade and delete them"),
-  Command.withSubcommands([create, list, show, rename, restart, upgrade, deletion])
+  Command.withDescription(
+    "Order database instances, look at them, rename, restart, stop, start, upgrade, open and delete them"
+  ),
+  Command.withSubcommands([create, list, show, rename, access, restart, stop, start, upgrade, deletion])
 )

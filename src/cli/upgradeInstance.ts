@@ -9,7 +9,7 @@ import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
 import { makeProgress } from "./progress.ts"
-import { awaitService, failureOf } from "./waiting.ts"
+import { awaitService, runFailure } from "./waiting.ts"
 
 const version = Flag.String("version").pipe(
   Flag.withDescription("Version of the same datastore, by its name or id; not an older one")
@@ -21,7 +21,7 @@ export const upgrade = Command.make("upgrade", { nameOrId, version, wait, json, 
       const before = asked.wait ? yield* historyOf(connection, id) : []
       yield* put(connection, path, { instance: { datastore_version: asked.version } })
       const failure = asked.wait
-        ? yield* awaitService(connection, id, yield* makeProgress(before), failureOf("upgrade", before))
+        ? yield* awaitService(connection, id, yield* makeProgress(before), runFailure(["upgrade"], before))
         : null
       if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
       if (failure !== null)

@@ -36,13 +36,14 @@ interface AgentMethods {
   readonly forgetUpgraded: Effect.Effect<void, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
   readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
+  readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
 }
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, forgetUpgraded, prepare, restart, stop, updateOverrides, upgrade }: AgentMethods,
+  { applyOverrides, forgetUpgraded, prepare, restart, stop, updateAccess, updateOverrides, upgrade }: AgentMethods,
   room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -64,6 +65,7 @@ export const makeHandlers = (
       if (stats !== null) return { total: stats.total / gigabyte, used: stats.used / gigabyte }
       return { total: yield* room.size, used: (yield* session.usedBytes) / gigabyte }
     }),
+    update_access: ({ allowed_cidrs }) => updateAccess(allowed_cidrs),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

@@ -46,7 +46,7 @@ export class DatastoreUpgrades extends Context.Service<
   static readonly layer = Layer.effect(
     DatastoreUpgrades,
     Effect.gen(function* () {
-      const catalog = yield* Catalog
+      const { contents } = yield* Catalog
       const orders = yield* UpgradeOrders
       const instances = yield* InstanceRequests
       const wake = yield* makeWake
@@ -54,7 +54,7 @@ export class DatastoreUpgrades extends Context.Service<
       const check = Effect.fnUntraced(function* (scope: Scope, id: string, version: string) {
         const before = yield* instances.get(scope, id)
         const { desired } = before
-        const found = findVersion(catalog, desired.datastoreVersion)
+        const found = findVersion(yield* contents, desired.datastoreVersion)
         if (found === undefined) return yield* new DatastoreVersionNotFound({ version: desired.datastoreVersion })
         const target = yield* versionNamed(found.datastore, version)
         yield* checkTarget(found.version, target)

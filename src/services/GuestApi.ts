@@ -6,6 +6,7 @@
  */
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
+import { Networks } from "./AllowedNetworks.ts"
 import { call, cast, ForeignFailure } from "./Contract.ts"
 import { Values } from "./configuration/Parameter.ts"
 import { DiskError } from "./Disk.ts"
@@ -162,6 +163,11 @@ export const GuestApi = RpcGroup.make(
     { overrides: Values },
     { success: Schema.Union([Waits, Schema.Void]), error: GuestRefusal, timeout: high }
   ),
+  /**
+   * Ours: clients of these networks reach the database from now on, and no others; with none, everybody. Enforced, and kept
+   * for the next start, before it is answered.
+   */
+  call("update_access", { allowed_cidrs: Networks }, { error: Schema.Union([GuestRefusal, DiskError]), timeout: low }),
   /**
    * The server is to be of another version: tried on a copy of the data, and gone back from where it does not serve. Begun
    * once, and answered at once with how it stands. Trove's agents take it for a cast, and answer nothing.

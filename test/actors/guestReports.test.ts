@@ -19,6 +19,8 @@ const disk = () => {
     keepRelease: () => Effect.void,
     overrides: Effect.succeed(noOverrides),
     keepOverrides: () => Effect.void,
+    access: Effect.succeed([]),
+    keepAccess: () => Effect.void,
     phase: Effect.succeed("ready"),
     setPhase: () => Effect.void,
     order: Effect.succeed(Option.none()),

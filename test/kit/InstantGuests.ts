@@ -53,7 +53,8 @@ export const layer = Layer.effect(
           post_upgrade: () => Effect.void,
           stop_db: () => Effect.void,
           update_overrides: () => Effect.void,
-          apply_overrides: () => Effect.void
+          apply_overrides: () => Effect.void,
+          update_access: () => Effect.void
         })
         .pipe(Scope.provide(scope))
     })

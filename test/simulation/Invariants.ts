@@ -5,6 +5,7 @@
 import { Effect, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { deadlineOf } from "../../src/actors/Work.ts"
+import { networksOf } from "../../src/services/AllowedNetworks.ts"
 import { findVersion } from "../../src/services/Catalog.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { changed } from "../../src/services/configuration/Parameter.ts"
@@ -114,6 +115,8 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (!isAtRest(known)) left.push(`${short} is still ${known.state._tag}`)
       const loaded = Option.getOrNull(yield* (yield* Lifecycles).load(id))
       if (loaded !== null && loaded.mail.length > 0) left.push(`${short} has mail that nobody took`)
+      if (known.state._tag === "Stopped" && serverOf(id)?.running === true)
+        left.push(`${short} is Stopped and has a database that runs`)
       if (known.state._tag !== "Active") continue
       const record = Option.getOrNull(yield* (yield* Instances).get("any", id))
       if (record === null) continue
@@ -128,6 +131,9 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
           `${short} is of version ${version}, and its server of ${serverOf(id)?.version} on data of ${serverOf(id)?.madeBy}`
         )
       if (serverOf(id)?.kept !== null) left.push(`${short} keeps data of another version`)
+      const enforced = machines.flatMap(({ databases }) => databases.firewall.guards.get(id)?.networks ?? [])
+      if (enforced.join() !== networksOf(record.desired.access).join())
+        left.push(`${short} is ACTIVE, and reached by others than were told of`)
       const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
       const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null
       if (isMeant && changed(serverOf(id)?.settings ?? {}, group.values).length > 0)
@@ -141,6 +147,7 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
     const left: Array<string> = []
     for (const { databases, homes, name } of machines) {
       if (databases.servers.has(id)) left.push(`a database on ${name}`)
+      if (databases.firewall.guards.has(id)) left.push(`who may reach it, on ${name}`)
       if (Option.isSome(yield* Effect.orDie(homes.find(id)))) left.push(`a home on ${name}`)
     }
     if (Option.isSome(yield* (yield* Placements).find(id))) left.push("an address")

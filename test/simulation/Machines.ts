@@ -137,6 +137,7 @@ const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"],
         ...FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
         kept: FaultyServices.met("KeptData", databases.runtime.kept, meet)
       },
+      firewall: FaultyServices.met("HostFirewall", databases.firewall, meet),
       manager: {
         ...databases.manager,
         open: (endpoint) =>

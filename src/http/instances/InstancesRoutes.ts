@@ -3,6 +3,7 @@ import { Clock, Effect, identity, Option, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
+import { AccessRequests } from "../../services/AccessRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
@@ -33,8 +34,7 @@ const laterInCreate = {
 
 const laterInUpdate = {
   replica_of: "Detaching a replica (replica_of)",
-  slave_of: "Detaching a replica (slave_of)",
-  access: "Changing the access"
+  slave_of: "Detaching a replica (slave_of)"
 }
 
 const laterActions = {
@@ -127,14 +127,15 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
     const upgrades = yield* DatastoreUpgrades
-    const catalog = yield* Catalog
+    const { contents } = yield* Catalog
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
+    const accesses = yield* AccessRequests
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, now, isAdmin }
       return viewer
     })
 
@@ -151,7 +152,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const id = asked?.split("/").at(-1)?.toLowerCase()
       if (id === undefined) return null
       const { group } = yield* groups.get({ project }, id)
-      const version = yield* orderedVersion(catalog, order)
+      const version = yield* orderedVersion(yield* contents, order)
       if (group.datastoreVersion !== version.id)
         return yield* new InvalidRequest({
           message: `Datastore Version on Configuration ${group.datastoreVersion} does not match the Datastore Version on the instance ${version.id}.`
@@ -166,6 +167,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const { configuration, datastore_version } = changes
       if (datastore_version !== undefined) yield* upgrades.request(scope, id, datastore_version)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
+      const { access } = changes
+      if (access !== undefined) return yield* accesses.change(scope, id, access)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
       if (datastore_version !== undefined) return

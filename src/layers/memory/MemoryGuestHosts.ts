@@ -50,6 +50,7 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   const drawn = Redacted.make("admin")
   let overrides = noOverrides
   let release = firstRelease
+  let access: ReadonlyArray<string> = []
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -71,6 +72,11 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
     keepRelease: (kept) =>
       writing(`${home}/release.json`, () => {
         release = kept
+      }),
+    access: Effect.sync(() => access),
+    keepAccess: (networks) =>
+      writing(`${home}/access.json`, () => {
+        access = networks
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>

@@ -226,6 +226,30 @@ const configurations = Effect.gen(function* () {
 /** Databases can be stopped and started: states and commands of new kinds. */
 const stopAndStart = Effect.void
 
+/** Who may reach an instance, as its guest was told last. */
+const accesses = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE told_accesses (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      networks jsonb NOT NULL
+    )`
+})
+
+/** What administrators change of the catalog: one row, and the number that tells whether it has changed. */
+const catalog = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE catalog (
+      one boolean PRIMARY KEY DEFAULT true CHECK (one),
+      revision int NOT NULL,
+      changes jsonb NOT NULL
+    )`
+  yield* sql`
+    INSERT INTO catalog (revision, changes) VALUES (0,
+      '{"datastores": [], "versions": [], "active": {}, "defaults": {}, "parameters": {}, "retired": []}')`
+})
+
 /** An instance can be brought to another version: a state and a command of new kinds. */
 const upgrades = Effect.void
 
@@ -238,7 +262,9 @@ const migrations = {
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
   "0008_stop_and_start": stopAndStart,
-  "0009_upgrades": upgrades
+  "0009_accesses": accesses,
+  "0010_catalog": catalog,
+  "0011_upgrades": upgrades
 }
 
 /**
