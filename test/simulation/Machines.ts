@@ -82,6 +82,14 @@ const troubledRuntime = (
           ? Effect.fail(broken("404", false))
           : change("start", start(spec, progress))
       ),
+    provide: (spec, progress) => change("provide", raw.provide(spec, progress)),
+    convert: (spec) => change("convert", raw.convert(spec)),
+    kept: {
+      room: (spec) => whileAlive(life, raw.kept.room(spec)),
+      keep: (spec) => change("keep", raw.kept.keep(spec)),
+      putBack: (spec) => change("put back", raw.kept.putBack(spec)),
+      forget: (spec) => change("forget", raw.kept.forget(spec))
+    },
     configure: (spec) => change("configure", raw.configure(spec)),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
@@ -129,7 +137,10 @@ const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"],
   }).pipe(
     Context.add(FakeDatabases.FakeDatabases, {
       ...databases,
-      runtime: FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
+      runtime: {
+        ...FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
+        kept: FaultyServices.met("KeptData", databases.runtime.kept, meet)
+      },
       firewall: FaultyServices.met("HostFirewall", databases.firewall, meet),
       manager: {
         ...databases.manager,

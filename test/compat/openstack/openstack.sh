@@ -134,7 +134,7 @@ the_end() {
 changes_of_an_instance() {
   later 'Resizing an instance: not implemented' database instance resize volume second 2
   later 'Resizing an instance: not implemented' database instance resize flavor second 2
-  later 'Upgrading the datastore version: not implemented' database instance upgrade second 18
+  does '^$' database instance upgrade second 18
   later 'Detaching a replica .*: not implemented' database instance detach second
   later 'Promoting a replica .*: not implemented' database instance promote second
   later 'Ejecting a replica source .*: not implemented' database instance eject second
