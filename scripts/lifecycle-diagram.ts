@@ -8,6 +8,8 @@ import { operationId } from "../src/services/Ids.ts"
 const build = operationId("build", "b")
 const restart = operationId("restart", "r")
 const configure = operationId("configure", "c")
+const resize = operationId("resize", "s")
+const to = { _tag: "Volume", size: 2 } as const
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
 const by = "an operator"
@@ -20,6 +22,10 @@ const states: ReadonlyArray<State> = [
   { _tag: "Restarting", operation: restart, deadline: 0, configure: true },
   { _tag: "Configuring", operation: configure, deadline: 0 },
   { _tag: "Configuring", operation: configure, deadline: 0, restart: true },
+  { _tag: "Configuring", operation: configure, deadline: 0, resize: to },
+  { _tag: "Resizing", operation: resize, deadline: 0, to },
+  { _tag: "Resizing", operation: resize, deadline: 0, to, configure: true },
+  { _tag: "Resizing", operation: resize, deadline: 0, to, calledOff: true },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
@@ -33,19 +39,23 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["create", { _tag: "Create" }],
   ["restart", { _tag: "Restart" }],
   ["configuration group changed", { _tag: "Configure" }],
+  ["resize", { _tag: "Resize", to }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
   ["configuration succeeded", { _tag: "OperationSucceeded", operation: configure }],
+  ["resize succeeded", { _tag: "OperationSucceeded", operation: resize }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
   ["configuration failed", { _tag: "OperationFailed", operation: configure, fault }],
+  ["resize failed", { _tag: "OperationFailed", operation: resize, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
   ["deadline passed", { _tag: "DeadlinePassed" }],
   ["cancel", { _tag: "Cancel", operation: build, by }],
   ["cancel", { _tag: "Cancel", operation: restart, by }],
   ["cancel", { _tag: "Cancel", operation: configure, by }],
+  ["cancel", { _tag: "Cancel", operation: resize, by }],
   ["cancel", { _tag: "Cancel", operation: remove, by }],
   ["compensate", { _tag: "TakeBack", by }],
   ["retry", { _tag: "Retry", by }],
@@ -65,7 +75,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Resizing\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2
@@ -79,6 +89,7 @@ ${[...arrows].join("\n")}
 | New, Building | BUILD |
 | Restarting | REBOOT; a restart that failed is told in the history |
 | Configuring | RESTART_REQUIRED until it is seen that none is; what is asked for meanwhile comes next |
+| Resizing | RESIZE, also while one that was called off goes back to what was before; how it ended is told in the history |
 | Active, whose server waits for a restart | RESTART_REQUIRED |
 | Active | ACTIVE, and as operating_status what the guest was last seen to be |
 | Deleting | SHUTDOWN |
@@ -97,6 +108,8 @@ nothing they are refused with 409, and why.
 | Building | the build ends in ERROR, and what it made is taken back | the same | refused: a step that failed tries again by itself, 30 seconds later at the most |
 | Restarting | back in service | refused: a restart makes nothing | refused |
 | Configuring | back in service; the next restart brings the group | refused: it makes nothing | refused |
+| Resizing | it goes back to what it was, and is in service then; one that ended well at that very moment stays | refused: a cancel does that | refused |
+| Resizing, called off | refused: it is called off | refused: it goes back by itself | refused |
 | Deleting | ERROR, from which it can be asked for again | refused: that is what a delete does | refused |
 | Failed, while what was called off comes to its end | refused: it is called off | refused: it is being taken back | a delete is asked for again, and waits for that end; all others are refused until then |
 | Failed, a build | refused | what is left of it is taken back | what is left of it is taken back, and it is built anew, under its own id |

@@ -4,6 +4,7 @@ import * as BuildInstance from "./BuildInstance.ts"
 import * as ConfigureInstance from "./ConfigureInstance.ts"
 import * as DeleteInstance from "./DeleteInstance.ts"
 import * as InstanceActor from "./InstanceActor.ts"
+import * as ResizeInstance from "./ResizeInstance.ts"
 import * as RestartInstance from "./RestartInstance.ts"
 import * as TakeBackInstance from "./TakeBackInstance.ts"
 import * as Taskmanager from "./Taskmanager.ts"
@@ -14,6 +15,7 @@ export const layer = Taskmanager.layer.pipe(
     BuildInstance.layer,
     RestartInstance.layer,
     ConfigureInstance.layer,
+    ResizeInstance.layer,
     DeleteInstance.layer,
     TakeBackInstance.layer
   ])

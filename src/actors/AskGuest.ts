@@ -29,10 +29,10 @@ const asFailure = (error: GuestRefusal | DiskError | FabricError) => {
 const isStillWanted = (operation: Operation) => Effect.catchCause(isWanted(operation), () => Effect.succeed(true))
 
 /** Asks, again while the guest cannot be reached, until the operation is called off. `what` is a noun. */
-export const askGuest = Effect.fnUntraced(function* <R>(
+export const askGuest = Effect.fnUntraced(function* <A, R>(
   operation: Operation,
   what: string,
-  asked: Effect.Effect<void, GuestRefusal | DiskError | FabricError, R>
+  asked: Effect.Effect<A, GuestRefusal | DiskError | FabricError, R>
 ) {
   const calledOff = new StepFailure({ message: `The ${what} was called off.`, detail: "", transient: false })
   const untilCalledOff = isStillWanted(operation).pipe(
@@ -47,5 +47,5 @@ export const askGuest = Effect.fnUntraced(function* <R>(
       schedule: Schedule.spaced(guestPoll)
     })
   )
-  yield* Effect.raceFirst(done, untilCalledOff)
+  return yield* Effect.raceFirst(done, untilCalledOff)
 })

@@ -11,6 +11,7 @@ import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
@@ -52,6 +53,8 @@ const executionOf = (operation: Operation) => {
       return executed(RestartInstance, RestartInstance.executionId(operation))
     case "configure":
       return executed(ConfigureInstance, ConfigureInstance.executionId(operation))
+    case "resize":
+      return executed(ResizeInstance, ResizeInstance.executionId(operation))
     case "takeback":
       return executed(TakeBackInstance, TakeBackInstance.executionId(operation))
     case "delete":

@@ -5,6 +5,7 @@
 import { Schema } from "effect"
 import { ServiceStatus } from "../services/ConductorApi.ts"
 import { Millis, OperationId, Text } from "../services/Ids.ts"
+import { ResizeTarget } from "../services/Resizes.ts"
 import { Fault } from "../services/Status.ts"
 
 /** An operation under way: it ends, one way or the other, by its deadline. */
@@ -26,12 +27,21 @@ export const Building = Schema.TaggedStruct("Building", {
 })
 export const Active = Schema.TaggedStruct("Active", { restartRequired })
 export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
-/** `restart`: one was asked for meanwhile. */
+/** `restart`, `resize`: one of them was asked for meanwhile. */
 export const Configuring = Schema.TaggedStruct("Configuring", {
   ...underWay,
   configure,
   restartRequired,
-  restart: Schema.optionalKey(Schema.Boolean)
+  restart: Schema.optionalKey(Schema.Boolean),
+  resize: Schema.optionalKey(ResizeTarget)
+})
+/** `calledOff`: it goes back to what it was. */
+export const Resizing = Schema.TaggedStruct("Resizing", {
+  ...underWay,
+  to: ResizeTarget,
+  configure,
+  restartRequired,
+  calledOff: Schema.optionalKey(Schema.Boolean)
 })
 /** What it calls off comes to its end first. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
@@ -39,15 +49,16 @@ export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
 /** What a retry of an instance that has failed is: its build, its delete, or to be back in service. */
 export const Again = Schema.Literals(["build", "delete", "service"])
 export type Again = typeof Again.Type
-/** `previous` may be one that takes back, too. `again` is not there where a release of the past has written the state. */
+/** `previous` may be one that takes back, too; `resize`: what it resizes to, should it succeed after all. `again` is not there where a release of the past has written the state. */
 export const Failed = Schema.TaggedStruct("Failed", {
   fault: Fault,
   ...calledOff,
   again: Schema.optionalKey(Again),
-  configure
+  configure,
+  resize: Schema.optionalKey(ResizeTarget)
 })
 
-export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Deleting, Deleted, Failed])
+export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Resizing, Deleting, Deleted, Failed])
 export type State = typeof State.Type
 
 /**
@@ -58,6 +69,7 @@ export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
 /** The guest is to have what the store says of the instance's configuration group. */
 export const Configure = Schema.TaggedStruct("Configure", {})
+export const Resize = Schema.TaggedStruct("Resize", { to: ResizeTarget })
 export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
@@ -79,6 +91,7 @@ export const Command = Schema.Union([
   Create,
   Restart,
   Configure,
+  Resize,
   Delete,
   OperationSucceeded,
   OperationFailed,

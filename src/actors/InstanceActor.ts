@@ -23,6 +23,7 @@ import { InstanceEntity } from "./InstanceMailbox.ts"
 import { decide } from "./Lifecycle.ts"
 import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
+import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { type Deadlines, defaultDeadlines } from "./Transitions.ts"
@@ -90,6 +91,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Configure":
       return yield* Effect.asVoid(ConfigureInstance.execute(operation, { discard: true, detached: true }))
+    case "Resize":
+      return yield* Effect.asVoid(ResizeInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, ...remembered(calledOffOf(work)) }, { discard: true, detached: true })
@@ -144,7 +147,8 @@ const turn = Effect.fn("Instance.turn")(function* (
       generation,
       state: next,
       transition: decision === null ? null : { from: state._tag, to: next._tag, because: decision.because },
-      handled
+      handled,
+      ...(decision?.resized === undefined ? {} : { resized: decision.resized })
     })
     progress.at = null
     if (decision !== null) {

@@ -20,9 +20,11 @@ import {
   type On,
   overdue,
   remember,
+  resizing,
   serve,
   settled,
   startDelete,
+  startResize,
   stay,
   strike,
   unasked
@@ -42,6 +44,7 @@ const table: Table = {
     }),
     Restart: stay,
     Configure: stay,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -54,6 +57,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Configure: remember,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
@@ -83,6 +87,8 @@ const table: Table = {
       serve("restart", { restartRequired: restartRequired === true }, moment),
     Configure: ({ restartRequired }, _, moment) =>
       serve("configure", { restartRequired: restartRequired === true }, moment),
+    Resize: ({ restartRequired }, { to }, moment) =>
+      startResize(to, { restartRequired: restartRequired === true }, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -93,14 +99,22 @@ const table: Table = {
   Configuring: {
     ...inService("configuration", "the configuration group is with the guest", true),
     Restart: (state) =>
-      state.restart === true ? null : { state: { ...state, restart: true }, because: begunBy.restart }
+      state.restart === true || state.resize !== undefined
+        ? null
+        : { state: { ...state, restart: true }, because: begunBy.restart },
+    Resize: (state, { to }) =>
+      state.restart === true || state.resize !== undefined
+        ? null
+        : { state: { ...state, resize: to }, because: "resize requested" }
   },
+  Resizing: resizing,
   Deleting: {
     ...news,
     ...unasked,
     Create: stay,
     Restart: stay,
     Configure: stay,
+    Resize: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -128,6 +142,7 @@ const table: Table = {
     Create: stay,
     Restart: stay,
     Configure: stay,
+    Resize: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -143,6 +158,7 @@ const table: Table = {
       state.again === "service" && state.configure !== true
         ? { state: { ...state, configure: true }, because: begunBy.configure }
         : null,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     // What was called off may have come to its end after all.
     OperationSucceeded: (state, { operation }, moment) => {
@@ -158,6 +174,10 @@ const table: Table = {
         case "restart":
         case "configure":
           return endedIn(state, operation)
+        case "resize": {
+          const decision = endedIn(state, operation)
+          return decision === null || state.resize === undefined ? decision : { ...decision, resized: state.resize }
+        }
         case "takeback":
           return endedIn(state, operation, "what was left of it is taken back")
       }

@@ -4,6 +4,7 @@
  */
 import { Duration } from "effect"
 import { type Millis, type OperationId, type OperationKind, operationId } from "../services/Ids.ts"
+import type { ResizeTarget } from "../services/Resizes.ts"
 import type { Fault, StateTag } from "../services/Status.ts"
 import { type CalledOff, callingOff, without } from "./CalledOff.ts"
 import type { Again, DeadlinePassed, Event, EventTag, State } from "./Instance.ts"
@@ -13,6 +14,8 @@ export interface Deadlines {
   readonly build: Duration.Duration
   readonly restart: Duration.Duration
   readonly configure: Duration.Duration
+  /** As long again is what is called off given to go back to what it was. */
+  readonly resize: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -21,6 +24,7 @@ export const defaultDeadlines: Deadlines = {
   build: Duration.minutes(30),
   restart: Duration.minutes(10),
   configure: Duration.minutes(10),
+  resize: Duration.minutes(20),
   delete: Duration.minutes(10)
 }
 
@@ -33,7 +37,8 @@ export interface Moment {
 }
 
 /** The next state, and why, in words for the history. `null`: nothing happened. */
-export type Decision = { readonly state: State; readonly because: string } | null
+/** `resized`: what the instance is from now on. */
+export type Decision = { readonly state: State; readonly because: string; readonly resized?: ResizeTarget } | null
 
 export type In<S extends StateTag> = Extract<State, { readonly _tag: S }>
 export type On<E extends EventTag> = Extract<Event, { readonly _tag: E }>
@@ -45,9 +50,17 @@ export const failed = (
   calledOff: CalledOff,
   again: Again,
   because = fault.message,
-  configure = false
+  configure = false,
+  resize?: ResizeTarget
 ): Decision => ({
-  state: { _tag: "Failed", fault, ...calledOff, again, ...(configure ? { configure } : {}) },
+  state: {
+    _tag: "Failed",
+    fault,
+    ...calledOff,
+    again,
+    ...(configure ? { configure } : {}),
+    ...(resize === undefined ? {} : { resize })
+  },
   because
 })
 
@@ -74,7 +87,7 @@ export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: stri
   failed(fault, callingOff(state), "delete", because)
 
 /** In service with an operation under way: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring">
+type Serving = In<"Restarting" | "Configuring" | "Resizing">
 
 /** In words of the history. */
 export const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
@@ -86,15 +99,36 @@ interface Service {
   readonly configure?: boolean
 }
 
+const knownOf = ({ configure, restartRequired }: Service) => ({
+  ...(restartRequired ? { restartRequired } : {}),
+  ...(configure === true ? { configure } : {})
+})
+
+/** In words of the history. */
+const told = (target: ResizeTarget) =>
+  target._tag === "Flavor" ? `flavor ${target.flavor}` : `a volume of ${target.size} GB`
+
+export const startResize = (
+  to: ResizeTarget,
+  service: Service,
+  moment: Moment,
+  because = `resize to ${told(to)} requested`
+): Decision => ({ state: { _tag: "Resizing", ...begun("resize", moment), to, ...knownOf(service) }, because })
+
+/** It goes back to what it was, and has the time for that. */
+const callOffResize = (state: In<"Resizing">, moment: Moment, because: string): Decision => ({
+  state: { ...state, deadline: begun("resize", moment).deadline, calledOff: true },
+  because
+})
+
 /** Begins an operation of what is in service. */
 export const serve = (
   kind: keyof typeof begunBy,
-  { configure, restartRequired }: Service,
+  service: Service,
   moment: Moment,
   because: string = begunBy[kind]
 ): Decision => {
-  const known = { ...(restartRequired ? { restartRequired } : {}), ...(configure === true ? { configure } : {}) }
-  const state = { ...begun(kind, moment), ...known }
+  const state = { ...begun(kind, moment), ...knownOf(service) }
   return { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
 }
 
@@ -108,6 +142,8 @@ export const backInService = (
   const configure = state.configure === true
   if ("restart" in state && state.restart === true)
     return serve("restart", { restartRequired, configure }, moment, because)
+  if ("resize" in state && state.resize !== undefined)
+    return startResize(state.resize, { restartRequired, configure }, moment, because)
   if (configure) return serve("configure", { restartRequired }, moment, because)
   return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
 }
@@ -122,7 +158,14 @@ export const settled = (
   { earlier: _, ...state }: In<"Deleting"> | In<"Failed">,
   calledOff: CalledOff,
   because: string
-): Decision => ({ state: { ...state, ...calledOff }, because })
+): Decision => {
+  // A resize that has come to its end holds nothing any more.
+  if (state._tag === "Failed" && calledOff.previous === null) {
+    const { resize: _, ...rest } = state
+    return { state: { ...rest, ...calledOff }, because }
+  }
+  return { state: { ...state, ...calledOff }, because }
+}
 
 export const endedIn = (state: In<"Deleting"> | In<"Failed">, operation: OperationId, because = ended): Decision => {
   const calledOff = without(state, operation)
@@ -151,7 +194,8 @@ export const strike =
       callingOff(state),
       command === "Delete" ? "delete" : again,
       fault.message,
-      again === "service" && isBehind(state)
+      again === "service" && isBehind(state),
+      state._tag === "Resizing" ? state.to : undefined
     )
 
 /**
@@ -165,6 +209,7 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   Create: stay,
   Restart: stay,
   Configure: remember,
+  Resize: stay,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),
   OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
     operation === state.operation ? backInService(state, done, moment, restartRequired === true) : null,
@@ -186,3 +231,24 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
       : null,
   Defect: strike("service")
 })
+
+/**
+ * A resize. What of it is made already is taken back before the instance is at rest, for the record says what the
+ * server is: so who calls it off waits for its end, which may be that it has succeeded after all.
+ */
+export const resizing = {
+  ...inService("resize", "the instance was resized", false),
+  OperationSucceeded: (state: In<"Resizing">, event: On<"OperationSucceeded">, moment: Moment) => {
+    if (event.operation !== state.operation) return null
+    const decision = backInService(state, `the instance has ${told(state.to)}`, moment, event.restartRequired === true)
+    return decision === null ? null : { ...decision, resized: state.to }
+  },
+  DeadlinePassed: (state: In<"Resizing">, event: On<"DeadlinePassed">, moment: Moment) =>
+    state.calledOff === true
+      ? backInService(state, `what was made of the resize could not be taken back in time`, moment)
+      : callOffResize(state, moment, overdue("resize", event)),
+  Cancel: (state: In<"Resizing">, { by, operation }: On<"Cancel">, moment: Moment) =>
+    operation === state.operation && state.calledOff !== true
+      ? callOffResize(state, moment, `the resize was ${cancelled(by)}`)
+      : null
+}

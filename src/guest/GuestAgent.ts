@@ -95,14 +95,23 @@ export const databaseOf = (
   settings
 })
 
-/** Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. */
+/** What of a server changes while its agent runs. */
+export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus" | "volumeSize">
+
+/**
+ * Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. What
+ * it answers is how it learns that its server has another size: the next start of the database has it, and what runs, when
+ * it is told to apply it.
+ */
 export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const { manager, runtime, spec } = home
+  let size: ServerSize = spec
   const fabric = yield* Fabric
   const notes = yield* GuestNotes
   const adminPassword = yield* notes.adminPassword
   const session = yield* manager.open({ address: spec.address, port: manager.port, adminPassword })
-  const database = databaseOf(home, adminPassword, {})
+  const made = databaseOf(home, adminPassword, {})
+  const sized = (): DatabaseSpec => ({ ...made, memoryMb: size.memoryMb, vcpus: size.vcpus })
 
   const { beat, become, failed, status, tellAgain } = yield* GuestReports.make(
     spec.instanceId,
@@ -145,21 +154,21 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
-    yield* runtime.start({ ...database, settings }, beat).pipe(
+    yield* runtime.start({ ...sized(), settings }, beat).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
     )
-    yield* awaitLogin(database, runtime, session)
+    yield* awaitLogin(made, runtime, session)
   }, Effect.catch(explain))
 
   /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
   const startServer = Overriding.start({
     notes,
     startWith,
-    status: runtime.status(database),
-    stop: runtime.stop(database),
-    logs: runtime.logs(database, 40)
+    status: runtime.status(made),
+    stop: runtime.stop(made),
+    logs: runtime.logs(made, 40)
   })((reason) => beat(`the configuration was taken back: ${reason}`))
   const bringUp = server.withPermits(1)(startServer)
 
@@ -194,7 +203,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   )
 
   const isServing = Effect.gen(function* () {
-    if ((yield* runtime.status(database)) !== "running") return false
+    if ((yield* runtime.status(made)) !== "running") return false
     yield* session.ping
     return true
   }).pipe(
@@ -265,9 +274,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     return yield* server.withPermits(1)(
       Effect.gen(function* () {
         yield* become("restarting", "the database is being restarted")
-        yield* Effect.tapError(runtime.stop(database), ({ detail, message }) =>
-          Effect.logWarning(`${message} ${detail}`)
-        )
+        yield* Effect.tapError(runtime.stop(made), ({ detail, message }) => Effect.logWarning(`${message} ${detail}`))
         const takenBack = yield* startServer
         yield* become("healthy", "the database was restarted")
         return takenBack
@@ -290,12 +297,27 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
       return yield* server.withPermits(1)(work)
     })
-  const overriding = Overriding.make({
-    notes,
-    session,
-    flavor: flavorSettings(spec.manager, spec.memoryMb),
-    configure: (settings) => runtime.configure({ ...database, settings })
-  })
+  const flavor = () => flavorSettings(spec.manager, size.memoryMb)
+  const configure = (settings: Values) => runtime.configure({ ...sized(), settings })
+  const overriding = Overriding.make({ notes, session, flavor, configure })
+
+  /** A server is given more before it takes more, and less when it has given it back, which a restart sees to. */
+  const applyFlavor = Effect.fnUntraced(
+    function* (wanted: { readonly memoryMb: number; readonly vcpus: number }) {
+      if (size.memoryMb !== wanted.memoryMb || size.vcpus !== wanted.vcpus)
+        return yield* new GuestRefusal({ message: "The machine of the database has not made it of that size." })
+      yield* runtime.limit(sized(), "atLeast")
+      const { wanted: overrides } = yield* notes.overrides
+      yield* configure(overrides)
+      if (!(yield* isServing)) return true
+      // What the configuration group has is over what the flavor gives, and stays.
+      const changes = Object.entries(flavor()).filter(([name]) => !(name in overrides))
+      if (yield* session.applySettings(Object.fromEntries(changes))) return true
+      yield* runtime.limit(sized(), "exactly")
+      return false
+    },
+    Effect.mapError((error) => new GuestRefusal({ message: error.message }))
+  )
 
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {
     // Kept before it is confirmed: from here on the order survives the agent.
@@ -314,19 +336,21 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   yield* fabric.serve(
     guestTopic(spec.instanceId),
     GuestApi,
-    makeHandlers(
-      session,
-      {
-        prepare,
-        restart,
-        updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
-        applyOverrides: (overrides) => ofReady(overriding.apply(overrides))
-      },
-      spec.volumeSize
-    )
+    makeHandlers(session, {
+      prepare,
+      restart,
+      updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
+      applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
+      applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
+      volumeSize: Effect.sync(() => size.volumeSize)
+    })
   )
   // What is in hand at the end has the server to itself.
   yield* Effect.addFinalizer(() => Fiber.interrupt(living))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
+  return (next: ServerSize) =>
+    Effect.sync(() => {
+      size = next
+    })
 })

@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import type { Handlers } from "../services/Contract.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
-import type { GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
+import { type GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
 
@@ -35,12 +35,21 @@ interface AgentMethods {
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
+  /** Whether the server waits for a restart, or is down. */
+  readonly applyFlavor: (flavor: {
+    readonly memoryMb: number
+    readonly vcpus: number
+  }) => Effect.Effect<boolean, GuestRefusal>
+  /** GB */
+  readonly volumeSize: Effect.Effect<number>
 }
+
+/** What only Trove's agents have to be told. */
+const needless = new GuestRefusal({ message: "This guest agent sees to that by itself." })
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, prepare, restart, updateOverrides }: AgentMethods,
-  volumeSize: number
+  { applyFlavor, applyOverrides, prepare, restart, updateOverrides, volumeSize }: AgentMethods
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
     Effect.as(session.enableRoot(password), { name: "root", password })
@@ -52,8 +61,12 @@ export const makeHandlers = (
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>
       Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
+    apply_flavor: ({ memory_mb: memoryMb, vcpus }) =>
+      Effect.map(applyFlavor({ memoryMb, vcpus }), (restart_required) => ({ restart_required })),
+    start_db_with_conf_changes: () => Effect.fail(needless),
+    resize_fs: () => Effect.fail(needless),
     get_filesystem_stats: () =>
-      Effect.map(session.usedBytes, (bytes) => ({ total: volumeSize, used: bytes / gigabyte })),
+      Effect.map(Effect.all([session.usedBytes, volumeSize]), ([bytes, total]) => ({ total, used: bytes / gigabyte })),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

@@ -8,6 +8,7 @@ import { OperatorRequests } from "../actors/OperatorRequests.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
 import { UserRequests } from "../services/UserRequests.ts"
 import { VolumeUsage } from "../services/VolumeUsage.ts"
@@ -51,7 +52,7 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  ConfigurationRequests.layer.pipe(Layer.provideMerge(InstanceRequests.layer)),
+  Layer.merge(ConfigurationRequests.layer, ResizeRequests.layer).pipe(Layer.provideMerge(InstanceRequests.layer)),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,

@@ -60,6 +60,7 @@ const stateDuring = {
   build: "Building",
   restart: "Restarting",
   configure: "Configuring",
+  resize: "Resizing",
   delete: "Deleting"
 } as const satisfies Record<string, StateTag>
 

@@ -15,6 +15,7 @@ export const layer = Layer.unwrap(
       build: yield* duration("COFFER_BUILD_DEADLINE", defaultDeadlines.build),
       restart: yield* duration("COFFER_RESTART_DEADLINE", defaultDeadlines.restart),
       configure: yield* duration("COFFER_CONFIGURE_DEADLINE", defaultDeadlines.configure),
+      resize: yield* duration("COFFER_RESIZE_DEADLINE", defaultDeadlines.resize),
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
     }
     const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))

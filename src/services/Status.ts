@@ -13,6 +13,7 @@ export const StateTag = Schema.Literals([
   "Active",
   "Restarting",
   "Configuring",
+  "Resizing",
   "Deleting",
   "Deleted",
   "Failed"
@@ -41,6 +42,7 @@ const expectsGuest: Record<StateTag, boolean> = {
   Active: true,
   Restarting: true,
   Configuring: true,
+  Resizing: true,
   Deleting: false,
   Deleted: false,
   Failed: false
@@ -78,6 +80,7 @@ export interface Requested {
   /** In the very state that it is in: of what is in service a restart, of what has failed its delete. */
   readonly now: boolean
   readonly configure: boolean
+  readonly resize: boolean
 }
 
 /** What a state holds that shows. */
@@ -85,6 +88,8 @@ export interface Shades {
   readonly restartRequired: boolean
   /** A restart follows what is under way. */
   readonly restart: boolean
+  /** A resize follows what is under way. */
+  readonly resize: boolean
 }
 
 /** What was accepted shows at once. A delete that has failed does not show any more, until it is asked for again. */
@@ -95,6 +100,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
   if (state === "Failed" && requested.now) return "Deleting"
   const isOpen = state === "Active" || state === "Configuring"
   if (isOpen && (requested.now || shades.restart)) return "Restarting"
+  if (isOpen && (requested.resize || shades.resize)) return "Resizing"
   if (state === "Active" && requested.configure) return "Configuring"
   return state === "Active" && shades.restartRequired ? "RestartRequired" : state
 }
@@ -102,7 +108,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
 /** The API's `status`, in Trove's words. */
 export const statusOf = (
   state: ShownState
-): "BUILD" | "ACTIVE" | "REBOOT" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
+): "BUILD" | "ACTIVE" | "REBOOT" | "RESIZE" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
   switch (state) {
     case "New":
     case "Building":
@@ -111,6 +117,8 @@ export const statusOf = (
       return "ACTIVE"
     case "Restarting":
       return "REBOOT"
+    case "Resizing":
+      return "RESIZE"
     // As in Trove, whose group needs a restart until it is seen that it does not.
     case "Configuring":
     case "RestartRequired":

@@ -4,14 +4,16 @@ import fc from "fast-check"
 import type { Event, EventTag, State } from "../../src/actors/Instance.ts"
 import { decide, unreadable } from "../../src/actors/Lifecycle.ts"
 import { defaultDeadlines, type Moment } from "../../src/actors/Transitions.ts"
-import { deadlineOf, workOf } from "../../src/actors/Work.ts"
+import { deadlineOf, resizeOf, workOf } from "../../src/actors/Work.ts"
 import { operationId } from "../../src/services/Ids.ts"
 import type { StateTag } from "../../src/services/Status.ts"
 
 const build = operationId("build", "1")
 const restart = operationId("restart", "1")
 const configure = operationId("configure", "1")
+const resize = operationId("resize", "1")
 const remove = operationId("delete", "1")
+const to = { _tag: "Flavor", flavor: "2", ram: 1024 } as const
 const fault = { message: "it broke", details: null, at: 5 }
 
 const states: Record<StateTag, State> = {
@@ -20,6 +22,7 @@ const states: Record<StateTag, State> = {
   Active: { _tag: "Active" },
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Configuring: { _tag: "Configuring", operation: configure, deadline: 100 },
+  Resizing: { _tag: "Resizing", operation: resize, deadline: 100, to },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -63,6 +66,15 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Configuring", { _tag: "Delete" }, "Deleting"],
   ["Configuring", cancel(configure), "Active"],
   ["Configuring", defect(), "Failed"],
+  ["Active", { _tag: "Resize", to }, "Resizing"],
+  ["Configuring", { _tag: "Resize", to }, "Configuring"],
+  ["Resizing", { _tag: "Configure" }, "Resizing"],
+  ["Resizing", succeeded(resize), "Active"],
+  ["Resizing", failed(resize), "Active"],
+  ["Resizing", { _tag: "DeadlinePassed" }, "Resizing"],
+  ["Resizing", cancel(resize), "Resizing"],
+  ["Resizing", { _tag: "Delete" }, "Deleting"],
+  ["Resizing", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -86,14 +98,17 @@ const events: ReadonlyArray<Event> = [
   { _tag: "Create" },
   { _tag: "Restart" },
   { _tag: "Configure" },
+  { _tag: "Resize", to },
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
   succeeded(configure),
+  succeeded(resize),
   succeeded(remove),
   failed(build),
   failed(restart),
   failed(configure),
+  failed(resize),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -101,6 +116,7 @@ const events: ReadonlyArray<Event> = [
   cancel(build),
   cancel(restart),
   cancel(configure),
+  cancel(resize),
   cancel(remove),
   retry,
   takeBack,
@@ -177,6 +193,40 @@ describe("the machine", () => {
     expect(next(struck, retry)._tag).toBe("Configuring")
     const later = next(next(states.Active, defect()), { _tag: "Configure" })
     expect(next(later, retry)._tag).toBe("Configuring")
+  })
+
+  it("goes back to what it was when a resize is called off, and is at rest when that has ended", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    for (const event of [cancel(resize), { _tag: "DeadlinePassed" } as const]) {
+      const back = next(states.Resizing, event)
+      expect(workOf(back)).toEqual({ _tag: "Interrupt", operation: resize })
+      expect(resizeOf(back)).toEqual(to)
+      expect(decide(back, cancel(resize), moment)).toBeNull()
+      expect(next(back, failed(resize))).toEqual({ _tag: "Active" })
+      expect(next(back, { _tag: "DeadlinePassed" })).toEqual({ _tag: "Active" })
+      // It had succeeded when it was called off.
+      expect(decide(back, succeeded(resize), moment)).toMatchObject({ state: { _tag: "Active" }, resized: to })
+    }
+  })
+
+  it("says what the instance is when a resize has succeeded, whatever came in between", () => {
+    expect(decide(states.Resizing, succeeded(resize), moment)).toMatchObject({ state: { _tag: "Active" }, resized: to })
+    expect(decide(states.Resizing, failed(resize), moment)).not.toHaveProperty("resized")
+    const struck = decide(states.Resizing, defect(), moment)?.state ?? states.New
+    expect(resizeOf(struck)).toEqual(to)
+    const after = decide(struck, succeeded(resize), moment)
+    expect(after).toMatchObject({ state: { _tag: "Failed", previous: null }, resized: to })
+    expect(resizeOf(after?.state ?? struck)).toBeNull()
+    expect(resizeOf(decide(struck, failed(resize), moment)?.state ?? struck)).toBeNull()
+  })
+
+  it("resizes when the configuration that was under way has ended, and brings a changed group after that", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const both = next(next(states.Configuring, { _tag: "Resize", to }), { _tag: "Configure" })
+    expect(resizeOf(both)).toEqual(to)
+    const resizing = next(both, succeeded(configure))
+    expect(resizing).toMatchObject({ _tag: "Resizing", operation: "resize-2", to, configure: true })
+    expect(next(resizing, succeeded(operationId("resize", "2")))._tag).toBe("Configuring")
   })
 
   it("need not wait for what has come to its end before the delete is called off", () => {
@@ -264,6 +314,7 @@ const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
   "Configure",
+  "Resize",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -296,6 +347,8 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
     case "Retry":
     case "TakeBack":
       return { _tag: tag, by }
+    case "Resize":
+      return { _tag: tag, to }
     case "Defect":
       return defect()
     default:
@@ -314,10 +367,10 @@ describe("whatever order messages come in", () => {
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           const before = state
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
+          const busy = state._tag === "Resizing" || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
-          const isServing = state._tag === "Restarting" || state._tag === "Configuring"
-          const out = isServing ? ["Active", "Restarting", "Configuring"] : ["Failed"]
+          const isServing = ["Restarting", "Configuring", "Resizing"].includes(state._tag)
+          const out = isServing ? ["Active", "Restarting", "Configuring", "Resizing"] : ["Failed"]
           if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
@@ -333,9 +386,10 @@ describe("whatever order messages come in", () => {
           const before = state
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring"]
+          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring", "Resizing"]
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
           else if (state._tag === "Restarting") expect.unreachable("it was not in service")
+          else if (state._tag === "Resizing") expect.unreachable("it was not in service")
           else if (state._tag === "Configuring") expect(["Building", "Failed"]).toContain(before._tag)
         })
       })

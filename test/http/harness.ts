@@ -235,6 +235,9 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     restart: () => Effect.void,
     update_overrides: () => Effect.void,
     apply_overrides: () => Effect.void,
+    apply_flavor: () => Effect.succeed({ restart_required: false }),
+    start_db_with_conf_changes: () => Effect.void,
+    resize_fs: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>

@@ -17,6 +17,7 @@ import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as ConfigureInstance from "../../src/actors/ConfigureInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as ResizeInstance from "../../src/actors/ResizeInstance.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
@@ -29,7 +30,10 @@ import * as Conductor from "../../src/services/Conductor.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
 
 export const catalog = Catalog.of({
-  flavors: [{ id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 }],
+  flavors: [
+    { id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 },
+    { id: "2", name: "medium", ram: 1024, vcpus: 2, disk: 2, ephemeral: 0 }
+  ],
   datastores: [
     {
       id: "ds-1",
@@ -93,6 +97,7 @@ export const rolesWith = (contents: CatalogContents) =>
         BuildInstance.layer,
         RestartInstance.layer,
         ConfigureInstance.layer,
+        ResizeInstance.layer,
         DeleteInstance.layer,
         TakeBackInstance.layer
       )

@@ -50,7 +50,10 @@ export const layer = Layer.effect(
           prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
           restart: () => Effect.void,
           update_overrides: () => Effect.void,
-          apply_overrides: () => Effect.void
+          apply_overrides: () => Effect.void,
+          apply_flavor: () => Effect.succeed({ restart_required: false }),
+          start_db_with_conf_changes: () => Effect.void,
+          resize_fs: () => Effect.void
         })
         .pipe(Scope.provide(scope))
     })

@@ -29,6 +29,7 @@ import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import type { AccessInventory, ServerInventory } from "../../src/services/Inventories.ts"
 import { localName } from "../../src/services/Placing.ts"
+import { Resizes, type ResizeTarget } from "../../src/services/Resizes.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as ControlPlane from "./ControlPlane.ts"
@@ -187,6 +188,14 @@ export const create = Effect.fnUntraced(function* (
 /** What the api does with a restart; whether it was accepted. */
 export const restart = Effect.fnUntraced(function* (id: InstanceId) {
   const accepted = yield* (yield* Instances).requestRestart(id)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a resize; whether it was accepted. */
+export const resize = Effect.fnUntraced(function* (id: InstanceId, target: ResizeTarget) {
+  const { desired } = yield* record(id)
+  const accepted = yield* (yield* Resizes).request(id, desired, target)
   yield* news(id)
   return accepted
 })

@@ -71,6 +71,7 @@ const table: Record<
   Building: { orphans: [], missing: ["hold"] },
   Restarting: { orphans: [], missing: ["hold"] },
   Configuring: { orphans: [], missing: ["hold"] },
+  Resizing: { orphans: [], missing: ["hold"] },
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
   // A journal is judged by its operation.

@@ -79,6 +79,7 @@ const troubledRuntime = (
           : change("start", start(spec, progress))
       ),
     configure: (spec) => change("configure", raw.configure(spec)),
+    limit: (spec, how) => change("limit", raw.limit(spec, how)),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
     list: (folder) => whileAlive(life, raw.list(folder)),

@@ -19,6 +19,7 @@ export const deadlines = {
   build: Duration.minutes(6),
   restart: Duration.minutes(5),
   configure: Duration.minutes(5),
+  resize: Duration.minutes(6),
   delete: Duration.minutes(6)
 }
 

@@ -8,6 +8,7 @@ import type { MessageStorage } from "effect/cluster"
 import { BuildInstance } from "../../actors/BuildInstance.ts"
 import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
+import { ResizeInstance } from "../../actors/ResizeInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
 
@@ -20,6 +21,7 @@ const ours: ReadonlyArray<string> = [
   BuildInstance,
   ConfigureInstance,
   DeleteInstance,
+  ResizeInstance,
   RestartInstance,
   TakeBackInstance
 ].map(({ _tag }) => _tag)

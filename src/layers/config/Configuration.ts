@@ -140,6 +140,11 @@ const Taskmanager = Schema.Struct({
     "10 minutes",
     "When bringing a configuration group to its guest is called off"
   ),
+  resize_deadline: defaulted(
+    rule.Time,
+    "20 minutes",
+    "When a resize is called off, and how long it may then take to go back to what was before"
+  ),
   delete_deadline: defaulted(rule.Time, "10 minutes", "When a delete is called off"),
   deleted_retention: defaulted(rule.Time, "7 days", "How long a deleted instance and its history are remembered"),
   audit_interval: defaulted(rule.Time, "1 hour", "How often it is looked for what no record owns, and what is missing"),

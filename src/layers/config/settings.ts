@@ -29,6 +29,7 @@ export const upVariables = {
   "taskmanager.build_deadline": "COFFER_BUILD_DEADLINE",
   "taskmanager.restart_deadline": "COFFER_RESTART_DEADLINE",
   "taskmanager.configure_deadline": "COFFER_CONFIGURE_DEADLINE",
+  "taskmanager.resize_deadline": "COFFER_RESIZE_DEADLINE",
   "taskmanager.delete_deadline": "COFFER_DELETE_DEADLINE",
   "taskmanager.audit_interval": "COFFER_AUDIT_INTERVAL",
   "taskmanager.workflow_retention": "COFFER_WORKFLOW_RETENTION",

@@ -13,7 +13,7 @@ import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
 import { replaceFile, syncFolder, writing } from "./DurableFile.ts"
-import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "./GuestHosts.ts"
+import { type GuestHome, GuestHosts, GuestHostsError, isSameLink, isSameSize, resizedSpec } from "./GuestHosts.ts"
 import { removeTree } from "./OwnedFiles.ts"
 import { replayFile } from "./ReplayFile.ts"
 import { obstacleOf, StorageProbe } from "./StorageProbe.ts"
@@ -165,7 +165,12 @@ const homesIn = (root: string) =>
         const known = yield* load(spec.instanceId)
         if (Option.isSome(known)) {
           if (!isSameLink(known.value.link, link)) yield* keepLink(spec.instanceId, link)
-          return { ...known.value, link }
+          const resized = resizedSpec(known.value.spec, spec)
+          if (!isSameSize(known.value.spec, spec)) {
+            const kept = { spec: resized, runtime: known.value.runtime }
+            yield* write(join(home, "server.json"), ServerFile, kept)
+          }
+          return { ...known.value, spec: resized, link }
         }
         yield* writing(volume, () => mkdir(volume, { recursive: true }))
         // Servers of other users walk through here to their own folders, and see nothing else.

@@ -39,13 +39,24 @@ export const isSameLink = (one: GuestLink | null, other: GuestLink | null): bool
   return told(one) === told(other)
 }
 
+/** What a home is from now on that was made for `known`: what `wanted` says of its size, and nothing else of it. */
+export const resizedSpec = (known: ServerSpec, { memoryMb, vcpus, volumeSize }: ServerSpec): ServerSpec => ({
+  ...known,
+  memoryMb,
+  vcpus,
+  volumeSize
+})
+
+export const isSameSize = (one: ServerSpec, other: ServerSpec) =>
+  one.memoryMb === other.memoryMb && one.vcpus === other.vcpus && one.volumeSize === other.volumeSize
+
 export class GuestHosts extends Context.Service<
   GuestHosts,
   {
     /** Every home that exists, as after a reboot; one that is damaged is logged and left out. */
     readonly list: Effect.Effect<ReadonlyArray<GuestHome>>
     readonly find: (instanceId: string) => Effect.Effect<Option.Option<GuestHome>, GuestHostsError>
-    /** The home of this instance, made if there is none. One that is there stays as it was made, but for its link. */
+    /** The home of this instance, made if there is none. One that is there stays as it was made, but for its link and its size. */
     readonly ensure: (
       spec: ServerSpec,
       link: GuestLink | null,

@@ -14,6 +14,7 @@ export interface ConfiguredInstance {
   readonly desired: Desired
   readonly state: State
   readonly deleteRequested: boolean
+  /** Or a resize. */
   readonly restartRequested: boolean
   readonly touch: (now: number) => void
   readonly post: (command: Command, now: number) => void
@@ -34,9 +35,9 @@ const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance
   !deleteRequested &&
   !restartRequested &&
   ((state._tag === "Active" && state.restartRequired !== true) ||
-    (state._tag === "Configuring" && state.restart !== true))
+    (state._tag === "Configuring" && state.restart !== true && state.resize === undefined))
 
-const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Failed"]
+const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Resizing", "Failed"]
 
 export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredInstance | undefined) => {
   const groups = new Map<string, ConfigurationGroup>()

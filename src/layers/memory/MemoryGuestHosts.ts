@@ -3,7 +3,7 @@ import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
-import { type GuestHome, GuestHosts, isSameLink } from "../embedded/GuestHosts.ts"
+import { type GuestHome, GuestHosts, isSameLink, isSameSize, resizedSpec } from "../embedded/GuestHosts.ts"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
 
 /** What is the matter with the disk of all homes now. */
@@ -100,9 +100,9 @@ export const layer: Layer.Layer<GuestHosts> = Layer.effect(
             replayFloor: makeFloor(home, writing),
             link
           }
-          const made: GuestHome = { ...known, link }
+          const made: GuestHome = { ...known, spec: resizedSpec(known.spec, spec), link }
           const keep = () => void homes.set(id, made)
-          const isThere = homes.has(id) && isSameLink(known.link, link)
+          const isThere = homes.has(id) && isSameLink(known.link, link) && isSameSize(known.spec, spec)
           return Effect.as(isThere ? Effect.sync(keep) : writing(`${home}/server.json`, keep), made)
         }),
       remove: (id) =>

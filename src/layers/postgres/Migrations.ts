@@ -223,6 +223,19 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** What resizes that are under way hold beyond what their instances are. */
+const resizes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE resize_holds (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      project text NOT NULL,
+      ram int NOT NULL,
+      volumes int NOT NULL
+    )`
+  yield* sql`CREATE INDEX resize_holds_by_project ON resize_holds (project) INCLUDE (ram, volumes)`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -230,7 +243,8 @@ const migrations = {
   "0004_many_taskmanagers": manyTaskmanagers,
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
-  "0007_configurations": configurations
+  "0007_configurations": configurations,
+  "0008_resizes": resizes
 }
 
 /**

@@ -34,6 +34,7 @@ const settings = ({
   configure_deadline,
   delete_deadline,
   deleted_retention,
+  resize_deadline,
   restart_deadline,
   workflow_retention
 }: Config["taskmanager"]) =>
@@ -42,6 +43,7 @@ const settings = ({
       build: build_deadline,
       restart: restart_deadline,
       configure: configure_deadline,
+      resize: resize_deadline,
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),
