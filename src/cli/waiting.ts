@@ -15,9 +15,9 @@ const begunWithin = 15_000
 export const isHealthy = ({ operating_status, status }: Instance) =>
   status === "ACTIVE" && (operating_status === "HEALTHY" || operating_status === "ACTIVE")
 
-/** The steps of the last restart that the history tells of. */
-const lastRestart = (entries: ReadonlyArray<Entry>) => {
-  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === "restart")
+/** The steps of the last operation of its kind that the history tells of. */
+const lastOf = (operation: string, entries: ReadonlyArray<Entry>) => {
+  const steps = entries.filter((entry) => entry.kind === "step" && entry.operation === operation)
   const id = steps.at(-1)?.operation_id
   return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
 }
@@ -26,10 +26,21 @@ const lastRestart = (entries: ReadonlyArray<Entry>) => {
 export const restartFailure =
   (before: ReadonlyArray<Entry>) =>
   (entries: ReadonlyArray<Entry>): string | null => {
-    const { id, steps } = lastRestart(entries)
-    const isOurs = id !== undefined && id !== lastRestart(before).id
+    const { id, steps } = lastOf("restart", entries)
+    const isOurs = id !== undefined && id !== lastOf("restart", before).id
     if (isOurs && steps.some(({ outcome }) => outcome === "done")) return null
     return (isOurs ? steps.at(-1)?.error : null) ?? "it was called off."
+  }
+
+/** The same of a resize: it has succeeded when that was reported, whatever failed on the way. */
+export const resizeFailure =
+  (before: ReadonlyArray<Entry>) =>
+  (entries: ReadonlyArray<Entry>): string | null => {
+    const { id, steps } = lastOf("resize", entries)
+    const isOurs = id !== undefined && id !== lastOf("resize", before).id
+    if (isOurs && steps.some(({ outcome, step }) => step === "report" && outcome === "done")) return null
+    const failed = isOurs ? steps.findLast(({ error }) => error !== null && error !== undefined) : undefined
+    return failed?.error ?? "it was called off."
   }
 
 /** Waits until the instance serves. Answers null then, else why it does not. */

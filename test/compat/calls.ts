@@ -89,7 +89,6 @@ const networks = waiting("Networks")
 const parameters = waiting("Managing configuration parameters")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
-const resizing = waiting("Resizing")
 const upgrades = waiting("Upgrading the datastore")
 const access = waiting("Changing the access")
 const logs = waiting("Logs")
@@ -131,8 +130,8 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),
       done(202, ...acted("reset_status")),
-      resizing.refused(...acted("resize", { volume: { size: 2 } }, " of the volume")),
-      resizing.refused(...acted("resize", { flavorRef: "3" }, " to a flavor")),
+      done(202, ...acted("resize", { volume: { size: 3 } }, " of the volume")),
+      done(202, ...acted("resize", { flavorRef: "3" }, " to a flavor")),
       replication.refused(...acted("promote_to_replica_source")),
       replication.refused(...acted("eject_replica_source")),
       done(200, "GET", `${one}/configuration`),

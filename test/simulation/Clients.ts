@@ -22,7 +22,7 @@ const maxOrders = 5
 const maxGroups = 3
 
 /** What each tenant may have. */
-const limits = { instances: 2, volumes: 4 }
+const limits = { instances: 2, volumes: 4, ram: 1_536 }
 
 export const tenants = Requests.tenantNames.map((name) => ProjectId.make(name))
 
@@ -41,6 +41,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   const dice = universe.dice("clients")
   const others = universe.dice("other requests")
   const settings = universe.dice("settings")
+  const sizes = universe.dice("sizes")
   // Some are asked more often than they would be.
   const api = Api.make(universe, Requests.tokens, others.chance(0.2) ? 6 : 200)
   for (const tenant of tenants) yield* (yield* Quotas).setLimits(tenant, limits)
@@ -107,6 +108,13 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     return Requests.attach(tenant, settings.pick(mine).desired.id, kind < 0.85 ? id : null)
   }
 
+  /** Sizes: another flavor, a larger volume, and what is neither. */
+  const resize = (): Requests.Ask | null => {
+    const tenant = sizes.pick(tenants)
+    const mine = mineOf(tenant)
+    return mine.length === 0 ? null : Requests.resize(sizes, tenant, sizes.pick(mine).desired.id)
+  }
+
   /** Everything else: they look, they err, they try what is not theirs; an administrator steers. */
   const other = (): Requests.Ask => {
     const tenant = others.pick(tenants)
@@ -164,6 +172,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     begin: (until: number) => {
       later(until, () => dice.between(200, dice.chance(0.3) ? 2_000 : 45_000), request)
       later(until, () => settings.between(500, settings.chance(0.3) ? 5_000 : 40_000), tune)
+      later(until, () => sizes.between(500, sizes.chance(0.3) ? 5_000 : 60_000), resize)
       later(until, () => others.between(100, others.chance(0.3) ? 1_000 : 30_000), other)
     },
     /** Lets go of everything there is. */

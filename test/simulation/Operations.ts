@@ -8,6 +8,7 @@ import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { type InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { InstanceRequests, NewId } from "../../src/services/InstanceRequests.ts"
+import { ResizeRequests, type Size } from "../../src/services/ResizeRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import * as FaultyServices from "./FaultyServices.ts"
 import { fatalConnections, ordered } from "./Requests.ts"
@@ -20,12 +21,15 @@ interface Hands {
   readonly restart: () => Promise<void>
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
+  readonly resize: (size: Size) => Promise<void>
   readonly remove: () => Promise<void>
   readonly ask: (action: Action) => Promise<void>
   readonly passes: (millis: number) => Promise<void>
   readonly rest: () => Promise<void>
   /** Whether databases can be started. */
   readonly startable: (can: boolean) => void
+  /** With how much memory at the most, in MB. */
+  readonly mostMemory: (mb: number) => void
   /** How long one takes to start, in milliseconds. */
   readonly startTime: (millis: number) => void
 }
@@ -77,6 +81,24 @@ export const stories: ReadonlyArray<Story> = [
     },
     act: ({ restart }) => restart()
   },
+  {
+    operation: "a flavor resize",
+    before: anActive,
+    act: ({ resize }) => resize({ flavor: "2" })
+  },
+  {
+    operation: "a volume resize",
+    before: anActive,
+    act: ({ resize }) => resize({ volume: 3 })
+  },
+  {
+    operation: "a resize to a flavor with which no server starts",
+    before: async (hands) => {
+      await anActive(hands)
+      hands.mostMemory(600)
+    },
+    act: ({ resize }) => resize({ flavor: "2" })
+  },
   { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
   {
     operation: "a delete during a build",
@@ -109,7 +131,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
   const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
   const requests = await inWorld(
     Layer.build(
-      Layer.merge(ConfigurationRequests.layer, OperatorRequests.layer).pipe(
+      Layer.mergeAll(ConfigurationRequests.layer, ResizeRequests.layer, OperatorRequests.layer).pipe(
         Layer.provideMerge(InstanceRequests.layer),
         Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
         Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
@@ -117,8 +139,9 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       )
     )
   )
-  const asked = <A, E>(request: Effect.Effect<A, E, InstanceRequests | ConfigurationRequests | OperatorRequests>) =>
-    inWorld(Effect.orDie(Effect.provideContext(request, requests)))
+  const asked = <A, E>(
+    request: Effect.Effect<A, E, InstanceRequests | ConfigurationRequests | ResizeRequests | OperatorRequests>
+  ) => inWorld(Effect.orDie(Effect.provideContext(request, requests)))
   let known: Option.Option<InstanceId> = Option.none()
   const the = Effect.suspend(() => Effect.fromOption(known))
 
@@ -151,6 +174,8 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       ),
     restart: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
+    resize: (size) =>
+      asked(Effect.flatMap(ResizeRequests, (api) => Effect.flatMap(the, (id) => api.resize({ project }, id, size)))),
     remove: async () => {
       if ([...witness.instances.values()].every(({ state }) => state._tag === "Deleted")) return
       await asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.remove({ project }, id))))
@@ -162,6 +187,9 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     startable: (can) => {
       const broken = new RuntimeError({ message: "There is no such image.", detail: "404", transient: false })
       for (const { databases } of machines) databases.faults.startFails = can ? null : broken
+    },
+    mostMemory: (mb) => {
+      for (const { databases } of machines) databases.faults.mostMemory = mb
     },
     startTime: (millis) => {
       for (const { databases } of machines) databases.faults.startTime = Duration.millis(millis)
