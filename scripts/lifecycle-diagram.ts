@@ -8,8 +8,10 @@ import { operationId } from "../src/services/Ids.ts"
 const build = operationId("build", "b")
 const restart = operationId("restart", "r")
 const configure = operationId("configure", "c")
-const resize = operationId("resize", "s")
+const resize = operationId("resize", "z")
 const to = { _tag: "Volume", size: 2 } as const
+const stop = operationId("stop", "s")
+const start = operationId("start", "t")
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
 const by = "an operator"
@@ -26,18 +28,26 @@ const states: ReadonlyArray<State> = [
   { _tag: "Resizing", operation: resize, deadline: 0, to },
   { _tag: "Resizing", operation: resize, deadline: 0, to, configure: true },
   { _tag: "Resizing", operation: resize, deadline: 0, to, calledOff: true },
+  { _tag: "Configuring", operation: configure, deadline: 0, stop: true },
+  { _tag: "Stopping", operation: stop, deadline: 0 },
+  { _tag: "Stopped" },
+  { _tag: "Starting", operation: start, deadline: 0 },
+  { _tag: "Starting", operation: start, deadline: 0, configure: true },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
   { _tag: "Failed", fault, previous: null, again: "build" },
   { _tag: "Failed", fault, previous: null, again: "delete" },
   { _tag: "Failed", fault, previous: null, again: "service" },
+  { _tag: "Failed", fault, previous: null, again: "stopped" },
   { _tag: "Deleted", at: 0 }
 ]
 
 const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["create", { _tag: "Create" }],
   ["restart", { _tag: "Restart" }],
+  ["stop", { _tag: "Stop" }],
+  ["start", { _tag: "Start" }],
   ["configuration group changed", { _tag: "Configure" }],
   ["resize", { _tag: "Resize", to }],
   ["delete", { _tag: "Delete" }],
@@ -45,17 +55,25 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
   ["configuration succeeded", { _tag: "OperationSucceeded", operation: configure }],
   ["resize succeeded", { _tag: "OperationSucceeded", operation: resize }],
+  ["stop succeeded", { _tag: "OperationSucceeded", operation: stop }],
+  ["start succeeded", { _tag: "OperationSucceeded", operation: start }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
   ["configuration failed", { _tag: "OperationFailed", operation: configure, fault }],
   ["resize failed", { _tag: "OperationFailed", operation: resize, fault }],
+  ["stop failed, and it serves", { _tag: "OperationFailed", operation: stop, fault, serves: true }],
+  ["stop failed", { _tag: "OperationFailed", operation: stop, fault }],
+  ["start failed", { _tag: "OperationFailed", operation: start, fault }],
+  ["seen to serve", { _tag: "Observed", status: "healthy" }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
   ["deadline passed", { _tag: "DeadlinePassed" }],
   ["cancel", { _tag: "Cancel", operation: build, by }],
   ["cancel", { _tag: "Cancel", operation: restart, by }],
   ["cancel", { _tag: "Cancel", operation: configure, by }],
   ["cancel", { _tag: "Cancel", operation: resize, by }],
+  ["cancel", { _tag: "Cancel", operation: stop, by }],
+  ["cancel", { _tag: "Cancel", operation: start, by }],
   ["cancel", { _tag: "Cancel", operation: remove, by }],
   ["compensate", { _tag: "TakeBack", by }],
   ["retry", { _tag: "Retry", by }],
@@ -75,7 +93,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Resizing\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Resizing\`, \`Stopping\`, \`Starting\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2
@@ -92,7 +110,10 @@ ${[...arrows].join("\n")}
 | Resizing | RESIZE, also while one that was called off goes back to what was before; how it ended is told in the history |
 | Active, whose server waits for a restart | RESTART_REQUIRED |
 | Active | ACTIVE, and as operating_status what the guest was last seen to be |
-| Deleting | SHUTDOWN |
+| Stopping | SHUTDOWN; a stop that failed is told in the history, and leaves it in service |
+| Stopped | SHUTDOWN, and as operating_status what the guest was last seen to be: SHUTDOWN |
+| Starting | REBOOT; a start that failed is told in the history, and leaves it stopped |
+| Deleting | SHUTDOWN, with an empty operating_status |
 | Deleted | 404 |
 | Failed | ERROR, with its fault |
 | one that only a newer release knows | UNKNOWN ([why](decisions/0014-two-releases-at-once.md)) |
@@ -110,12 +131,15 @@ nothing they are refused with 409, and why.
 | Configuring | back in service; the next restart brings the group | refused: it makes nothing | refused |
 | Resizing | it goes back to what it was, and is in service then; one that ended well at that very moment stays | refused: a cancel does that | refused |
 | Resizing, called off | refused: it is called off | refused: it goes back by itself | refused |
+| Stopping | brought back into service by a start, for it may have stopped already | refused: it makes nothing | refused |
+| Starting | stopped | refused: it makes nothing | refused |
 | Deleting | ERROR, from which it can be asked for again | refused: that is what a delete does | refused |
 | Failed, while what was called off comes to its end | refused: it is called off | refused: it is being taken back | a delete is asked for again, and waits for that end; all others are refused until then |
 | Failed, a build | refused | what is left of it is taken back | what is left of it is taken back, and it is built anew, under its own id |
 | Failed, a delete | refused | what is left of it is taken back | it is asked for again |
 | Failed, by a defect while in service | refused | refused: there is a database | back in service |
-| New, Active, Deleted | refused | refused | refused |
+| Failed, by a defect while stopped | refused | refused: there is a database | stopped |
+| New, Active, Stopped, Deleted | refused | refused | refused |
 
 Nothing cuts off the attempt of a step that is in flight: it has a deadline of its own (at most three minutes, and a restart
 or a configuration hears of it at once). After it there is no other one; a pause between two attempts ends within 5 seconds. A build that ended

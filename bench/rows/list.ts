@@ -1,5 +1,6 @@
 /** A list of 20 instances through our server, beside node:http with the same statement and the same bytes. */
 import { Effect } from "effect"
+import { selectPage, selectRecords } from "../../src/layers/postgres/PgInstances.ts"
 import * as Child from "../Child.ts"
 import * as Load from "../Load.ts"
 import { type Figure, median, medianRatio, perSecond, type Row, spread } from "../Row.ts"
@@ -11,19 +12,6 @@ const target = 0.5
 
 /** Instances of other projects in the same tables. */
 const others = 10_000
-
-/** What PgInstances.list asks for a first page. */
-const statement = `
-    SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      r.posted AS restart_requested
-    FROM instances i
-    CROSS JOIN LATERAL (SELECT tag, state, since, generation FROM lifecycles WHERE instance = i.id LIMIT 1) l
-    LEFT JOIN LATERAL (
-      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'restart:' || l.generation LIMIT 1
-    ) r ON true
-    LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
-    LEFT JOIN LATERAL (SELECT address FROM addresses WHERE instance = i.id LIMIT 1) a ON true
-    WHERE i.project = $1 AND l.tag <> 'Deleted' AND i.id > $2 ORDER BY i.id LIMIT 21`
 
 const fetchText = (port: number) =>
   Effect.tryPromise(() => fetch(`http://127.0.0.1:${port}${path}`).then((answer) => answer.text()))
@@ -41,8 +29,13 @@ export const list: Row = {
     const { port } = yield* ours.ask("listening", Child.Listening)
     // The links name the host that was asked, and so the port: ours is what everybody writes.
     const body = yield* fetchText(port)
+    // What ours asks PostgreSQL for a first page.
+    const [statement, parameters] = selectPage(store.sql, selectRecords(store.sql), project, {
+      limit: 20,
+      marker: null
+    }).compile()
     const bare = (driver: "pg" | "PgClient") =>
-      Child.start("bareList", { url: store.url, driver, statement, parameters: [project, ""], body })
+      Child.start("bareList", { url: store.url, driver, statement, parameters, body })
     const servers = [
       { name: "ours", child: ours },
       { name: "node:http + pg", child: yield* bare("pg") },

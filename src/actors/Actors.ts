@@ -6,6 +6,8 @@ import * as DeleteInstance from "./DeleteInstance.ts"
 import * as InstanceActor from "./InstanceActor.ts"
 import * as ResizeInstance from "./ResizeInstance.ts"
 import * as RestartInstance from "./RestartInstance.ts"
+import * as StartInstance from "./StartInstance.ts"
+import * as StopInstance from "./StopInstance.ts"
 import * as TakeBackInstance from "./TakeBackInstance.ts"
 import * as Taskmanager from "./Taskmanager.ts"
 
@@ -16,6 +18,8 @@ export const layer = Taskmanager.layer.pipe(
     RestartInstance.layer,
     ConfigureInstance.layer,
     ResizeInstance.layer,
+    StopInstance.layer,
+    StartInstance.layer,
     DeleteInstance.layer,
     TakeBackInstance.layer
   ])

@@ -13,7 +13,7 @@ const guestPoll = Duration.seconds(2)
 const lookInterval = Duration.millis(250)
 
 /** What may be under way still is not asked for again: a tenant's clients are to be cut off once. */
-const asFailure = (error: GuestRefusal | DiskError | FabricError) => {
+const asFailure = (error: GuestRefusal | DiskError | FabricError, isHarmlessTwice: boolean) => {
   if (error._tag === "DiskError")
     return new StepFailure({ message: error.message, detail: error.detail, transient: true })
   if (error._tag === "GuestRefusal")
@@ -22,17 +22,22 @@ const asFailure = (error: GuestRefusal | DiskError | FabricError) => {
   const message = neverBegan
     ? diskMessageOr(error.reason, "The guest agent cannot be reached.")
     : "The guest agent did not tell how it went."
-  return new StepFailure({ message, detail: error.message, transient: neverBegan })
+  const isOpen = isHarmlessTwice && error.reason !== "Undecodable"
+  return new StepFailure({ message, detail: error.message, transient: neverBegan || isOpen })
 }
 
 /** A store that is away for a moment calls nothing off. */
 const isStillWanted = (operation: Operation) => Effect.catchCause(isWanted(operation), () => Effect.succeed(true))
 
-/** Asks, again while the guest cannot be reached, until the operation is called off. `what` is a noun. */
+/**
+ * Asks, again while the guest cannot be reached, until the operation is called off. `what` is a noun. What is harmless
+ * twice is asked for again also where the guest did not tell how it went.
+ */
 export const askGuest = Effect.fnUntraced(function* <A, R>(
   operation: Operation,
   what: string,
-  asked: Effect.Effect<A, GuestRefusal | DiskError | FabricError, R>
+  asked: Effect.Effect<A, GuestRefusal | DiskError | FabricError, R>,
+  { isHarmlessTwice = false }: { readonly isHarmlessTwice?: boolean } = {}
 ) {
   const calledOff = new StepFailure({ message: `The ${what} was called off.`, detail: "", transient: false })
   const untilCalledOff = isStillWanted(operation).pipe(
@@ -40,7 +45,7 @@ export const askGuest = Effect.fnUntraced(function* <A, R>(
     Effect.andThen(Effect.fail(calledOff))
   )
   if (!(yield* isStillWanted(operation))) return yield* calledOff
-  const done = Effect.mapError(asked, asFailure).pipe(
+  const done = Effect.mapError(asked, (error) => asFailure(error, isHarmlessTwice)).pipe(
     Effect.retry({
       while: ({ transient }) => transient,
       times: Duration.toMillis(guestWait) / Duration.toMillis(guestPoll),

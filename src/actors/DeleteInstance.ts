@@ -13,6 +13,8 @@ import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
 import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
+import { StartInstance } from "./StartInstance.ts"
+import { StopInstance } from "./StopInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
 import { operationsOf } from "./Work.ts"
@@ -55,6 +57,10 @@ const executionOf = (operation: Operation) => {
       return executed(ConfigureInstance, ConfigureInstance.executionId(operation))
     case "resize":
       return executed(ResizeInstance, ResizeInstance.executionId(operation))
+    case "stop":
+      return executed(StopInstance, StopInstance.executionId(operation))
+    case "start":
+      return executed(StartInstance, StartInstance.executionId(operation))
     case "takeback":
       return executed(TakeBackInstance, TakeBackInstance.executionId(operation))
     case "delete":

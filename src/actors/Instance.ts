@@ -27,12 +27,13 @@ export const Building = Schema.TaggedStruct("Building", {
 })
 export const Active = Schema.TaggedStruct("Active", { restartRequired })
 export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
-/** `restart`, `resize`: one of them was asked for meanwhile. */
+/** `restart`, `stop`, `resize`: one of them was asked for meanwhile. */
 export const Configuring = Schema.TaggedStruct("Configuring", {
   ...underWay,
   configure,
   restartRequired,
   restart: Schema.optionalKey(Schema.Boolean),
+  stop: Schema.optionalKey(Schema.Boolean),
   resize: Schema.optionalKey(ResizeTarget)
 })
 /** `calledOff`: it goes back to what it was. */
@@ -43,11 +44,15 @@ export const Resizing = Schema.TaggedStruct("Resizing", {
   restartRequired,
   calledOff: Schema.optionalKey(Schema.Boolean)
 })
+export const Stopping = Schema.TaggedStruct("Stopping", { ...underWay, configure, restartRequired })
+/** At rest, with a database that is not to run. What its configuration group is by then, its start brings. */
+export const Stopped = Schema.TaggedStruct("Stopped", {})
+export const Starting = Schema.TaggedStruct("Starting", { ...underWay, configure, restartRequired })
 /** What it calls off comes to its end first. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
-/** What a retry of an instance that has failed is: its build, its delete, or to be back in service. */
-export const Again = Schema.Literals(["build", "delete", "service"])
+/** What a retry of an instance that has failed is: its build, its delete, or to be back in service, or stopped. */
+export const Again = Schema.Literals(["build", "delete", "service", "stopped"])
 export type Again = typeof Again.Type
 /** `previous` may be one that takes back, too; `resize`: what it resizes to, should it succeed after all. `again` is not there where a release of the past has written the state. */
 export const Failed = Schema.TaggedStruct("Failed", {
@@ -58,7 +63,20 @@ export const Failed = Schema.TaggedStruct("Failed", {
   resize: Schema.optionalKey(ResizeTarget)
 })
 
-export const State = Schema.Union([New, Building, Active, Restarting, Configuring, Resizing, Deleting, Deleted, Failed])
+export const State = Schema.Union([
+  New,
+  Building,
+  Active,
+  Restarting,
+  Configuring,
+  Resizing,
+  Stopping,
+  Stopped,
+  Starting,
+  Deleting,
+  Deleted,
+  Failed
+])
 export type State = typeof State.Type
 
 /**
@@ -67,6 +85,8 @@ export type State = typeof State.Type
  */
 export const Create = Schema.TaggedStruct("Create", {})
 export const Restart = Schema.TaggedStruct("Restart", {})
+export const Stop = Schema.TaggedStruct("Stop", {})
+export const Start = Schema.TaggedStruct("Start", {})
 /** The guest is to have what the store says of the instance's configuration group. */
 export const Configure = Schema.TaggedStruct("Configure", {})
 export const Resize = Schema.TaggedStruct("Resize", { to: ResizeTarget })
@@ -75,10 +95,12 @@ export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
   restartRequired
 })
+/** `serves`: of a stop or a start, that a client can log in all the same. */
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
   operation: OperationId,
   fault: Fault,
-  restartRequired
+  restartRequired,
+  serves: Schema.optionalKey(Schema.Boolean)
 })
 
 /** An operator's commands, with who asked. `Cancel` means one operation, and no other that comes after it. */
@@ -90,6 +112,8 @@ export const TakeBack = Schema.TaggedStruct("TakeBack", { by: By })
 export const Command = Schema.Union([
   Create,
   Restart,
+  Stop,
+  Start,
   Configure,
   Resize,
   Delete,

@@ -25,6 +25,8 @@ import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
+import { StartInstance } from "./StartInstance.ts"
+import { StopInstance } from "./StopInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { type Deadlines, defaultDeadlines } from "./Transitions.ts"
 import { tellWaiting } from "./Waiting.ts"
@@ -93,6 +95,10 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(ConfigureInstance.execute(operation, { discard: true, detached: true }))
     case "Resize":
       return yield* Effect.asVoid(ResizeInstance.execute(operation, { discard: true, detached: true }))
+    case "Stop":
+      return yield* Effect.asVoid(StopInstance.execute(operation, { discard: true, detached: true }))
+    case "Start":
+      return yield* Effect.asVoid(StartInstance.execute(operation, { discard: true, detached: true }))
     case "Delete":
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, ...remembered(calledOffOf(work)) }, { discard: true, detached: true })

@@ -33,6 +33,8 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
 /** What there is to say of the end of an operation. */
 interface Outcome {
   readonly restartRequired?: boolean
+  /** Of a stop or a start that failed: whether the database serves all the same. */
+  readonly serves?: boolean
 }
 
 const outcomeOf = (
@@ -47,7 +49,8 @@ const outcomeOf = (
   const fault = Schema.is(TenantFault)(failure)
     ? { message: storable(failure.message), details: failure.detail === "" ? null : storable(failure.detail), at }
     : { message: "An internal error stopped the operation.", details: storable(Cause.pretty(cause)), at }
-  return { _tag: "OperationFailed", operation, fault, ...restart }
+  const serves = outcome.serves === true ? { serves: true } : {}
+  return { _tag: "OperationFailed", operation, fault, ...restart, ...serves }
 }
 
 /** How much of a fault's text is kept, in characters. */

@@ -1,11 +1,12 @@
 import { kindOf, type OperationId, operationId } from "../services/Ids.ts"
-import type { Fault, StateTag } from "../services/Status.ts"
+import { type Fault, isServing, type StateTag } from "../services/Status.ts"
 import { calledOffOf, remembered } from "./CalledOff.ts"
 import type { Event, EventTag, State } from "./Instance.ts"
 import {
   backInService,
   begun,
   begunBy,
+  bringBack,
   callOffBuild,
   callOffDelete,
   cancelled,
@@ -26,9 +27,14 @@ import {
   startDelete,
   startResize,
   stay,
+  stopped,
   strike,
   unasked
 } from "./Transitions.ts"
+
+/** One of them follows what is under way, and no two. */
+const isFollowed = ({ resize, restart, stop }: In<"Configuring">) =>
+  restart === true || stop === true || resize !== undefined
 
 type Table = {
   readonly [S in StateTag]: { readonly [E in EventTag]: (state: In<S>, event: On<E>, moment: Moment) => Decision }
@@ -43,6 +49,8 @@ const table: Table = {
       because: "create requested"
     }),
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: stay,
     Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
@@ -56,6 +64,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: remember,
     Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
@@ -85,6 +95,8 @@ const table: Table = {
     Create: stay,
     Restart: ({ restartRequired }, _, moment) =>
       serve("restart", { restartRequired: restartRequired === true }, moment),
+    Stop: ({ restartRequired }, _, moment) => serve("stop", { restartRequired: restartRequired === true }, moment),
+    Start: stay,
     Configure: ({ restartRequired }, _, moment) =>
       serve("configure", { restartRequired: restartRequired === true }, moment),
     Resize: ({ restartRequired }, { to }, moment) =>
@@ -98,14 +110,58 @@ const table: Table = {
   Restarting: inService("restart", "the database was restarted", false),
   Configuring: {
     ...inService("configuration", "the configuration group is with the guest", true),
-    Restart: (state) =>
-      state.restart === true || state.resize !== undefined
-        ? null
-        : { state: { ...state, restart: true }, because: begunBy.restart },
+    Restart: (state) => (isFollowed(state) ? null : { state: { ...state, restart: true }, because: begunBy.restart }),
+    Stop: (state) => (isFollowed(state) ? null : { state: { ...state, stop: true }, because: begunBy.stop }),
     Resize: (state, { to }) =>
-      state.restart === true || state.resize !== undefined
-        ? null
-        : { state: { ...state, resize: to }, because: "resize requested" }
+      isFollowed(state) ? null : { state: { ...state, resize: to }, because: "resize requested" }
+  },
+  // What was cut off of a stop may have stopped the database: a start makes that good.
+  Stopping: {
+    ...inService("stop", "", false),
+    OperationSucceeded: (state, { operation }) =>
+      operation === state.operation ? stopped("the database was stopped") : null,
+    OperationFailed: (state, event, moment) => {
+      if (event.operation !== state.operation) return null
+      const because = `the stop failed: ${event.fault.message}`
+      return event.serves === true ? backInService(state, because, moment) : bringBack(state, because, moment)
+    },
+    DeadlinePassed: (state, event, moment) => bringBack(state, overdue("stop", event), moment),
+    Cancel: (state, { by, operation }, moment) =>
+      operation === state.operation ? bringBack(state, `the stop was ${cancelled(by)}`, moment) : null
+  },
+  Stopped: {
+    ...news,
+    // As of a start that was called off. Stopped once more, what is stopped already stays as it is.
+    Observed: (_, observed, moment) =>
+      isServing(observed)
+        ? serve("stop", { restartRequired: false }, moment, "its database runs, and is to be stopped")
+        : null,
+    ...unasked,
+    Create: stay,
+    // So Trove's clients bring back what was stopped.
+    Restart: (_, __, moment) => serve("start", { restartRequired: false }, moment, begunBy.restart),
+    Stop: stay,
+    Start: (_, __, moment) => serve("start", { restartRequired: false }, moment),
+    // Its start brings what it is to have by then.
+    Configure: stay,
+    Resize: stay,
+    Delete: (state, _, moment) => startDelete(state, moment),
+    OperationSucceeded: stay,
+    OperationFailed: stay,
+    DeadlinePassed: stay,
+    Defect: strike("stopped")
+  },
+  Starting: {
+    ...inService("start", "the database was started", false),
+    OperationFailed: (state, event, moment) => {
+      if (event.operation !== state.operation) return null
+      const because = `the start failed: ${event.fault.message}`
+      return event.serves === true ? backInService(state, because, moment) : stopped(because)
+    },
+    DeadlinePassed: (_, event) => stopped(overdue("start", event)),
+    Cancel: (state, { by, operation }) =>
+      operation === state.operation ? stopped(`the start was ${cancelled(by)}`) : null,
+    Defect: strike("stopped")
   },
   Resizing: resizing,
   Deleting: {
@@ -113,6 +169,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: stay,
     Resize: stay,
     Delete: stay,
@@ -141,6 +199,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: stay,
     Resize: stay,
     Delete: stay,
@@ -154,6 +214,8 @@ const table: Table = {
     ...unasked,
     Create: stay,
     Restart: stay,
+    Stop: stay,
+    Start: stay,
     Configure: (state) =>
       state.again === "service" && state.configure !== true
         ? { state: { ...state, configure: true }, because: begunBy.configure }
@@ -173,6 +235,8 @@ const table: Table = {
             : { state: { _tag: "Active" }, because: "the database became ready after all" }
         case "restart":
         case "configure":
+        case "stop":
+        case "start":
           return endedIn(state, operation)
         case "resize": {
           const decision = endedIn(state, operation)
@@ -195,6 +259,7 @@ const table: Table = {
       const because = `retry requested by ${by}`
       if (again === "delete") return startDelete(state, moment, because)
       if (previous !== null || again === undefined) return null
+      if (again === "stopped") return stopped(because)
       if (again === "service" && configure === true)
         return serve("configure", { restartRequired: false }, moment, because)
       return again === "service"

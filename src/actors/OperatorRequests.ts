@@ -73,7 +73,7 @@ const standingOf = (state: State | null): Standing => {
 const operationOf = (state: State | null, entries: ReadonlyArray<Entry>): OperationId | null => {
   if (state !== null && "operation" in state) return state.operation
   if (state?._tag === "Failed" && state.previous !== null) return state.previous
-  if (state?._tag === "Failed" && state.again === "service") return null
+  if (state?._tag === "Failed" && (state.again === "service" || state.again === "stopped")) return null
   const last = entries.findLast((entry) => entry.kind === "step")
   return last?.kind === "step" ? last.operation : null
 }
@@ -115,7 +115,8 @@ const commandOf = (action: Action, state: State, by: string): Command | null => 
 const whyFailed = (action: Action, state: Extract<State, { readonly _tag: "Failed" }>): string => {
   if (state.previous !== null) return "What was called off has not come to its end yet."
   if (action === "cancel") return "It is in ERROR, and nothing of it is under way."
-  if (state.again === "service") return "It has a database, which nothing may be taken of; retry brings it back."
+  if (state.again === "service" || state.again === "stopped")
+    return "It has a database, which nothing may be taken of; retry brings it back."
   return "It failed under an earlier release, which did not keep at what. Delete it."
 }
 
@@ -133,6 +134,11 @@ const whyNot = (action: Action, state: State): string => {
       return state.calledOff === true
         ? "Its resize was called off, and goes back to what was before."
         : "Its resize is under way. It can be cancelled, and goes back to what was before then."
+    case "Stopping":
+    case "Starting":
+      return `Its ${state._tag === "Stopping" ? "stop" : "start"} is under way, which makes nothing. It can be cancelled.`
+    case "Stopped":
+      return "Its database is stopped, and nothing of it is under way."
     case "Deleting":
       return "Its delete is under way, which takes everything back. It can be cancelled."
     case "Active":

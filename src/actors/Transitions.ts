@@ -16,6 +16,8 @@ export interface Deadlines {
   readonly configure: Duration.Duration
   /** As long again is what is called off given to go back to what it was. */
   readonly resize: Duration.Duration
+  readonly stop: Duration.Duration
+  readonly start: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -25,6 +27,8 @@ export const defaultDeadlines: Deadlines = {
   restart: Duration.minutes(10),
   configure: Duration.minutes(10),
   resize: Duration.minutes(20),
+  stop: Duration.minutes(10),
+  start: Duration.minutes(10),
   delete: Duration.minutes(10)
 }
 
@@ -86,11 +90,18 @@ export const callOffBuild = (state: In<"Building">, fault: Fault, because: strin
 export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: string) =>
   failed(fault, callingOff(state), "delete", because)
 
-/** In service with an operation under way: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring" | "Resizing">
+/** In service with an operation under way, or about to be: whatever becomes of that, there is a database. */
+type Serving = In<"Restarting" | "Configuring" | "Resizing" | "Stopping" | "Starting">
 
 /** In words of the history. */
-export const begunBy = { restart: "restart requested", configure: "the configuration group has changed" } as const
+export const begunBy = {
+  restart: "restart requested",
+  configure: "the configuration group has changed",
+  stop: "stop requested",
+  start: "start requested"
+} as const
+
+const servingAs = { restart: "Restarting", configure: "Configuring", stop: "Stopping", start: "Starting" } as const
 
 /** What is to be known of an instance in service beside its operation. */
 interface Service {
@@ -128,11 +139,10 @@ export const serve = (
   moment: Moment,
   because: string = begunBy[kind]
 ): Decision => {
-  const state = { ...begun(kind, moment), ...knownOf(service) }
-  return { state: { _tag: kind === "restart" ? "Restarting" : "Configuring", ...state }, because }
+  return { state: { _tag: servingAs[kind], ...begun(kind, moment), ...knownOf(service) }, because }
 }
 
-/** At rest in service again, or on to what was asked for meanwhile: a restart first, which may be called off itself. */
+/** At rest in service again, or on to what was asked for meanwhile: a restart or a stop first, which may be called off itself. */
 export const backInService = (
   state: Serving | In<"Building">,
   because: string,
@@ -142,11 +152,19 @@ export const backInService = (
   const configure = state.configure === true
   if ("restart" in state && state.restart === true)
     return serve("restart", { restartRequired, configure }, moment, because)
+  if ("stop" in state && state.stop === true) return serve("stop", { restartRequired, configure }, moment, because)
   if ("resize" in state && state.resize !== undefined)
     return startResize(state.resize, { restartRequired, configure }, moment, because)
   if (configure) return serve("configure", { restartRequired }, moment, because)
   return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
 }
+
+/** Back in service, by a start of what may have been stopped. */
+export const bringBack = (state: In<"Stopping">, because: string, moment: Moment): Decision =>
+  serve("start", { restartRequired: false, configure: state.configure === true }, moment, because)
+
+/** At rest, with a database that does not run. */
+export const stopped = (because: string): Decision => ({ state: { _tag: "Stopped" }, because })
 
 export const cancelled = (by: string) => `called off by ${by}`
 
@@ -208,6 +226,8 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   ...unasked,
   Create: stay,
   Restart: stay,
+  Stop: stay,
+  Start: stay,
   Configure: remember,
   Resize: stay,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),

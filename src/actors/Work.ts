@@ -26,6 +26,8 @@ export type Work =
   | { readonly _tag: "Restart"; readonly operation: OperationId }
   | { readonly _tag: "Configure"; readonly operation: OperationId }
   | { readonly _tag: "Resize"; readonly operation: OperationId }
+  | { readonly _tag: "Stop"; readonly operation: OperationId }
+  | { readonly _tag: "Start"; readonly operation: OperationId }
   | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
   | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
@@ -41,6 +43,10 @@ export const workOf = (state: State): Work => {
       return { _tag: "Configure", operation: state.operation }
     case "Resizing":
       return { _tag: state.calledOff === true ? "Interrupt" : "Resize", operation: state.operation }
+    case "Stopping":
+      return { _tag: "Stop", operation: state.operation }
+    case "Starting":
+      return { _tag: "Start", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, ...remembered(calledOffOf(state)) }
     case "Failed":
@@ -48,6 +54,7 @@ export const workOf = (state: State): Work => {
       return { _tag: kindOf(state.previous) === "takeback" ? "TakeBack" : "Interrupt", operation: state.previous }
     case "New":
     case "Active":
+    case "Stopped":
     case "Deleted":
       return { _tag: "Rest" }
   }

@@ -21,6 +21,13 @@ const runtime = Flag.Literals("runtime", ["auto", "docker", "process"]).pipe(
   Flag.withDefault("auto" as const)
 )
 
+const volumes = Flag.Literals("volumes", ["auto", "xfs", "ext4", "folder"]).pipe(
+  Flag.withDescription(
+    "What volumes are: a file system in a file, which is as large as was ordered, a folder, or the first that can be had"
+  ),
+  Flag.withDefault("auto" as const)
+)
+
 const nextSteps = (port: number, dataDir: string, note: string | null) => {
   const url = `http://${Up.host}:${port}/v1.0/demo`
   return `
@@ -49,7 +56,7 @@ Ctrl-C stops the service and its databases; the next start brings them back.
 
 export const up = Command.make(
   "up",
-  { dataDir, port, runtime },
+  { dataDir, port, runtime, volumes },
   Effect.fnUntraced(function* (options) {
     const announce = Layer.effectDiscard(
       Effect.flatMap(DataFolder, ({ note, root }) => Console.log(nextSteps(options.port, root, note)))

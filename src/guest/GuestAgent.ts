@@ -30,9 +30,12 @@ import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
 import type { DatastoreManager } from "./DatastoreManager.ts"
 import { makeHandlers } from "./GuestHandlers.ts"
-import { GuestNotes } from "./GuestNotes.ts"
+import { GuestNotes, type Phase } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
 import * as Overriding from "./Overriding.ts"
+import * as Switching from "./Switching.ts"
+import type { VolumeRoom } from "./VolumeRoom.ts"
+import * as VolumeWatch from "./VolumeWatch.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
@@ -45,9 +48,6 @@ const checkInterval = Duration.seconds(1)
 
 /** A database that does not answer a login within this serves nobody, even if its process runs. */
 const checkTimeout = Duration.seconds(5)
-
-/** How long a restart may take that was asked for: whoever asked waits for 180 s (Trove's `agent_call_high_timeout`). */
-const restartDeadline = Duration.seconds(170)
 
 /** The pause before a crashed database is started again: 0.5 s, doubling, at most 30 s. */
 const restartPause = (crashes: number) =>
@@ -67,18 +67,28 @@ export const DatabasesOutliveAgents = Context.Reference<boolean>("coffer/guest/D
   defaultValue: () => false
 })
 
+/** What an agent says that begins, by what it finds to have been. */
+const firstStatus: Record<Phase, ServiceStatus> = {
+  new: "new",
+  preparing: "building",
+  ready: "building",
+  stopped: "shutdown",
+  failed: "building"
+}
+
 /** What an agent needs to know of where it lives. */
 export interface Home {
   readonly spec: ServerSpec
   /** The folder that is the instance's volume. */
   readonly volume: string
+  readonly room: VolumeRoom
   readonly runtime: DatabaseRuntimeShape
   readonly manager: DatastoreManager
 }
 
 /** The database that the runtime is to run for this home. */
 export const databaseOf = (
-  { manager, spec, volume }: Home,
+  { manager, spec, volume }: Pick<Home, "manager" | "spec" | "volume">,
   adminPassword: Redacted.Redacted,
   settings: Values
 ): DatabaseSpec => ({
@@ -96,7 +106,7 @@ export const databaseOf = (
 })
 
 /** What of a server changes while its agent runs. */
-export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus" | "volumeSize">
+export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus">
 
 /**
  * Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. What
@@ -104,7 +114,7 @@ export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus" | "volumeSize">
  * it is told to apply it.
  */
 export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
-  const { manager, runtime, spec } = home
+  const { manager, room, runtime, spec } = home
   let size: ServerSize = spec
   const fabric = yield* Fabric
   const notes = yield* GuestNotes
@@ -115,8 +125,9 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   const { beat, become, failed, status, tellAgain } = yield* GuestReports.make(
     spec.instanceId,
-    (yield* notes.phase) === "new" ? "new" : "building"
+    firstStatus[yield* notes.phase]
   )
+  const volume = yield* VolumeWatch.make(room, beat)
   const ordered = yield* Latch.make(false)
   /** The trace of the order goes on in the work that it causes, and ends with it. */
   let orderedIn: Tracer.AnySpan | undefined
@@ -154,7 +165,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
-    yield* runtime.start({ ...sized(), settings }, beat).pipe(
+    yield* Effect.andThen(room.ready, runtime.start({ ...sized(), settings }, beat)).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
@@ -170,11 +181,21 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     stop: runtime.stop(made),
     logs: runtime.logs(made, 40)
   })((reason) => beat(`the configuration was taken back: ${reason}`))
-  const bringUp = server.withPermits(1)(startServer)
+  const switching = yield* Switching.make({
+    notes,
+    onDisk,
+    server,
+    become,
+    startServer,
+    stopServer: Effect.tapError(runtime.stop(made), ({ detail, message }) => Effect.logWarning(`${message} ${detail}`))
+  })
+  const { bringUp, hasDatabase } = switching
 
   const carryOut = Effect.gen(function* () {
     const order = Option.getOrElse(yield* notes.order, () => ({ databases: [], users: [] }))
     yield* become("building")
+    if (room.unlimited !== null)
+      yield* beat(`the volume: ${spec.volumeSize} GB asked for; this machine does not limit it: ${room.unlimited}`)
     yield* bringUp
     yield* session.createDatabases(order.databases)
     yield* session.createUsers(order.users)
@@ -214,17 +235,35 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   /** Looks at the database, and takes its state from that before anybody else has a turn; answers the one before. */
   const look = server.withPermits(1)(
     Effect.gen(function* () {
+      if (switching.isStopped()) return null
       const now: ServiceStatus = (yield* isServing) ? "healthy" : "crashed"
       return { now, before: yield* Ref.getAndSet(status, now) }
     })
   )
+
+  /** Until the volume has grown, or somebody who asked for a restart has had more luck, or for a stop. */
+  const waitForRoom = Effect.fnUntraced(function* (whyFull: string) {
+    yield* beat(`the database is down: ${whyFull}`)
+    while ((yield* volume.whyFull) !== null) {
+      const seen = yield* look
+      if (seen === null || seen.now === "healthy") return
+      yield* Effect.sleep(checkInterval)
+    }
+    yield* beat("the volume has room again")
+  })
 
   /** Looks at the database again and again; what has crashed is started again, ever more patiently. */
   const supervise = Effect.gen(function* () {
     let crashes = 0
     let servingSince: number | null = null
     while (true) {
+      yield* switching.toRun
       const seen = yield* look
+      if (seen === null) {
+        servingSince = null
+        crashes = 0
+        continue
+      }
       const at = yield* Clock.currentTimeMillis
       if (seen.now === "healthy") {
         servingSince ??= at
@@ -232,6 +271,12 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         if (seen.before !== "healthy") yield* beat("a client can log in")
       } else {
         servingSince = null
+        const whyFull = yield* volume.whyFull
+        // One start is tried without room: it may make some. The next one waits until there is.
+        if (whyFull !== null && crashes > 0) {
+          yield* waitForRoom(whyFull)
+          continue
+        }
         const pause = restartPause(crashes)
         if (crashes === 0) yield* beat("the database has crashed; it is being started again")
         else yield* beat(`the database is down; try ${crashes + 1} follows in ${Duration.format(pause)}`)
@@ -251,6 +296,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     if ((yield* notes.phase) === "new") yield* ordered.await
     if ((yield* notes.phase) === "preparing") yield* carryOut
     if ((yield* notes.phase) === "failed") return yield* Ref.set(status, "failed to spawn")
+    yield* switching.keepStopped
     // Adopted or started again after the agent was away: that is no crash.
     yield* bringUp.pipe(Effect.catch(({ message }) => Effect.logError(`the database did not come up: ${message}`)))
     yield* supervise
@@ -266,37 +312,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     Effect.annotateLogs({ instance: spec.instanceId })
   )
 
-  /** As the tenant asks for it. Whoever looks meanwhile waits, and takes the stop for no crash. */
-  const restart = Effect.gen(function* () {
-    if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
-    // What is stopped now would not come up again. Its phase is what it is, and noting it shows whether the disk takes it.
-    yield* onDisk(notes.setPhase("ready"))
-    return yield* server.withPermits(1)(
-      Effect.gen(function* () {
-        yield* become("restarting", "the database is being restarted")
-        yield* Effect.tapError(runtime.stop(made), ({ detail, message }) => Effect.logWarning(`${message} ${detail}`))
-        const takenBack = yield* startServer
-        yield* become("healthy", "the database was restarted")
-        return takenBack
-      })
-    )
-  }).pipe(
-    Effect.mapError((error) => (error._tag === "DiskError" ? error : new GuestRefusal({ message: error.message }))),
-    Effect.timeoutOrElse({
-      duration: restartDeadline,
-      orElse: () => {
-        const message = `The database was not restarted within ${Duration.format(restartDeadline)}.`
-        return Effect.fail(new GuestRefusal({ message }))
-      }
-    })
-  )
-
   /** The server and its file have no other turn meanwhile. */
-  const ofReady = <A, E>(work: Effect.Effect<A, E>) =>
-    Effect.gen(function* () {
-      if ((yield* notes.phase) !== "ready") return yield* new GuestRefusal({ message: "There is no database yet." })
-      return yield* server.withPermits(1)(work)
-    })
+  const ofReady = <A, E>(work: Effect.Effect<A, E>) => Effect.andThen(hasDatabase, server.withPermits(1)(work))
   const flavor = () => flavorSettings(spec.manager, size.memoryMb)
   const configure = (settings: Values) => runtime.configure({ ...sized(), settings })
   const overriding = Overriding.make({ notes, session, flavor, configure })
@@ -336,17 +353,23 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   yield* fabric.serve(
     guestTopic(spec.instanceId),
     GuestApi,
-    makeHandlers(session, {
-      prepare,
-      restart,
-      updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
-      applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
-      applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
-      volumeSize: Effect.sync(() => size.volumeSize)
-    })
+    makeHandlers(
+      session,
+      {
+        prepare,
+        restart: switching.restart,
+        stop: switching.stop,
+        updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
+        applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
+        applyFlavor: (wanted) => ofReady(applyFlavor(wanted))
+      },
+      room
+    )
   )
   // What is in hand at the end has the server to itself.
   yield* Effect.addFinalizer(() => Fiber.interrupt(living))
+  if (room.unlimited === null)
+    yield* Effect.forkScoped(apart(Effect.repeat(volume.look, Schedule.spaced(VolumeWatch.lookInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
   return (next: ServerSize) =>

@@ -7,6 +7,8 @@ import type { DiskError } from "../services/Disk.ts"
 import { type GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
+import type { VolumeRoom } from "./VolumeRoom.ts"
+import { gigabyte } from "./VolumeWatch.ts"
 
 /** Trove's `default_password_length`. */
 export const passwordLength = 36
@@ -25,14 +27,13 @@ export const drawPassword: Effect.Effect<Redacted.Redacted> = Effect.sync(() => 
   return Redacted.make(password.slice(0, passwordLength))
 })
 
-const gigabyte = 1024 ** 3
-
 /** What the agent does by itself, beside what its session does in the database. */
 interface AgentMethods {
   readonly prepare: (order: Provisioning) => Effect.Effect<void>
   /** Why the settings that were wanted were taken back; null where they were not. */
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
+  readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
   /** Whether the server waits for a restart, or is down. */
@@ -40,8 +41,6 @@ interface AgentMethods {
     readonly memoryMb: number
     readonly vcpus: number
   }) => Effect.Effect<boolean, GuestRefusal>
-  /** GB */
-  readonly volumeSize: Effect.Effect<number>
 }
 
 /** What only Trove's agents have to be told. */
@@ -49,7 +48,8 @@ const needless = new GuestRefusal({ message: "This guest agent sees to that by i
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyFlavor, applyOverrides, prepare, restart, updateOverrides, volumeSize }: AgentMethods
+  { applyFlavor, applyOverrides, prepare, restart, stop, updateOverrides }: AgentMethods,
+  room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
     Effect.as(session.enableRoot(password), { name: "root", password })
@@ -57,6 +57,7 @@ export const makeHandlers = (
     prepare: ({ databases, users }) => prepare({ databases, users }),
     rpc_ping: () => Effect.succeed(true),
     restart: () => Effect.map(restart, (reason) => (reason === null ? undefined : { taken_back: reason })),
+    stop_db: () => stop,
     // Ours hold what they were told last, and nothing of before.
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>
@@ -65,8 +66,12 @@ export const makeHandlers = (
       Effect.map(applyFlavor({ memoryMb, vcpus }), (restart_required) => ({ restart_required })),
     start_db_with_conf_changes: () => Effect.fail(needless),
     resize_fs: () => Effect.fail(needless),
-    get_filesystem_stats: () =>
-      Effect.map(Effect.all([session.usedBytes, volumeSize]), ([bytes, total]) => ({ total, used: bytes / gigabyte })),
+    // Where the volume has no end of its own, the server is asked what it takes, and does not answer when it is down.
+    get_filesystem_stats: Effect.fnUntraced(function* () {
+      const stats = yield* room.stats
+      if (stats !== null) return { total: stats.total / gigabyte, used: stats.used / gigabyte }
+      return { total: yield* room.size, used: (yield* session.usedBytes) / gigabyte }
+    }),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

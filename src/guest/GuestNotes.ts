@@ -8,8 +8,9 @@ import { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 
-/** `ready`: the order is carried out, and the guest keeps its database running from now on. */
-export type Phase = "new" | "preparing" | "ready" | "failed"
+/** `ready`: the order is carried out, and the guest keeps its database running from now on; `stopped`: it keeps it down. */
+export const Phase = Schema.Literals(["new", "preparing", "ready", "stopped", "failed"])
+export type Phase = typeof Phase.Type
 
 /** Settings that the server is started with beside its flavor's: those that are wanted, and those it last came up with. */
 export const Overrides = Schema.Struct({ wanted: Values, good: Values })

@@ -29,6 +29,7 @@ import {
   unauthenticated,
   wrongProject
 } from "./Faults.ts"
+import { OffersPreview, refusePreview } from "./Preview.ts"
 import { RateLimiter } from "./RateLimiter.ts"
 
 /** Who was let in. */
@@ -106,9 +107,11 @@ const hasEmptyParameter = (params: Readonly<Record<string, string | undefined>>)
 export class Gatekeeper extends Context.Service<
   Gatekeeper,
   {
+    /** `offersPreview`: a preview of it may be asked for; else who asks for one is refused. */
     readonly admit: <E, R>(
       token: Redacted.Redacted,
       access: Access,
+      offersPreview: boolean,
       operation: Effect.Effect<HttpServerResponse.HttpServerResponse, E, R | CurrentCaller>
     ) => Effect.Effect<
       HttpServerResponse.HttpServerResponse,
@@ -124,9 +127,10 @@ export class Gatekeeper extends Context.Service<
       const limiter = yield* RateLimiter
       const rules = yield* Policy
       return Gatekeeper.of({
-        admit: Effect.fnUntraced(function* (token, access, operation) {
+        admit: Effect.fnUntraced(function* (token, access, offersPreview, operation) {
           const { params } = yield* HttpRouter.RouteContext
-          const { method } = yield* HttpServerRequest.HttpServerRequest
+          const request = yield* HttpServerRequest.HttpServerRequest
+          const { method } = request
           const project = decodeProject(params["project"])
           if (Option.isNone(project) || hasEmptyParameter(params)) return noSuchRoute
           const presented = Redacted.value(token) === "" ? Option.none() : Option.some(token)
@@ -140,9 +144,10 @@ export class Gatekeeper extends Context.Service<
           const wait = yield* limiter.take(project.value, method)
           if (wait > 0) return rateLimited(method, limiter.rate, Math.ceil(wait / 1000))
           const entered = enter(admitted(caller.success, rules), access)
-          return HttpServerResponse.isHttpServerResponse(entered)
-            ? entered
-            : yield* Effect.provideService(operation, CurrentCaller, entered)
+          if (HttpServerResponse.isHttpServerResponse(entered)) return entered
+          return (
+            refusePreview(request, offersPreview) ?? (yield* Effect.provideService(operation, CurrentCaller, entered))
+          )
         })
       })
     })
@@ -155,7 +160,7 @@ export const GateLive = Layer.effect(
     token: (operation, { credential, endpoint }) => {
       const access = Context.getOption(endpoint.annotations, Requires)
       return Option.isSome(access)
-        ? admit(credential, access.value, operation)
+        ? admit(credential, access.value, Context.get(endpoint.annotations, OffersPreview), operation)
         : Effect.die(new Error(`the endpoint ${endpoint.name} does not say who may use it`))
     }
   }))

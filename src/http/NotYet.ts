@@ -17,7 +17,7 @@ const answerOf = (method: Method, path: `/${string}`, access: Access, answer: Ht
     Effect.gen(function* () {
       const { admit } = yield* Gatekeeper
       yield* router.add(method, `${prefix}${path}`, (request: HttpServerRequest.HttpServerRequest) =>
-        admit(Redacted.make(request.headers["x-auth-token"] ?? ""), access, Effect.succeed(answer))
+        admit(Redacted.make(request.headers["x-auth-token"] ?? ""), access, false, Effect.succeed(answer))
       )
     })
   )

@@ -5,9 +5,11 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { Previews } from "../services/Previews.ts"
 import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
 import { UserRequests } from "../services/UserRequests.ts"
@@ -52,7 +54,10 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  Layer.merge(ConfigurationRequests.layer, ResizeRequests.layer).pipe(Layer.provideMerge(InstanceRequests.layer)),
+  Layer.merge(ConfigurationPreviews.layer, ResizeRequests.layer).pipe(
+    Layer.provideMerge(ConfigurationRequests.layer),
+    Layer.provideMerge([InstanceRequests.layer, Previews.layer])
+  ),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,

@@ -61,6 +61,8 @@ const stateDuring = {
   restart: "Restarting",
   configure: "Configuring",
   resize: "Resizing",
+  stop: "Stopping",
+  start: "Starting",
   delete: "Deleting"
 } as const satisfies Record<string, StateTag>
 

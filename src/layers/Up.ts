@@ -33,6 +33,7 @@ import { loopbackRange } from "./embedded/LoopbackBlock.ts"
 import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
 import * as NoGuestAccess from "./embedded/NoGuestAccess.ts"
 import { PostgresBinaries } from "./embedded/PostgresBinaries.ts"
+import * as VolumeKinds from "./embedded/VolumeKinds.ts"
 import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
@@ -55,6 +56,7 @@ export interface Options {
   readonly dataDir: string
   readonly port: number
   readonly runtime: Host.RuntimeChoice
+  readonly volumes: VolumeKinds.VolumeChoice
 }
 
 export const host = "127.0.0.1"
@@ -111,13 +113,15 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
   )
 )
 
-const compute = Layer.unwrap(
-  Effect.map(DataFolder, ({ instances }) =>
-    Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
-      Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess])
+const compute = (volumes: VolumeKinds.VolumeChoice) =>
+  Layer.unwrap(
+    Effect.map(DataFolder, ({ instances }) =>
+      Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
+        Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess]),
+        Layer.provide(VolumeKinds.layer(volumes, instances))
+      )
     )
   )
-)
 
 const taskmanager = Layer.merge(
   Actors.layer,
@@ -138,13 +142,13 @@ const api = (port: number) =>
   )
 
 /** Everything, serving when it is built. */
-export const layer = ({ dataDir, port, runtime }: Options) =>
+export const layer = ({ dataDir, port, runtime, volumes }: Options) =>
   Layer.unwrap(
     Effect.map(Host.inspect(runtime), (found) =>
       api(port).pipe(
         Layer.provide([Metrics.layer, ClusterPruning.layer]),
         Layer.provide(taskmanager),
-        Layer.provide([compute, NoGuestAccess.layer]),
+        Layer.provide([compute(volumes), NoGuestAccess.layer]),
         Layer.provide(Layer.effectDiscard(Conductor.serve)),
         Layer.provide(Host.layer(found)),
         Layer.provide(EmbeddedCatalog.layer(found.host)),

@@ -172,9 +172,12 @@ const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis):
     case "Restarting":
     case "Configuring":
     case "Resizing":
+    case "Stopping":
+    case "Starting":
     case "Deleting":
       return "may"
     case "Active":
+    case "Stopped":
       return whenActive[resource]
     // What a build made is taken back, but for its order; of a delete that failed, something may be left, and is its
     // record's.

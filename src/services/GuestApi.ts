@@ -131,6 +131,8 @@ export const GuestApi = RpcGroup.make(
       notification: "DBaaSInstanceRestart"
     }
   ),
+  /** Bring the database to a clean end; it stays so, whatever is started anew, until a restart brings it back. */
+  call("stop_db", {}, { error: Schema.Union([GuestRefusal, DiskError]), timeout: high, version: "1.1" }),
   /** The server is started with these settings from now on; kept before it is answered. With `remove`, with none of before. */
   call(
     "update_overrides",

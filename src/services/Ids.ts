@@ -13,12 +13,21 @@ export const ProjectId = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(255)
 export type ProjectId = typeof ProjectId.Type
 
 /** A configure brings a configuration group to the guest; a takeback removes what a failed operation has left behind. */
-export const OperationKind = Schema.Literals(["build", "restart", "configure", "resize", "delete", "takeback"])
+export const OperationKind = Schema.Literals([
+  "build",
+  "restart",
+  "configure",
+  "resize",
+  "stop",
+  "start",
+  "delete",
+  "takeback"
+])
 export type OperationKind = typeof OperationKind.Type
 
 /** One run of one operation, `<kind>-<uuid>`; the durable workflow that does the work bears the same id. */
 export const OperationId = Schema.String.check(
-  Schema.isPattern(/^(build|restart|configure|resize|delete|takeback)-/)
+  Schema.isPattern(new RegExp(`^(${OperationKind.literals.join("|")})-`))
 ).pipe(Schema.brand("OperationId"))
 export type OperationId = typeof OperationId.Type
 

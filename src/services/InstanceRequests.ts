@@ -26,7 +26,8 @@ import {
 import { refuseDatabases, refuseUsers } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
-import { isActionable, isInService, operatingStatusOf, ShownState } from "./Status.ts"
+import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
+import { hears, type Switch, Switching } from "./Switching.ts"
 import { makeWake } from "./Waking.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
@@ -104,8 +105,21 @@ export class InstanceRequests extends Context.Service<
     readonly create: (project: ProjectId, order: Order) => Effect.Effect<InstanceRecord, OrderRefusal>
     /** Asked for twice, it is done once. */
     readonly remove: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound>
-    /** Of the database, not of the machine. It is refused until the one before has ended. */
+    /**
+     * Of the database, not of the machine. It is refused until the one before has ended. What is stopped is started by
+     * it, as Trove's clients bring back what was stopped.
+     */
     readonly restart: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound | InstanceNotActionable>
+    /** Of the database, which stays so. What it holds of the quota it holds. */
+    readonly stop: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound | InstanceNotActionable>
+    /** Of what is stopped, and of nothing else. */
+    readonly start: (scope: Scope, id: string) => Effect.Effect<void, InstanceNotFound | InstanceNotActionable>
+    /** The instance, if that would be accepted now. */
+    readonly check: (
+      scope: Scope,
+      id: string,
+      wanted: Switch
+    ) => Effect.Effect<InstanceRecord, InstanceNotFound | InstanceNotActionable>
     readonly rename: (scope: Scope, id: string, name: string) => Effect.Effect<void, InstanceNotFound>
     readonly get: (scope: Scope, id: string) => Effect.Effect<InstanceRecord, InstanceNotFound>
     readonly list: (
@@ -118,6 +132,7 @@ export class InstanceRequests extends Context.Service<
     InstanceRequests,
     Effect.gen(function* () {
       const instances = yield* Instances
+      const switching = yield* Switching
       const catalog = yield* Catalog
       const newId = yield* NewId
       const wake = yield* makeWake
@@ -165,15 +180,23 @@ export class InstanceRequests extends Context.Service<
         yield* wake(desired.id)
       })
 
-      const restart = Effect.fn("InstanceRequests.restart")(function* (scope: Scope, id: string) {
-        const before = yield* get(scope, id)
-        const now = yield* Clock.currentTimeMillis
-        if (!isInService(before.state) || !isActionable(before.observed)) return yield* notActionable(before, now)
+      const check = Effect.fnUntraced(function* (scope: Scope, id: string, wanted: Switch) {
+        const record = yield* get(scope, id)
+        if (hears[wanted](record.state) && isActionable(record.observed)) return record
+        return yield* notActionable(record, yield* Clock.currentTimeMillis)
+      })
+
+      const request = (id: InstanceId, wanted: Switch, state: ShownState) => {
+        if (wanted === "stop") return switching.requestStop(id)
+        return state === "Stopped" ? switching.requestStart(id) : instances.requestRestart(id)
+      }
+
+      const ask = Effect.fn("InstanceRequests.ask")(function* (scope: Scope, id: string, wanted: Switch) {
+        const { desired, state } = yield* check(scope, id, wanted)
         // Somebody may have come first in between.
-        if (!(yield* instances.requestRestart(before.desired.id))) {
-          return yield* notActionable(yield* get(scope, id), now)
-        }
-        yield* wake(before.desired.id)
+        if (!(yield* request(desired.id, wanted, state)))
+          return yield* notActionable(yield* get(scope, id), yield* Clock.currentTimeMillis)
+        yield* wake(desired.id)
       })
 
       const rename = Effect.fn("InstanceRequests.rename")(function* (scope: Scope, id: string, name: string) {
@@ -181,7 +204,17 @@ export class InstanceRequests extends Context.Service<
         yield* instances.rename(desired.id, name)
       })
 
-      return { create, remove, restart, rename, get, list: instances.list }
+      return {
+        create,
+        remove,
+        restart: (scope, id) => ask(scope, id, "restart"),
+        stop: (scope, id) => ask(scope, id, "stop"),
+        start: (scope, id) => ask(scope, id, "start"),
+        check,
+        rename,
+        get,
+        list: instances.list
+      }
     })
   )
 }

@@ -34,6 +34,7 @@ export const servingGuest = Effect.gen(function* () {
     /** The guest, if the database behind it serves. */
     guestOf: Effect.fnUntraced(function* ({ desired, state, observed }: InstanceRecord) {
       const { id } = desired
+      if (state === "Stopped") return yield* new InstanceNotReady({ id, status: "shutdown" })
       if (!isInService(state)) return yield* new InstanceNotReady({ id, status: null })
       if (!isServing(observed)) return yield* new InstanceNotReady({ id, status: observed?.status ?? null })
       return fabric.client(guestTopic(id), GuestApi)

@@ -14,6 +14,9 @@ export const StateTag = Schema.Literals([
   "Restarting",
   "Configuring",
   "Resizing",
+  "Stopping",
+  "Stopped",
+  "Starting",
   "Deleting",
   "Deleted",
   "Failed"
@@ -43,6 +46,9 @@ const expectsGuest: Record<StateTag, boolean> = {
   Restarting: true,
   Configuring: true,
   Resizing: true,
+  Stopping: true,
+  Stopped: true,
+  Starting: true,
   Deleting: false,
   Deleted: false,
   Failed: false
@@ -77,8 +83,8 @@ export interface Observation {
 export interface Requested {
   /** Ever, and be it one that has failed since. */
   readonly delete: boolean
-  /** In the very state that it is in: of what is in service a restart, of what has failed its delete. */
-  readonly now: boolean
+  /** In the very state that it is in, by the command's name: of what has failed its delete, of all else what is done next. */
+  readonly now: string | null
   readonly configure: boolean
   readonly resize: boolean
 }
@@ -90,6 +96,8 @@ export interface Shades {
   readonly restart: boolean
   /** A resize follows what is under way. */
   readonly resize: boolean
+  /** A stop does. */
+  readonly stop: boolean
 }
 
 /** What was accepted shows at once. A delete that has failed does not show any more, until it is asked for again. */
@@ -97,9 +105,11 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
   const state = stateNamed(tag)
   if (state === "Unknown") return state
   if (requested.delete && expectsGuest[state]) return "Deleting"
-  if (state === "Failed" && requested.now) return "Deleting"
+  if (state === "Failed" && requested.now !== null) return "Deleting"
   const isOpen = state === "Active" || state === "Configuring"
-  if (isOpen && (requested.now || shades.restart)) return "Restarting"
+  if (isOpen && (requested.now === "Stop" || shades.stop)) return "Stopping"
+  if (isOpen && (requested.now === "Restart" || shades.restart)) return "Restarting"
+  if (state === "Stopped" && requested.now !== null) return "Starting"
   if (isOpen && (requested.resize || shades.resize)) return "Resizing"
   if (state === "Active" && requested.configure) return "Configuring"
   return state === "Active" && shades.restartRequired ? "RestartRequired" : state
@@ -115,6 +125,8 @@ export const statusOf = (
       return "BUILD"
     case "Active":
       return "ACTIVE"
+    // As in Trove, whose clients bring back what was stopped with a restart.
+    case "Starting":
     case "Restarting":
       return "REBOOT"
     case "Resizing":
@@ -123,6 +135,8 @@ export const statusOf = (
     case "Configuring":
     case "RestartRequired":
       return "RESTART_REQUIRED"
+    case "Stopping":
+    case "Stopped":
     case "Deleting":
     case "Deleted":
       return "SHUTDOWN"
@@ -159,9 +173,12 @@ const apiStatus: Record<ServiceStatus, string> = {
 export const apiStatusOf = (observed: Observation | null): string =>
   observed === null ? "NEW" : apiStatus[observed.status]
 
-/** The API's `operating_status`: empty while an operation runs, ERROR when the guest has gone silent. */
+/**
+ * The API's `operating_status`: empty while an operation runs, ERROR when the guest has gone silent. What is stopped and
+ * what is being deleted have one status, and are told apart by this.
+ */
 export const operatingStatusOf = (state: ShownState, observed: Observation | null, now: Millis): string => {
-  if (state !== "Active") return ""
+  if (state !== "Active" && state !== "Stopped") return ""
   return observed !== null && isSilent(observed, now) ? "ERROR" : apiStatusOf(observed)
 }
 
@@ -191,6 +208,10 @@ export const isActionable = (observed: Observation | null): boolean =>
 export const isInService = (state: ShownState): boolean =>
   state === "Active" || state === "RestartRequired" || state === "Configuring"
 
+/** Whether a configuration group can be attached or detached: it is brought now, or with the start of what is stopped. */
+export const takesGroups = (state: ShownState): boolean =>
+  state === "Active" || state === "Configuring" || state === "Stopped"
+
 /** Whether users, databases and root can be asked of the guest. */
-export const isServing = (observed: Observation | null): boolean =>
+export const isServing = (observed: { readonly status: ServiceStatus } | null): boolean =>
   observed !== null && (observed.status === "healthy" || observed.status === "running")

@@ -12,6 +12,8 @@ const build = operationId("build", "1")
 const restart = operationId("restart", "1")
 const configure = operationId("configure", "1")
 const resize = operationId("resize", "1")
+const stop = operationId("stop", "1")
+const start = operationId("start", "1")
 const remove = operationId("delete", "1")
 const to = { _tag: "Flavor", flavor: "2", ram: 1024 } as const
 const fault = { message: "it broke", details: null, at: 5 }
@@ -23,6 +25,9 @@ const states: Record<StateTag, State> = {
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Configuring: { _tag: "Configuring", operation: configure, deadline: 100 },
   Resizing: { _tag: "Resizing", operation: resize, deadline: 100, to },
+  Stopping: { _tag: "Stopping", operation: stop, deadline: 100 },
+  Stopped: { _tag: "Stopped" },
+  Starting: { _tag: "Starting", operation: start, deadline: 100 },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -75,6 +80,27 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Resizing", cancel(resize), "Resizing"],
   ["Resizing", { _tag: "Delete" }, "Deleting"],
   ["Resizing", defect(), "Failed"],
+  ["Active", { _tag: "Stop" }, "Stopping"],
+  ["Configuring", { _tag: "Stop" }, "Configuring"],
+  ["Stopping", succeeded(stop), "Stopped"],
+  ["Stopping", failed(stop), "Starting"],
+  ["Stopping", { _tag: "DeadlinePassed" }, "Starting"],
+  ["Stopping", { _tag: "Configure" }, "Stopping"],
+  ["Stopping", { _tag: "Delete" }, "Deleting"],
+  ["Stopping", cancel(stop), "Starting"],
+  ["Stopping", defect(), "Failed"],
+  ["Stopped", { _tag: "Observed", status: "healthy" }, "Stopping"],
+  ["Stopped", { _tag: "Start" }, "Starting"],
+  ["Stopped", { _tag: "Restart" }, "Starting"],
+  ["Stopped", { _tag: "Delete" }, "Deleting"],
+  ["Stopped", defect(), "Failed"],
+  ["Starting", succeeded(start), "Active"],
+  ["Starting", failed(start), "Stopped"],
+  ["Starting", { _tag: "DeadlinePassed" }, "Stopped"],
+  ["Starting", { _tag: "Configure" }, "Starting"],
+  ["Starting", { _tag: "Delete" }, "Deleting"],
+  ["Starting", cancel(start), "Stopped"],
+  ["Starting", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -97,6 +123,8 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
 const events: ReadonlyArray<Event> = [
   { _tag: "Create" },
   { _tag: "Restart" },
+  { _tag: "Stop" },
+  { _tag: "Start" },
   { _tag: "Configure" },
   { _tag: "Resize", to },
   { _tag: "Delete" },
@@ -104,11 +132,15 @@ const events: ReadonlyArray<Event> = [
   succeeded(restart),
   succeeded(configure),
   succeeded(resize),
+  succeeded(stop),
+  succeeded(start),
   succeeded(remove),
   failed(build),
   failed(restart),
   failed(configure),
   failed(resize),
+  failed(stop),
+  failed(start),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -117,6 +149,8 @@ const events: ReadonlyArray<Event> = [
   cancel(restart),
   cancel(configure),
   cancel(resize),
+  cancel(stop),
+  cancel(start),
   cancel(remove),
   retry,
   takeBack,
@@ -239,6 +273,51 @@ describe("the machine", () => {
   it("takes a delete that ended well after its deadline for what it is", () => {
     const late = decide(states.Deleting, { _tag: "DeadlinePassed" }, moment)?.state ?? states.New
     expect(decide(late, succeeded(remove), moment)?.state._tag).toBe("Deleted")
+  })
+})
+
+describe("a database that is stopped", () => {
+  const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+
+  it("is stopped after what is under way, which a restart is not asked for beside", () => {
+    const asked = next(states.Configuring, { _tag: "Stop" })
+    expect(asked).toEqual({ ...states.Configuring, stop: true })
+    expect(decide(asked, { _tag: "Restart" }, moment)).toBeNull()
+    expect(decide(asked, { _tag: "Stop" }, moment)).toBeNull()
+    for (const event of [succeeded(configure), failedOperation(configure), cancel(configure)])
+      expect(next(asked, event)).toMatchObject({ _tag: "Stopping", operation: "stop-2" })
+  })
+
+  it("serves on where its stop failed and it serves, and is brought back where that is not known", () => {
+    const told: Event = { _tag: "OperationFailed", operation: stop, fault, serves: true }
+    expect(next(states.Stopping, told)).toEqual({ _tag: "Active" })
+    expect(next(states.Stopping, failedOperation(stop))).toMatchObject({ _tag: "Starting", operation: "start-2" })
+  })
+
+  it("is in service where its start failed and it serves, and stopped else", () => {
+    const told: Event = { _tag: "OperationFailed", operation: start, fault, serves: true }
+    expect(next(states.Starting, told)).toEqual({ _tag: "Active" })
+    expect(decide(states.Starting, failedOperation(start), moment)).toEqual({
+      state: { _tag: "Stopped" },
+      because: "the start failed: it broke"
+    })
+  })
+
+  it("forgets a change of its group, which its start brings, and brings one that comes under the start", () => {
+    const stopping = next(states.Stopping, { _tag: "Configure" })
+    expect(next(stopping, succeeded(stop))).toEqual({ _tag: "Stopped" })
+    const starting = next(states.Starting, { _tag: "Configure" })
+    expect(next(starting, succeeded(start))._tag).toBe("Configuring")
+    expect(next(starting, failedOperation(start))).toEqual({ _tag: "Stopped" })
+  })
+
+  it("is stopped still when a defect is mended", () => {
+    for (const state of [states.Stopped, next(next(states.Starting, defect()), failedOperation(start))]) {
+      const struck = state._tag === "Stopped" ? next(state, defect()) : state
+      expect(struck).toMatchObject({ _tag: "Failed", again: "stopped", previous: null })
+      expect(next(struck, { _tag: "Retry", by })).toEqual({ _tag: "Stopped" })
+      expect(decide(struck, { _tag: "TakeBack", by }, moment)).toBeNull()
+    }
   })
 })
 
@@ -369,8 +448,10 @@ describe("whatever order messages come in", () => {
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
           const busy = state._tag === "Resizing" || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
-          const isServing = ["Restarting", "Configuring", "Resizing"].includes(state._tag)
-          const out = isServing ? ["Active", "Restarting", "Configuring", "Resizing"] : ["Failed"]
+          const isServing = ["Restarting", "Configuring", "Resizing", "Stopping", "Starting"].includes(state._tag)
+          const out = isServing
+            ? ["Active", "Restarting", "Configuring", "Resizing", "Stopping", "Stopped", "Starting"]
+            : ["Failed"]
           if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
@@ -386,8 +467,17 @@ describe("whatever order messages come in", () => {
           const before = state
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const serving: ReadonlyArray<StateTag> = ["Active", "Restarting", "Configuring", "Resizing"]
+          const serving: ReadonlyArray<StateTag> = [
+            "Active",
+            "Restarting",
+            "Configuring",
+            "Resizing",
+            "Stopping",
+            "Stopped",
+            "Starting"
+          ]
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
+          else if (state._tag === "Stopped") expect(before._tag).toBe("Failed")
           else if (state._tag === "Restarting") expect.unreachable("it was not in service")
           else if (state._tag === "Resizing") expect.unreachable("it was not in service")
           else if (state._tag === "Configuring") expect(["Building", "Failed"]).toContain(before._tag)

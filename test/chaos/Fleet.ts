@@ -231,6 +231,8 @@ export class Fleet {
       COFFER_GUESTAGENT_DATA_DIR: data,
       COFFER_GUESTAGENT_ADDRESSES: namespace?.databases ?? addresses,
       COFFER_GUESTAGENT_RUNTIME: runtime,
+      // What happens to the machine's own disk happens to databases only where they write to it.
+      COFFER_GUESTAGENT_VOLUMES: "folder",
       COFFER_GUESTAGENT_URLS: guestagent.urls.join(","),
       COFFER_GUESTAGENT_KEY: guestagent.key,
       ...env

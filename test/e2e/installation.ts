@@ -9,6 +9,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { stringify } from "smol-toml"
 import { type Role, roles } from "../../src/layers/config/Configuration.ts"
+import { unmountBelow } from "../support/mounts.ts"
 import { Api, eventually } from "./api.ts"
 import { killAllIn, names, removeContainersOf } from "./footprint.ts"
 import { coffer, freePort, node, runCoffer } from "./service.ts"
@@ -229,6 +230,7 @@ export class Installation extends Api {
     for (const { child } of this.#processes.values()) if (child.exitCode === null) child.kill("SIGKILL")
     if (this.#runtime === "docker") removeContainersOf(names(join(this.folder, "guests/instances")))
     for (const deadline = Date.now() + 10_000; killAllIn(this.folder) > 0 && Date.now() < deadline; );
+    unmountBelow(this.folder)
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }
 

@@ -8,6 +8,7 @@ import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { addressBlock } from "../../src/layers/embedded/LoopbackBlock.ts"
+import { mountsBelow, unmountBelow } from "../support/mounts.ts"
 import { Api, eventually } from "./api.ts"
 import {
   containersOn,
@@ -35,6 +36,8 @@ export interface Existing {
   readonly containers: ReadonlyArray<string>
   readonly folders: ReadonlyArray<string>
   readonly listeners: ReadonlyArray<string>
+  /** Where volumes are mounted. */
+  readonly mounts: ReadonlyArray<string>
 }
 
 export interface Options {
@@ -188,7 +191,8 @@ export class Service extends Api {
       processes,
       containers: this.runtime === "docker" ? await containersOn(root) : [],
       folders: names(join(root, "instances")).sort(),
-      listeners: listenersIn(addressBlock(root))
+      listeners: listenersIn(addressBlock(root)),
+      mounts: mountsBelow(root)
     }
   }
 
@@ -199,6 +203,7 @@ export class Service extends Api {
     if (this.runtime === "docker") removeContainersOf(names(join(root, "instances")))
     // Servers start helpers until they are dead themselves.
     for (const deadline = Date.now() + 10_000; killAllIn(root) > 0 && Date.now() < deadline; );
+    unmountBelow(root)
     fs.rmSync(root, { recursive: true, force: true, maxRetries: 5 })
     fs.rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 })
   }

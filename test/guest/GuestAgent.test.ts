@@ -7,6 +7,7 @@ import * as GuestAgent from "../../src/guest/GuestAgent.ts"
 import { GuestNotes, noOverrides, type Phase } from "../../src/guest/GuestNotes.ts"
 import { PostgresManager } from "../../src/guest/PostgresManager.ts"
 import { processOn } from "../../src/layers/embedded/HostProcess.ts"
+import { plainFolder } from "../../src/layers/embedded/Volumes.ts"
 import * as ProcessRuntime from "../../src/layers/runtime/ProcessRuntime.ts"
 import { ConductorApi, conductorTopic } from "../../src/services/ConductorApi.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
@@ -64,6 +65,7 @@ it.live(
       const { address, instanceId, volume } = database
       const { statuses, words } = yield* witness
       yield* GuestAgent.start({
+        room: { ...plainFolder("it is a test"), ready: Effect.void, size: Effect.succeed(1) },
         spec: {
           instanceId,
           manager: "postgresql",

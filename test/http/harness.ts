@@ -233,6 +233,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     prepare: () => Effect.void,
     rpc_ping: () => Effect.succeed(true),
     restart: () => Effect.void,
+    stop_db: () => Effect.void,
     update_overrides: () => Effect.void,
     apply_overrides: () => Effect.void,
     apply_flavor: () => Effect.succeed({ restart_required: false }),

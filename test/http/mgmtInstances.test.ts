@@ -118,7 +118,7 @@ it.effect("are rebooted where they can be, and what is under way is called off b
     expect(yield* mailOf(hanging)).toEqual([{ _tag: "Cancel", operation, by: expect.any(String) }])
     for (const body of [{}, { reboot: {}, "reset-task-status": {} }, { other: {} }, { reboot: 1 }])
       expect((yield* act(id, body)).status, JSON.stringify(body)).toBe(400)
-    for (const action of ["stop", "migrate", "rebuild"]) expect((yield* act(id, { [action]: {} })).status).toBe(501)
+    for (const action of ["migrate", "rebuild"]) expect((yield* act(id, { [action]: {} })).status).toBe(501)
     expect((yield* get(`/${id}/diagnostics`)).status).toBe(501)
   }).pipe(Effect.scoped, Effect.provide(server()))
 )

@@ -37,6 +37,8 @@ export const actions: Readonly<Record<string, Action>> = {
   "rename (PUT)": ask("PUT", "", { instance: { name: "other" } }),
   "rename (PATCH)": ask("PATCH", "", { instance: { name: "other" } }),
   restart: act("restart"),
+  stop: act("stop"),
+  start: act("start"),
   "reset status": act("reset_status"),
   "reset status, admin": admin(act("reset_status")),
   "force delete": act("reset_status", { force_delete: true }),

@@ -197,6 +197,15 @@ export const states: Readonly<Record<string, State>> = {
       }),
     shows: "RESIZE"
   },
+  rest: {
+    come: (ids, ask) =>
+      Effect.gen(function* () {
+        yield* up(ids, ask)
+        yield* accepted(ids, (id) => ask(owner, "POST", `/instances/${id}/action`, { stop: {} }))
+        yield* World.passes("5 seconds")
+      }),
+    shows: "SHUTDOWN SHUTDOWN"
+  },
   exit: {
     come: (ids, ask) =>
       Effect.gen(function* () {

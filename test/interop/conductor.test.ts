@@ -59,10 +59,12 @@ const world = Effect.gen(function* () {
   } as const
   const home = yield* (yield* GuestHosts).ensure(spec, link, "process")
   const fabric = yield* (yield* GuestLinks).open(link, instanceId, home.replayFloor)
-  yield* GuestAgent.start({ ...home, runtime: databases.runtime, manager: databases.manager }).pipe(
-    Effect.provideService(Fabric, fabric),
-    Effect.provideService(GuestNotes, home.notes)
-  )
+  yield* GuestAgent.start({
+    ...home,
+    room: { ...home.disk, ready: Effect.void },
+    runtime: databases.runtime,
+    manager: databases.manager
+  }).pipe(Effect.provideService(Fabric, fabric), Effect.provideService(GuestNotes, home.notes))
   const becomes = (...words: ReadonlyArray<string>) =>
     Effect.repeat(trove.status(instanceId), {
       schedule: Schedule.spaced("200 millis"),

@@ -19,6 +19,8 @@ import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
 import * as ResizeInstance from "../../src/actors/ResizeInstance.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
+import * as StartInstance from "../../src/actors/StartInstance.ts"
+import * as StopInstance from "../../src/actors/StopInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
 import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
@@ -98,6 +100,8 @@ export const rolesWith = (contents: CatalogContents) =>
         RestartInstance.layer,
         ConfigureInstance.layer,
         ResizeInstance.layer,
+        StopInstance.layer,
+        StartInstance.layer,
         DeleteInstance.layer,
         TakeBackInstance.layer
       )

@@ -21,6 +21,8 @@ export interface Faults {
   startFails: RuntimeError | null
   /** How many starts fail, with a transient error, before one succeeds. */
   flakyStarts: number
+  /** Every stop fails with this. */
+  stopFails: RuntimeError | null
   removeFails: RuntimeError | null
   /** How long it takes until nothing is left of a server. */
   removeTime: Duration.Duration
@@ -117,7 +119,11 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         if (server?.running !== true) return
         server.limitMb = how === "exactly" ? memoryMb : Math.max(memoryMb, server.limitMb)
       }),
-    stop: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.stop()),
+    stop: ({ instanceId }) =>
+      Effect.suspend(() => {
+        if (faults.stopFails !== null) return Effect.fail(faults.stopFails)
+        return Effect.sync(() => servers.get(instanceId)?.stop())
+      }),
     status: ({ instanceId }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)
@@ -247,6 +253,7 @@ export const layer = Layer.sync(FakeDatabases, () => {
     startTime: Duration.seconds(1),
     startFails: null,
     flakyStarts: 0,
+    stopFails: null,
     removeFails: null,
     removeTime: Duration.zero,
     fatal: () => false,

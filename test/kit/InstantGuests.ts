@@ -49,6 +49,7 @@ export const layer = Layer.effect(
         .serve(guestTopic(id), InstantGuest, {
           prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
           restart: () => Effect.void,
+          stop_db: () => Effect.void,
           update_overrides: () => Effect.void,
           apply_overrides: () => Effect.void,
           apply_flavor: () => Effect.succeed({ restart_required: false }),

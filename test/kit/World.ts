@@ -31,6 +31,7 @@ import type { AccessInventory, ServerInventory } from "../../src/services/Invent
 import { localName } from "../../src/services/Placing.ts"
 import { Resizes, type ResizeTarget } from "../../src/services/Resizes.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
+import { Switching } from "../../src/services/Switching.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import * as ControlPlane from "./ControlPlane.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
@@ -196,6 +197,20 @@ export const restart = Effect.fnUntraced(function* (id: InstanceId) {
 export const resize = Effect.fnUntraced(function* (id: InstanceId, target: ResizeTarget) {
   const { desired } = yield* record(id)
   const accepted = yield* (yield* Resizes).request(id, desired, target)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a stop; whether it was accepted. */
+export const stop = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Switching).requestStop(id)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a start; whether it was accepted. */
+export const start = Effect.fnUntraced(function* (id: InstanceId) {
+  const accepted = yield* (yield* Switching).requestStart(id)
   yield* news(id)
   return accepted
 })

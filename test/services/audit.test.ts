@@ -72,6 +72,9 @@ const table: Record<
   Restarting: { orphans: [], missing: ["hold"] },
   Configuring: { orphans: [], missing: ["hold"] },
   Resizing: { orphans: [], missing: ["hold"] },
+  Stopping: { orphans: [], missing: ["hold"] },
+  Stopped: { orphans: ["provisioning"], missing: must },
+  Starting: { orphans: [], missing: ["hold"] },
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
   // A journal is judged by its operation.

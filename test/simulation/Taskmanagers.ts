@@ -20,6 +20,8 @@ export const deadlines = {
   restart: Duration.minutes(5),
   configure: Duration.minutes(5),
   resize: Duration.minutes(6),
+  stop: Duration.minutes(5),
+  start: Duration.minutes(5),
   delete: Duration.minutes(6)
 }
 

@@ -75,6 +75,13 @@ export const mariadbClient: Requirement = {
   packages: ["mariadb-client"]
 }
 
+/** What makes and grows file systems. */
+export const fileSystems: Requirement = {
+  name: "programs for XFS and ext4",
+  probe: ["/bin/sh", "-ec", "command -v mkfs.xfs; command -v xfs_growfs; command -v mkfs.ext4; command -v resize2fs"],
+  packages: ["xfsprogs", "e2fsprogs"]
+}
+
 export const zsh: Requirement = { name: "zsh", probe: ["zsh", "--version"], packages: ["zsh"] }
 
 export const openstackClient: Requirement = {

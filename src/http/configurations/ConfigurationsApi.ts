@@ -6,6 +6,7 @@ import { Text } from "../../services/Ids.ts"
 import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Name, OptionalText } from "../Names.ts"
+import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 import { GroupView, ListedGroup, ParameterView } from "./ConfigurationViews.ts"
@@ -60,17 +61,21 @@ export class ConfigurationsApi extends HttpApiGroup.make("configurations")
     ),
     HttpApiEndpoint.patch("edit", "/configurations/:configuration", {
       params,
+      query: previewQuery,
       payload: Schema.Struct({ configuration: Schema.Struct({ values: Values }) }),
-      success: HttpApiSchema.Empty(200)
+      success: [Previewed, HttpApiSchema.Empty(200)]
     })
       .annotate(Requires, policy("configuration:edit"))
+      .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, strict),
     HttpApiEndpoint.put("update", "/configurations/:configuration", {
       params,
+      query: previewQuery,
       payload: Schema.Struct({ configuration: Replacement }),
-      success: Accepted
+      success: [Previewed, Accepted]
     })
       .annotate(Requires, policy("configuration:update"))
+      .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, strict),
     HttpApiEndpoint.delete("remove", "/configurations/:configuration", { params, success: Accepted }).annotate(
       Requires,

@@ -2,6 +2,7 @@
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
 import { Catalog, type DatastoreVersion, findVersion } from "../../services/Catalog.ts"
+import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
 import type { Values } from "../../services/configuration/Parameter.ts"
 import { parametersOf } from "../../services/configuration/Parameters.ts"
@@ -9,6 +10,7 @@ import { DatastoreVersionNotFound, datastoreNamed, versionNamed } from "../../se
 import { Api } from "../Api.ts"
 import { answering } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
+import { isPreview, previewView } from "../Preview.ts"
 import { next, pageOf } from "../Wire.ts"
 import { groupView, listedGroup, parameterView } from "./ConfigurationViews.ts"
 
@@ -21,6 +23,7 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
   "configurations",
   Effect.fnUntraced(function* (handlers) {
     const requests = yield* ConfigurationRequests
+    const previews = yield* ConfigurationPreviews
     const catalog = yield* Catalog
 
     /** What a tenant cannot order is not there for it. */
@@ -45,10 +48,13 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
     const update = Effect.fnUntraced(function* (
       id: string,
       wanted: { readonly name?: string; readonly description?: string | null; readonly values?: Values },
-      replace: boolean
+      { preview, replace }: { readonly replace: boolean; readonly preview: boolean }
     ) {
       const { description = null, name = null, values = {} } = wanted
-      yield* requests.update(scopeOf(yield* CurrentCaller), id, { name, description, values, replace })
+      const scope = scopeOf(yield* CurrentCaller)
+      const change = { name, description, values, replace }
+      if (preview) return previewView(yield* previews.update(scope, id, change))
+      yield* requests.update(scope, id, change)
     })
 
     return handlers.handleAll({
@@ -78,8 +84,14 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
           const found = yield* requests.get(scopeOf(yield* CurrentCaller), params.configuration)
           return { configuration: groupView(found, catalog) }
         }).pipe(answering),
-      edit: ({ params, payload }) => update(params.configuration, payload.configuration, false).pipe(answering),
-      update: ({ params, payload }) => update(params.configuration, payload.configuration, true).pipe(answering),
+      edit: ({ params, payload, query }) =>
+        update(params.configuration, payload.configuration, { replace: false, preview: isPreview(query) }).pipe(
+          answering
+        ),
+      update: ({ params, payload, query }) =>
+        update(params.configuration, payload.configuration, { replace: true, preview: isPreview(query) }).pipe(
+          answering
+        ),
       remove: ({ params }) =>
         Effect.gen(function* () {
           yield* requests.remove(scopeOf(yield* CurrentCaller), params.configuration)

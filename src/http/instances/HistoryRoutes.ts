@@ -4,7 +4,7 @@ import { HttpApiBuilder } from "effect/http-api"
 import { type Entry, History } from "../../services/History.ts"
 import { InstanceRequests } from "../../services/InstanceRequests.ts"
 import type { InstanceRecord } from "../../services/Instances.ts"
-import { statusOf } from "../../services/Status.ts"
+import { type ShownState, statusOf } from "../../services/Status.ts"
 import { Api } from "../Api.ts"
 import { answering } from "../Faults.ts"
 import { CurrentCaller, scopeOf } from "../Gate.ts"
@@ -57,7 +57,8 @@ const waitsFor = (
       since: preciseStamp(running.startedAt),
       deadline: stampOrNull(running.deadline)
     }
-  if (state === "Active" || state === "RestartRequired" || state === "Failed") return null
+  const resting: ReadonlyArray<ShownState> = ["Active", "RestartRequired", "Stopped", "Failed"]
+  if (resting.includes(state)) return null
   return {
     what: "the taskmanager to begin the next step",
     operation: null,

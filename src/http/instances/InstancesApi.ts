@@ -1,9 +1,10 @@
-/** The routes of instances: create, list, show, rename, restart, resize, delete. */
+/** The routes of instances: create, list, show, rename, restart, resize, stop, start, delete. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { byBody, policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Cidr, Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
+import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 import { DetailView, ListView } from "./InstanceViews.ts"
@@ -66,7 +67,7 @@ export const InstanceChanges = Schema.Struct({
   access: Later
 })
 
-/** What an action is told beside its name; a restart needs nothing. */
+/** What an action is told beside its name; a restart, a stop and a start need nothing. */
 export const Arguments = Schema.optionalKey(
   Schema.Record(Schema.String, Schema.Json).annotate({ message: "must be an object" })
 )
@@ -80,6 +81,9 @@ export const NewSize = Schema.Struct({
 export const InstanceAction = Schema.Struct({
   restart: Arguments,
   resize: Schema.optionalKey(NewSize),
+  /** Extensions. */
+  stop: Arguments,
+  start: Arguments,
   promote_to_replica_source: Later,
   eject_replica_source: Later,
   reset_status: Arguments
@@ -118,16 +122,30 @@ export class InstancesApi extends HttpApiGroup.make("instances")
     ),
     HttpApiEndpoint.post("act", "/instances/:instance/action", {
       params,
+      query: previewQuery,
       payload: InstanceAction,
-      success: Accepted
+      success: [Previewed, Accepted]
     })
       .annotate(Requires, byBody)
+      .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, strict),
-    HttpApiEndpoint.put("update", "/instances/:instance", { params, payload: Changed, success: Accepted })
+    HttpApiEndpoint.put("update", "/instances/:instance", {
+      params,
+      query: previewQuery,
+      payload: Changed,
+      success: [Previewed, Accepted]
+    })
       .annotate(Requires, policy("instance:update"))
+      .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, strict),
-    HttpApiEndpoint.patch("patch", "/instances/:instance", { params, payload: Changed, success: Accepted })
+    HttpApiEndpoint.patch("patch", "/instances/:instance", {
+      params,
+      query: previewQuery,
+      payload: Changed,
+      success: [Previewed, Accepted]
+    })
       .annotate(Requires, policy("instance:update"))
+      .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, strict)
   )
   .prefix(prefix)

@@ -4,9 +4,11 @@ import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
+import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
 import type { ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "../../services/InstanceRequests.ts"
+import { Previews, switched } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
@@ -14,6 +16,7 @@ import { Api } from "../Api.ts"
 import { answering, badRequest, type Fault, notYet } from "../Faults.ts"
 import { allowed, CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
+import { isPreview, notOffered, previewView } from "../Preview.ts"
 import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
 import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./InstancesApi.ts"
 import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
@@ -135,6 +138,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
     const catalog = yield* Catalog
+    const previews = yield* Previews
+    const configured = yield* ConfigurationPreviews
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
       const { isAdmin } = yield* CurrentCaller
@@ -174,6 +179,20 @@ export const InstancesRoutes = HttpApiBuilder.group(
         return yield* groups.attach(scope, id, configuration.toLowerCase())
       // Clients of Trove detach by changing nothing at all.
       if (configuration === null || Object.keys(changes).length === 0) yield* groups.detach(scope, id)
+    })
+
+    /** Of a change that would be accepted, what it would do. */
+    const foresee = Effect.fnUntraced(function* (id: string, changes: typeof InstanceChanges.Type) {
+      const scope = scopeOf(yield* CurrentCaller)
+      const record = yield* requests.get(scope, id)
+      yield* refuseChanges(changes)
+      const { configuration, name } = changes
+      if (configuration !== undefined && configuration !== null)
+        return previewView([yield* configured.attach(scope, id, configuration.toLowerCase())])
+      if (configuration === null || Object.keys(changes).length === 0)
+        return previewView([yield* configured.detach(scope, id)])
+      const reason = name === record.desired.name ? "it has that name already" : "only its name changes"
+      return previewView([yield* previews.of(record, { operation: null, restart: false, reason })])
     })
 
     return handlers.handleAll({
@@ -221,21 +240,28 @@ export const InstancesRoutes = HttpApiBuilder.group(
           yield* requests.remove(scopeOf(yield* CurrentCaller), params.instance)
         }).pipe(answering),
 
-      act: ({ params, payload }) =>
+      act: ({ params, payload, query }) =>
         Effect.gen(function* () {
           const { user } = yield* CurrentCaller
           yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
           const action = yield* actionOf(payload)
           const scope = yield* allowed(policyOf(action, payload[action]))
-          if (action === "restart") return yield* requests.restart(scope, params.instance)
+          if (action === "restart" || action === "stop" || action === "start") {
+            if (!isPreview(query)) return yield* requests[action](scope, params.instance)
+            const record = yield* requests.check(scope, params.instance, action)
+            return previewView([yield* previews.of(record, switched(action, record))])
+          }
+          if (isPreview(query)) return yield* Effect.fail(notOffered)
           if (action === "resize") return yield* resizes.resize(scope, params.instance, yield* sizeOf(payload.resize))
           if (action !== "reset_status") return yield* Effect.fail(notYet(laterActions[action]))
           const { desired } = yield* requests.get(scope, params.instance)
           yield* operators.reset(desired.id, user)
         }).pipe(answering),
 
-      update: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering),
-      patch: ({ params, payload }) => change(params.instance, payload.instance).pipe(answering)
+      update: ({ params, payload, query }) =>
+        (isPreview(query) ? foresee : change)(params.instance, payload.instance).pipe(answering),
+      patch: ({ params, payload, query }) =>
+        (isPreview(query) ? foresee : change)(params.instance, payload.instance).pipe(answering)
     })
   })
 )

@@ -4,6 +4,7 @@ import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "
 import { administrator, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Arguments, Later } from "../instances/InstancesApi.ts"
+import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 import { ManagedDetail, ManagedView } from "./InstancesMgmtViews.ts"
@@ -19,7 +20,7 @@ const deleted = { deleted: Schema.optionalKey(Flag) }
 export const ManagedAction = Schema.Struct({
   reboot: Arguments,
   "reset-task-status": Arguments,
-  stop: Later,
+  stop: Arguments,
   migrate: Later,
   rebuild: Later
 })
@@ -44,10 +45,12 @@ export class InstancesMgmtApi extends HttpApiGroup.make("mgmtInstances")
     }).annotate(Requires, administrator),
     HttpApiEndpoint.post("act", "/mgmt/instances/:instance/action", {
       params,
+      query: previewQuery,
       payload: ManagedAction,
-      success: Accepted
+      success: [Previewed, Accepted]
     })
       .annotate(Requires, administrator)
+      .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }),
     HttpApiEndpoint.get("root", "/mgmt/instances/:instance/root", {
       params,

@@ -10,11 +10,13 @@ import { GuestApi, guestTopic } from "../../services/GuestApi.ts"
 import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests } from "../../services/InstanceRequests.ts"
 import { InstanceNotFound } from "../../services/Instances.ts"
+import { Previews, switched } from "../../services/Previews.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, notYet } from "../Faults.ts"
 import { CurrentCaller } from "../Gate.ts"
 import { newestFirst } from "../instances/InstanceViews.ts"
+import { isPreview, notOffered, previewView } from "../Preview.ts"
 import { linkWriter, maxPage, next, stamp } from "../Wire.ts"
 import type { ManagedAction } from "./InstancesMgmtApi.ts"
 import { managedDetail, managedView } from "./InstancesMgmtViews.ts"
@@ -23,7 +25,6 @@ import { managedDetail, managedView } from "./InstancesMgmtViews.ts"
 const mostAtOnce = 1000
 
 const later = {
-  stop: "Stopping an instance (stop)",
   migrate: "Migrating an instance (migrate)",
   rebuild: "Rebuilding an instance (rebuild)"
 }
@@ -35,9 +36,7 @@ const actionOf = (asked: typeof ManagedAction.Type) => {
   const [action, ...others] = Struct.keys(asked)
   if (action === undefined || others.length > 0)
     return Effect.fail(badRequest("Validation error: the body must name one action, as reboot"))
-  return action === "reboot" || action === "reset-task-status"
-    ? Effect.succeed(action)
-    : Effect.fail(notYet(later[action]))
+  return Effect.succeed(action)
 }
 
 const isInstanceId = Schema.is(InstanceId)
@@ -53,6 +52,7 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
     const volumes = yield* VolumeUsage
     const fabric = yield* Fabric
     const catalog = yield* Catalog
+    const previews = yield* Previews
 
     const viewerOf = (request: HttpServerRequest.HttpServerRequest, project: string) =>
       Effect.map(Clock.currentTimeMillis, (now) => ({
@@ -92,13 +92,22 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
           return { instance: managedDetail(found, viewer, Option.getOrUndefined(usage)) }
         }).pipe(answering),
 
-      act: ({ params, payload }) =>
+      act: ({ params, payload, query }) =>
         Effect.gen(function* () {
           const { user } = yield* CurrentCaller
-          const { record } = yield* find(params.instance, null)
+          const { id } = (yield* find(params.instance, null)).record.desired
           const action = yield* actionOf(payload)
-          if (action === "reboot") yield* requests.restart("any", record.desired.id)
-          else yield* operators.reset(record.desired.id, user)
+          if (action === "reboot" || action === "stop") {
+            const wanted = action === "reboot" ? "restart" : "stop"
+            if (isPreview(query)) {
+              const record = yield* requests.check("any", id, wanted)
+              return previewView([yield* previews.of(record, switched(wanted, record))])
+            }
+            return yield* requests[wanted]("any", id)
+          }
+          if (isPreview(query)) return yield* Effect.fail(notOffered)
+          if (action !== "reset-task-status") return yield* Effect.fail(notYet(later[action]))
+          yield* operators.reset(id, user)
         }).pipe(answering),
 
       root: ({ params }) =>

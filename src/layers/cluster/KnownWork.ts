@@ -10,6 +10,8 @@ import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
 import { ResizeInstance } from "../../actors/ResizeInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
+import { StartInstance } from "../../actors/StartInstance.ts"
+import { StopInstance } from "../../actors/StopInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
 
 /** What the engine calls the mailboxes of workflows; its own have another dash behind. */
@@ -23,6 +25,8 @@ const ours: ReadonlyArray<string> = [
   DeleteInstance,
   ResizeInstance,
   RestartInstance,
+  StartInstance,
+  StopInstance,
   TakeBackInstance
 ].map(({ _tag }) => _tag)
 

@@ -145,6 +145,8 @@ const Taskmanager = Schema.Struct({
     "20 minutes",
     "When a resize is called off, and how long it may then take to go back to what was before"
   ),
+  stop_deadline: defaulted(rule.Time, "10 minutes", "When a stop is called off"),
+  start_deadline: defaulted(rule.Time, "10 minutes", "When a start is called off"),
   delete_deadline: defaulted(rule.Time, "10 minutes", "When a delete is called off"),
   deleted_retention: defaulted(rule.Time, "7 days", "How long a deleted instance and its history are remembered"),
   audit_interval: defaulted(rule.Time, "1 hour", "How often it is looked for what no record owns, and what is missing"),
@@ -177,6 +179,11 @@ const Guestagent = Schema.Struct({
     rule.oneOf(["auto", "docker", "process"]),
     "auto",
     "What databases run in: containers, processes, or containers where an engine answers"
+  ),
+  volumes: defaulted(
+    rule.oneOf(["auto", "xfs", "ext4", "folder"]),
+    "auto",
+    "What volumes are: a file system in a file, which is as large as was ordered, a folder, or the first that can be had"
   ),
   urls: optional(rule.someOf(rule.BrokerUrl), "The broker, with the credentials of this host alone", {
     ...secret,

@@ -1,29 +1,36 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
- * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), and `volume/`. Files
- * are replaced whole and are on the disk before anything is confirmed.
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `volume/`, and `volume.img` where
+ * the volume is a file system in a file. Files are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { GuestNotes, noOverrides, Overrides } from "../../guest/GuestNotes.ts"
+import { GuestNotes, noOverrides, Overrides, Phase } from "../../guest/GuestNotes.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
 import { replaceFile, syncFolder, writing } from "./DurableFile.ts"
 import { type GuestHome, GuestHosts, GuestHostsError, isSameLink, isSameSize, resizedSpec } from "./GuestHosts.ts"
+import * as LoopVolume from "./LoopVolume.ts"
 import { removeTree } from "./OwnedFiles.ts"
 import { replayFile } from "./ReplayFile.ts"
 import { obstacleOf, StorageProbe } from "./StorageProbe.ts"
+import { Volumes } from "./VolumeKinds.ts"
+import { folderOf, VolumeKind, type VolumesShape } from "./Volumes.ts"
 
 const ServerFile = Schema.fromJsonString(
-  Schema.Struct({ spec: ServerSpec, runtime: Schema.Literals(["docker", "process"]) })
+  Schema.Struct({
+    spec: ServerSpec,
+    runtime: Schema.Literals(["docker", "process"]),
+    /** Until there were others, it was a folder. */
+    volume: VolumeKind.pipe(Schema.withDecodingDefaultKey(Effect.succeed("folder" as const)))
+  })
 )
-const NotesFile = Schema.fromJsonString(
-  Schema.Struct({ phase: Schema.Literals(["new", "preparing", "ready", "failed"]) })
-)
+type Server = (typeof ServerFile)["Type"]
+const NotesFile = Schema.fromJsonString(Schema.Struct({ phase: Phase }))
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
 const LinkFile = Schema.fromJsonString(GuestLink)
@@ -98,94 +105,117 @@ const notesIn = (home: string): GuestNotes["Service"] => {
 
 /** `root`: the folder of all homes; it exists. Whether it can take another one is what `StorageProbe` finds out. */
 export const layer = (root: string): Layer.Layer<GuestHosts> =>
-  Layer.merge(homesIn(root), Layer.succeed(StorageProbe, obstacleOf(root)))
+  Layer.merge(
+    Layer.effect(
+      GuestHosts,
+      Effect.map(Volumes, (volumes) => homesIn(root, volumes))
+    ),
+    Layer.succeed(StorageProbe, obstacleOf(root))
+  )
 
-const homesIn = (root: string) =>
-  Layer.sync(GuestHosts, () => {
-    const homeAt = (instanceId: string) => join(root, instanceId)
+const homesIn = (root: string, volumes: VolumesShape) => {
+  const homeAt = (instanceId: string) => join(root, instanceId)
 
-    const linkFile = (instanceId: string) => join(homeAt(instanceId), "link.json")
+  const linkFile = (instanceId: string) => join(homeAt(instanceId), "link.json")
 
-    const homeOf = (server: Pick<GuestHome, "spec" | "runtime">, link: GuestLink | null): GuestHome => {
-      const home = homeAt(server.spec.instanceId)
-      return {
-        ...server,
-        link,
-        volume: join(home, "volume"),
-        notes: notesIn(home),
-        replayFloor: replayFile(join(home, "replay"))
-      }
+  const serverFile = (instanceId: string) => join(homeAt(instanceId), "server.json")
+
+  const homeOf = ({ runtime, spec, volume }: Server, link: GuestLink | null): GuestHome => {
+    const home = homeAt(spec.instanceId)
+    return {
+      spec,
+      runtime,
+      link,
+      volume: folderOf(home),
+      disk: {
+        ...volumes.of(volume, home),
+        size: Effect.map(
+          Effect.orDie(read(serverFile(spec.instanceId), ServerFile)),
+          Option.match({ onNone: () => spec.volumeSize, onSome: (now) => now.spec.volumeSize })
+        )
+      },
+      notes: notesIn(home),
+      replayFloor: replayFile(join(home, "replay"))
     }
+  }
 
-    const load = Effect.fnUntraced(function* (instanceId: string) {
-      const server = yield* read(join(homeAt(instanceId), "server.json"), ServerFile)
-      if (Option.isNone(server)) return Option.none<GuestHome>()
-      const link = yield* read(linkFile(instanceId), LinkFile)
-      return Option.some(homeOf(server.value, Option.getOrNull(link)))
-    })
-
-    const keepLink = (instanceId: string, link: GuestLink | null) =>
-      link === null ? removeFile(linkFile(instanceId)) : write(linkFile(instanceId), LinkFile, link)
-
-    /** One that is damaged, or is no home at all, keeps none of the others from being found. */
-    const loadOrTell = (name: string) =>
-      Effect.catch(load(name), ({ detail }) =>
-        Effect.as(Effect.logError(`there is no guest to start in ${homeAt(name)}: ${detail}`), Option.none<GuestHome>())
-      )
-
-    const sinceOf = (name: string) =>
-      attempt(() => stat(homeAt(name))).pipe(
-        Effect.map(({ birthtimeMs }) => (birthtimeMs > 0 ? Math.floor(birthtimeMs) : null)),
-        // Gone again, or not to be looked at: that it was there is all that is known.
-        Effect.orElseSucceed(() => null)
-      )
-
-    return GuestHosts.of({
-      root,
-      volumeOf: (instanceId) => join(homeAt(instanceId), "volume"),
-      remains: Effect.gen(function* () {
-        const names = yield* attempt(() => readdir(root))
-        // Ours begin with a dot.
-        const homes = names.filter((name) => !name.startsWith("."))
-        return yield* Effect.forEach(
-          homes,
-          (instanceId) => Effect.map(sinceOf(instanceId), (since) => ({ instanceId, since })),
-          { concurrency: 16 }
-        )
-      }),
-      list: Effect.gen(function* () {
-        const names = yield* Effect.orDie(attempt(() => readdir(root)))
-        const homes = yield* Effect.forEach(names, loadOrTell, { concurrency: 16 })
-        return homes.flatMap(Option.toArray)
-      }),
-      find: load,
-      ensure: Effect.fnUntraced(function* (spec, link, runtime) {
-        const home = homeAt(spec.instanceId)
-        const volume = join(home, "volume")
-        const known = yield* load(spec.instanceId)
-        if (Option.isSome(known)) {
-          if (!isSameLink(known.value.link, link)) yield* keepLink(spec.instanceId, link)
-          const resized = resizedSpec(known.value.spec, spec)
-          if (!isSameSize(known.value.spec, spec)) {
-            const kept = { spec: resized, runtime: known.value.runtime }
-            yield* write(join(home, "server.json"), ServerFile, kept)
-          }
-          return { ...known.value, spec: resized, link }
-        }
-        yield* writing(volume, () => mkdir(volume, { recursive: true }))
-        // Servers of other users walk through here to their own folders, and see nothing else.
-        yield* writing(home, () => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
-        yield* keepLink(spec.instanceId, link)
-        // The last: with it the folder is a home.
-        yield* write(join(home, "server.json"), ServerFile, { spec, runtime })
-        yield* writing(root, () => syncFolder(root))
-        return homeOf({ spec, runtime }, link)
-      }),
-      remove: (instanceId) =>
-        removeTree(homeAt(instanceId)).pipe(
-          Effect.mapError(({ message }) => new GuestHostsError({ detail: message })),
-          // A home that came back after a power cut would be started.
-          Effect.andThen(attempt(() => syncFolder(root)))
-        )
-    })
+  const load = Effect.fnUntraced(function* (instanceId: string) {
+    const server = yield* read(serverFile(instanceId), ServerFile)
+    if (Option.isNone(server)) return Option.none<GuestHome>()
+    const link = yield* read(linkFile(instanceId), LinkFile)
+    return Option.some(homeOf(server.value, Option.getOrNull(link)))
   })
+
+  const keepLink = (instanceId: string, link: GuestLink | null) =>
+    link === null ? removeFile(linkFile(instanceId)) : write(linkFile(instanceId), LinkFile, link)
+
+  /** One that is damaged, or is no home at all, keeps none of the others from being found. */
+  const loadOrTell = (name: string) =>
+    Effect.catch(load(name), ({ detail }) =>
+      Effect.as(Effect.logError(`there is no guest to start in ${homeAt(name)}: ${detail}`), Option.none<GuestHome>())
+    )
+
+  const sinceOf = (name: string) =>
+    attempt(() => stat(homeAt(name))).pipe(
+      Effect.map(({ birthtimeMs }) => (birthtimeMs > 0 ? Math.floor(birthtimeMs) : null)),
+      // Gone again, or not to be looked at: that it was there is all that is known.
+      Effect.orElseSucceed(() => null)
+    )
+
+  return GuestHosts.of({
+    root,
+    volumeOf: (instanceId) => folderOf(homeAt(instanceId)),
+    remains: Effect.gen(function* () {
+      const names = yield* attempt(() => readdir(root))
+      // Ours begin with a dot.
+      const homes = names.filter((name) => !name.startsWith("."))
+      return yield* Effect.forEach(
+        homes,
+        (instanceId) => Effect.map(sinceOf(instanceId), (since) => ({ instanceId, since })),
+        { concurrency: 16 }
+      )
+    }),
+    list: Effect.gen(function* () {
+      const names = yield* Effect.orDie(attempt(() => readdir(root)))
+      const homes = yield* Effect.forEach(names, loadOrTell, { concurrency: 16 })
+      return homes.flatMap(Option.toArray)
+    }),
+    find: load,
+    ensure: Effect.fnUntraced(function* (spec, link, runtime) {
+      const home = homeAt(spec.instanceId)
+      const volume = folderOf(home)
+      const known = yield* read(serverFile(spec.instanceId), ServerFile)
+      if (Option.isSome(known)) {
+        const found = known.value
+        const { link: before } = Option.getOrElse(yield* load(spec.instanceId), () => ({ link: null }))
+        if (!isSameLink(before, link)) yield* keepLink(spec.instanceId, link)
+        const resized = { ...found, spec: resizedSpec(found.spec, spec) }
+        if (!isSameSize(found.spec, resized.spec)) yield* write(serverFile(spec.instanceId), ServerFile, resized)
+        return homeOf(resized, link)
+      }
+      const server: Server = { spec, runtime, volume: volumes.kind }
+      const made = homeOf(server, link)
+      yield* writing(volume, () => mkdir(volume, { recursive: true }))
+      yield* Effect.catchTag(made.disk.make(spec.volumeSize), "VolumeError", ({ detail }) =>
+        Effect.fail(new GuestHostsError({ detail }))
+      )
+      // Servers of other users walk through here to their own folders, and see nothing else.
+      yield* writing(home, () => Promise.all([chmod(home, 0o711), chmod(volume, 0o711)]))
+      yield* keepLink(spec.instanceId, link)
+      // The last: with it the folder is a home.
+      yield* write(serverFile(spec.instanceId), ServerFile, server)
+      yield* writing(root, () => syncFolder(root))
+      return made
+    }),
+    remove: (instanceId) =>
+      // Of whatever kind it is, and be it half a home of which no kind is known.
+      LoopVolume.letGo(homeAt(instanceId)).pipe(
+        Effect.mapError(({ detail }) => new GuestHostsError({ detail })),
+        Effect.andThen(
+          Effect.mapError(removeTree(homeAt(instanceId)), ({ message }) => new GuestHostsError({ detail: message }))
+        ),
+        // A home that came back after a power cut would be started.
+        Effect.andThen(attempt(() => syncFolder(root)))
+      )
+  })
+}

@@ -4,11 +4,13 @@
  */
 import { Context, type Effect, type Option, Redacted, Schema } from "effect"
 import type { GuestNotes } from "../../guest/GuestNotes.ts"
+import type { VolumeRoom } from "../../guest/VolumeRoom.ts"
 import type { ServerSpec } from "../../services/Compute.ts"
 import type { DiskError } from "../../services/Disk.ts"
 import type { GuestLink } from "../../services/GuestAccess.ts"
 import type { Millis } from "../../services/Ids.ts"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
+import type { HomeVolume } from "./Volumes.ts"
 
 export interface GuestHome {
   readonly spec: ServerSpec
@@ -18,7 +20,10 @@ export interface GuestHome {
   readonly replayFloor: ReplayFloor
   /** Which database runtime it was made for; it keeps it for life. */
   readonly runtime: "docker" | "process"
+  /** The folder that is the volume. */
   readonly volume: string
+  /** What bounds it: which is mounted before its server is started, and let go with the home. */
+  readonly disk: HomeVolume & Pick<VolumeRoom, "size">
   readonly notes: GuestNotes["Service"]
 }
 
@@ -44,7 +49,7 @@ export const resizedSpec = (known: ServerSpec, { memoryMb, vcpus, volumeSize }: 
   ...known,
   memoryMb,
   vcpus,
-  volumeSize
+  volumeSize: Math.max(known.volumeSize, volumeSize)
 })
 
 export const isSameSize = (one: ServerSpec, other: ServerSpec) =>
@@ -56,7 +61,11 @@ export class GuestHosts extends Context.Service<
     /** Every home that exists, as after a reboot; one that is damaged is logged and left out. */
     readonly list: Effect.Effect<ReadonlyArray<GuestHome>>
     readonly find: (instanceId: string) => Effect.Effect<Option.Option<GuestHome>, GuestHostsError>
-    /** The home of this instance, made if there is none. One that is there stays as it was made, but for its link and its size. */
+    /**
+     * The home of this instance, made if there is none. One that is there stays as it was made, but for its link, its
+     * memory and its processors, and for the size of its volume, which is told to be the larger one: who asks for it has
+     * had the volume grow before.
+     */
     readonly ensure: (
       spec: ServerSpec,
       link: GuestLink | null,

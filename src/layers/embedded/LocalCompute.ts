@@ -4,9 +4,10 @@
  * databases they find. One that cannot be started keeps nobody else from it, and is tried again.
  */
 import { Duration, Effect, Exit, Layer, Option, RcMap, Scope, Semaphore } from "effect"
-import type { RuntimeError } from "../../guest/DatabaseRuntime.ts"
+import { RuntimeError } from "../../guest/DatabaseRuntime.ts"
 import * as GuestAgent from "../../guest/GuestAgent.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
+import type { VolumeRoom } from "../../guest/VolumeRoom.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
 import type { DiskError } from "../../services/Disk.ts"
@@ -16,6 +17,7 @@ import { type GuestLinkError, GuestLinks } from "./GuestLinks.ts"
 import { HostFitness } from "./HostFitness.ts"
 import { LocalRuntimes } from "./LocalRuntimes.ts"
 import { PortProbe } from "./PortProbe.ts"
+import type { VolumeError } from "./Volumes.ts"
 
 /** How often agents that could not be started are tried again. */
 export const tryAgainInterval = Duration.seconds(5)
@@ -29,10 +31,19 @@ const asComputeError = ({ detail, message, transient }: RuntimeError) =>
 const unusableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance cannot be used.", detail, transient: true })
 
+const unusableVolume = (error: VolumeError | DiskError) =>
+  new ComputeError({ message: error.message, detail: error.detail, transient: true })
+
 const unwritable = ({ detail, message }: DiskError) => new ComputeError({ message, detail, transient: true })
 
 const unusableLink = ({ detail }: GuestLinkError) =>
   new ComputeError({ message: "The guest of the instance has no way to the others.", detail, transient: true })
+
+/** The volume as the home's agent sees it. */
+const roomOf = ({ disk }: GuestHome): VolumeRoom => ({
+  ...disk,
+  ready: Effect.mapError(disk.mount, ({ detail, message }) => new RuntimeError({ message, detail, transient: true }))
+})
 
 const irremovableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance could not be removed.", detail, transient: true })
@@ -70,10 +81,11 @@ const make = Effect.gen(function* () {
       const message = `This database was made for ${home.runtime}, which does not answer.`
       return yield* new ComputeError({ message, detail: "", transient: true })
     }
+    const { disk, link, notes, replayFloor, spec, volume } = home
+    yield* Effect.mapError(disk.mount, unusableVolume)
     return yield* Effect.gen(function* () {
-      const { link, notes, replayFloor, spec, volume } = home
       const fabric = yield* Effect.mapError(links.open(link, spec.instanceId, replayFloor), unusableLink)
-      return yield* GuestAgent.start({ spec, volume, runtime, manager }).pipe(
+      return yield* GuestAgent.start({ spec, volume, room: roomOf(home), runtime, manager }).pipe(
         Effect.provideService(GuestNotes, notes),
         Effect.provideService(Fabric, fabric),
         Effect.mapError(unwritable)
@@ -143,9 +155,7 @@ const make = Effect.gen(function* () {
       const manager = managerOf(home.spec.manager)
       if (runtime === undefined || manager === undefined) return
       const adminPassword = yield* home.notes.adminPassword
-      yield* runtime.stop(
-        GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, runtime, manager }, adminPassword, {})
-      )
+      yield* runtime.stop(GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, manager }, adminPassword, {}))
     },
     // The others are stopped all the same.
     Effect.catchCause((cause) => Effect.logError("a database could not be stopped", cause))
@@ -158,7 +168,10 @@ const make = Effect.gen(function* () {
       [...agents.values()],
       ({ home }) => {
         const end = endAgent(home.spec.instanceId)
-        return inTurn(home.spec.instanceId, outliveUs ? end : Effect.andThen(end, stopDatabase(home)))
+        // Whoever removes the folder of what has ended finds nothing mounted in it.
+        const letGo = Effect.catch(home.disk.unmount, ({ detail, message }) => Effect.logError(`${message} ${detail}`))
+        const all = Effect.andThen(end, Effect.andThen(stopDatabase(home), letGo))
+        return inTurn(home.spec.instanceId, outliveUs ? end : all)
       },
       { concurrency: atOnce, discard: true }
     )
@@ -188,11 +201,25 @@ const make = Effect.gen(function* () {
     }
   })
 
+  /** Before the home tells of it: a size that is told is there. */
+  const growVolume = Effect.fnUntraced(function* (home: GuestHome, size: number) {
+    if (size <= home.spec.volumeSize) return
+    if (yield* home.disk.grow(size)) return
+    yield* Effect.logInfo("the database is stopped, so that its volume can grow").pipe(
+      Effect.annotateLogs({ instance: home.spec.instanceId })
+    )
+    yield* endAgent(home.spec.instanceId)
+    yield* stopDatabase(home)
+    yield* home.disk.growStopped(size)
+  }, Effect.mapError(unusableVolume))
+
   return Compute.of({
     portOf: (name) => managerOf(name)?.port ?? 0,
     isFree: (_host, address, port) => canListen(address, port),
     ensure: Effect.fn("LocalCompute.ensure")(
       function* (spec, link) {
+        const known = yield* Effect.mapError(hosts.find(spec.instanceId), unusableHome)
+        if (Option.isSome(known)) yield* growVolume(known.value, spec.volumeSize)
         const home = yield* Effect.mapError(hosts.ensure(spec, link, runtimes.choose(spec.manager)), (error) =>
           error._tag === "DiskError" ? unwritable(error) : unusableHome(error)
         )

@@ -35,9 +35,20 @@ const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance
   !deleteRequested &&
   !restartRequested &&
   ((state._tag === "Active" && state.restartRequired !== true) ||
-    (state._tag === "Configuring" && state.restart !== true && state.resize === undefined))
+    (state._tag === "Configuring" && state.restart !== true && state.stop !== true && state.resize === undefined) ||
+    state._tag === "Stopped")
 
-const hears: ReadonlyArray<State["_tag"]> = ["Building", "Active", "Restarting", "Configuring", "Resizing", "Failed"]
+const hears: ReadonlyArray<State["_tag"]> = [
+  "Building",
+  "Active",
+  "Restarting",
+  "Configuring",
+  "Resizing",
+  "Stopping",
+  "Stopped",
+  "Starting",
+  "Failed"
+]
 
 export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredInstance | undefined) => {
   const groups = new Map<string, ConfigurationGroup>()

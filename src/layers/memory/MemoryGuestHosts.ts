@@ -3,7 +3,15 @@ import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
-import { type GuestHome, GuestHosts, isSameLink, isSameSize, resizedSpec } from "../embedded/GuestHosts.ts"
+import {
+  type GuestHome,
+  GuestHosts,
+  GuestHostsError,
+  isSameLink,
+  isSameSize,
+  resizedSpec
+} from "../embedded/GuestHosts.ts"
+import { gigabyte, type HomeVolume } from "../embedded/Volumes.ts"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
 
 /** What is the matter with the disk of all homes now. */
@@ -11,6 +19,32 @@ export const MemoryDisk = Context.Reference<{ readonly trouble: DiskTrouble | nu
   "coffer/layers/memory/MemoryDisk",
   { defaultValue: () => ({ trouble: null }) }
 )
+
+/** How full the volumes of homes are, by instance: bytes of them that are used. What is not there cannot be measured. */
+export const MemoryVolumes = Context.Reference<Map<string, number>>("coffer/layers/memory/MemoryVolumes", {
+  defaultValue: () => new Map()
+})
+
+/** As large as it was told to be last. */
+const makeVolume = (instanceId: string, used: ReadonlyMap<string, number>): HomeVolume => {
+  let total = 0
+  const grow = (size: number) =>
+    Effect.sync(() => {
+      total = Math.max(total, size * gigabyte)
+    })
+  return {
+    unlimited: null,
+    make: grow,
+    mount: Effect.void,
+    grow: (size) => Effect.as(grow(size), true),
+    growStopped: grow,
+    unmount: Effect.void,
+    stats: Effect.sync(() => {
+      const bytes = used.get(instanceId)
+      return bytes === undefined ? null : { total, used: bytes }
+    })
+  }
+}
 
 /** Writes at `path`, if the disk takes it. */
 type Write = (path: string, write: () => void) => Effect.Effect<void, DiskError>
@@ -70,7 +104,9 @@ const makeFloor = (home: string, writing: Write): ReplayFloor => {
 
 export const layer: Layer.Layer<GuestHosts> = Layer.effect(
   GuestHosts,
-  Effect.map(MemoryDisk, (disk) => {
+  Effect.gen(function* () {
+    const disk = yield* MemoryDisk
+    const used = yield* MemoryVolumes
     const homes = new Map<string, GuestHome>()
     const root = "/volumes"
     const homeAt = (instanceId: string) => `${root}/${instanceId}`
@@ -92,18 +128,29 @@ export const layer: Layer.Layer<GuestHosts> = Layer.effect(
         Effect.suspend(() => {
           const id = spec.instanceId
           const home = homeAt(id)
-          const known = homes.get(id) ?? {
+          const found = homes.get(id)
+          const known = found ?? {
             spec,
             runtime,
             volume: volumeOf(id),
+            disk: {
+              ...makeVolume(id, used),
+              size: Effect.sync(() => homes.get(id)?.spec.volumeSize ?? spec.volumeSize)
+            },
             notes: makeNotes(home, writing),
             replayFloor: makeFloor(home, writing),
             link
           }
-          const made: GuestHome = { ...known, spec: resizedSpec(known.spec, spec), link }
+          const made: GuestHome = { ...known, link, spec: resizedSpec(known.spec, spec) }
           const keep = () => void homes.set(id, made)
-          const isThere = homes.has(id) && isSameLink(known.link, link) && isSameSize(known.spec, spec)
-          return Effect.as(isThere ? Effect.sync(keep) : writing(`${home}/server.json`, keep), made)
+          const isThere = homes.has(id) && isSameSize(known.spec, made.spec) && isSameLink(known.link, link)
+          const kept = isThere ? Effect.sync(keep) : writing(`${home}/server.json`, keep)
+          return made.disk.make(made.spec.volumeSize).pipe(
+            Effect.mapError((error) =>
+              error._tag === "DiskError" ? error : new GuestHostsError({ detail: error.detail })
+            ),
+            Effect.andThen(Effect.as(kept, made))
+          )
         }),
       remove: (id) =>
         Effect.sync(() => {

@@ -37,10 +37,12 @@ import { type Provisioning, ProvisioningStore } from "../../services/Provisionin
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { moreOf, Resizes, resized } from "../../services/Resizes.ts"
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
+import { Switching } from "../../services/Switching.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
+import { makeMemorySwitching } from "./MemorySwitching.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
 interface Letter {
@@ -118,7 +120,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       row.mailbox.push({ seq: ++sequence, key, command, posted, handled: null, setAside: null })
     }
 
-    const has = (row: Rows, command: string) => row.mailbox.some(({ key }) => key === `${command}:${row.generation}`)
+    const asked = (row: Rows, command: string) =>
+      row.mailbox.find(({ key }) => key === `${command}:${row.generation}`)?.command._tag ?? null
+    const has = (row: Rows, command: string) => asked(row, command) !== null
     const groups = makeMemoryConfigurations((id) => {
       const row = rows.get(id)
       return row === undefined
@@ -141,13 +145,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         row.state._tag,
         {
           delete: row.deleteRequested,
-          now: has(row, row.state._tag === "Failed" ? "delete" : "restart"),
+          now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
           configure: has(row, "configure"),
           resize: has(row, "resize")
         },
         {
           restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
           restart: "restart" in row.state && row.state.restart === true,
+          stop: "stop" in row.state && row.state.stop === true,
           resize: "resize" in row.state
         }
       ),
@@ -254,6 +259,19 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           const root = rows.get(id)?.root ?? null
           return root === null ? "never" : root.enabled ? "enabled" : "disabled"
         })
+    })
+
+    const switching = makeMemorySwitching((id) => {
+      const row = rows.get(id)
+      return row === undefined
+        ? undefined
+        : {
+            state: toRecord(row).state,
+            post: (command, now) => {
+              row.desired = { ...row.desired, updated: now }
+              letter(row, `restart:${row.generation}`, command, now)
+            }
+          }
     })
 
     const lifecycles = Lifecycles.of({
@@ -630,6 +648,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
+      Context.add(Switching, switching),
       Context.merge(MemoryUpgrades.make())
     )
   })

@@ -223,6 +223,8 @@ const configurations = Effect.gen(function* () {
     )`
 })
 
+/** Databases can be stopped and started: states and commands of new kinds. */
+const stopAndStart = Effect.void
 /** What resizes that are under way hold beyond what their instances are. */
 const resizes = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -244,7 +246,8 @@ const migrations = {
   "0005_bounded": bounded,
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
-  "0008_resizes": resizes
+  "0008_stop_and_start": stopAndStart,
+  "0009_resizes": resizes
 }
 
 /**

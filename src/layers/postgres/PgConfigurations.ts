@@ -115,7 +115,9 @@ const make = Effect.gen(function* () {
         WITH target AS (
           SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
           JOIN attached_configurations c ON c.instance = l.instance AND c.configuration = ${id}
-          WHERE l.tag IN ('Building', 'Active', 'Restarting', 'Configuring', 'Resizing', 'Failed') AND i.delete_requested IS NULL
+          WHERE l.tag IN
+              ('Building', 'Active', 'Restarting', 'Configuring', 'Resizing', 'Stopping', 'Stopped', 'Starting', 'Failed')
+            AND i.delete_requested IS NULL
           ORDER BY l.instance FOR UPDATE OF l
         ), posted AS (
           INSERT INTO mailbox (instance, key, command, posted)
@@ -151,7 +153,9 @@ const make = Effect.gen(function* () {
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${instance} AND i.delete_requested IS NULL
           AND (l.tag = 'Active' AND (l.state -> 'restartRequired') IS DISTINCT FROM 'true'
-            OR l.tag = 'Configuring' AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL)
+            OR l.tag = 'Configuring' AND (l.state -> 'restart') IS DISTINCT FROM 'true'
+              AND (l.state -> 'stop') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
+            OR l.tag = 'Stopped')
           AND NOT EXISTS (
             SELECT FROM mailbox WHERE instance = l.instance
             AND key IN ('restart:' || l.generation, 'resize:' || l.generation)

@@ -18,6 +18,7 @@ import { SecretBox } from "../../services/SecretBox.ts"
 import { Fault, shownState } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 import * as PgResizes from "./PgResizes.ts"
+import * as PgSwitching from "./PgSwitching.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
 const died = Effect.orDie
@@ -56,11 +57,12 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
 export const RecordRow = Schema.Struct({
   ...DesiredRow.fields,
   delete_requested: Schema.NullOr(Schema.Date),
-  requested_now: Schema.NullOr(Schema.Date),
+  requested_now: Schema.NullOr(Schema.String),
   configure_requested: Schema.NullOr(Schema.Date),
   resize_requested: Schema.NullOr(Schema.Date),
   restart_required: Schema.NullOr(Schema.Boolean),
   restart_follows: Schema.NullOr(Schema.Boolean),
+  stop_follows: Schema.NullOr(Schema.Boolean),
   resize_follows: Schema.Boolean,
   configuration: Schema.NullOr(Schema.String),
   configuration_name: Schema.NullOr(Schema.String),
@@ -84,13 +86,14 @@ export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
     row.tag,
     {
       delete: row.delete_requested !== null,
-      now: row.requested_now !== null,
+      now: row.requested_now,
       configure: row.configure_requested !== null,
       resize: row.resize_requested !== null
     },
     {
       restartRequired: row.restart_required === true,
       restart: row.restart_follows === true,
+      stop: row.stop_follows === true,
       resize: row.resize_follows
     }
   ),
@@ -185,17 +188,18 @@ export const selectRecords = (
   joins: Statement.Fragment = sql``
 ) => sql`
     SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      asked.posted AS requested_now, wanted.posted AS configure_requested,
-      larger.posted AS resize_requested, l.restart_required, l.restart_follows, l.resize_follows,
+      asked.command AS requested_now, wanted.posted AS configure_requested, larger.posted AS resize_requested,
+      l.restart_required, l.restart_follows, l.stop_follows, l.resize_follows,
       c.id AS configuration, c.name AS configuration_name, c.not_applied${columns}
     FROM instances i
     CROSS JOIN LATERAL (
       SELECT tag, state, since, generation, (state ->> 'restartRequired')::boolean AS restart_required,
-        (state ->> 'restart')::boolean AS restart_follows, jsonb_exists(state, 'resize') AS resize_follows
+        (state ->> 'restart')::boolean AS restart_follows, (state ->> 'stop')::boolean AS stop_follows,
+        jsonb_exists(state, 'resize') AS resize_follows
       FROM lifecycles WHERE instance = i.id LIMIT 1
     ) l
     LEFT JOIN LATERAL (
-      SELECT posted FROM mailbox
+      SELECT command ->> '_tag' AS command FROM mailbox
       WHERE instance = i.id AND key = CASE l.tag WHEN 'Failed' THEN 'delete:' ELSE 'restart:' END || l.generation LIMIT 1
     ) asked ON true
     LEFT JOIN LATERAL (
@@ -213,6 +217,19 @@ export const selectRecords = (
     ) c ON true
     LEFT JOIN LATERAL (SELECT status, heartbeat_at FROM observations WHERE instance = i.id LIMIT 1) o ON true
     LEFT JOIN LATERAL (SELECT address, host FROM addresses WHERE instance = i.id LIMIT 1) a ON true ${joins}`
+
+/**
+ * A page of a project's instances. One more than asked for tells whether there is a next one. That number is written out, for
+ * with a parameter the planner does not know how few rows a page has, and plans each time anew.
+ */
+export const selectPage = (
+  sql: SqlClient.SqlClient,
+  records: Statement.Fragment,
+  project: string,
+  { limit, marker }: { readonly limit: number; readonly marker: string | null }
+) => sql`
+    ${records} WHERE i.project = ${project} AND l.tag <> 'Deleted' AND i.id > ${marker ?? ""}
+    ORDER BY i.id LIMIT ${sql.literal(`${limit + 1}`)}`
 
 const makeInstances = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -294,7 +311,8 @@ const makeInstances = Effect.gen(function* () {
       WITH target AS (
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${id} AND l.tag IN ('Active', 'Configuring') AND i.delete_requested IS NULL
-          AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
+          AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'stop') IS DISTINCT FROM 'true'
+          AND (l.state -> 'resize') IS NULL
           AND NOT EXISTS (SELECT 1 FROM mailbox WHERE instance = l.instance AND key = 'resize:' || l.generation)
         FOR UPDATE OF l, i
       ), posted AS (
@@ -326,11 +344,7 @@ const makeInstances = Effect.gen(function* () {
   })
 
   const list: Instances["Service"]["list"] = Effect.fn("Instances.list")(function* (project, { limit, marker }) {
-    // One more than asked for tells whether there is a next page. Written out, for with a parameter the planner
-    // does not know how few rows a page has, and plans each time anew.
-    const rows = yield* sql`
-      ${records} WHERE i.project = ${project} AND l.tag <> 'Deleted' AND i.id > ${marker ?? ""}
-      ORDER BY i.id LIMIT ${sql.literal(`${limit + 1}`)}`.pipe(Effect.flatMap(decodeRows), died)
+    const rows = yield* selectPage(sql, records, project, { limit, marker }).pipe(Effect.flatMap(decodeRows), died)
     const items = rows.slice(0, limit).map(toRecord)
     return { items, next: rows.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
   })
@@ -372,6 +386,7 @@ const makeProvisioning = Effect.gen(function* () {
 })
 
 export const layer = Layer.mergeAll(
+  PgSwitching.layer,
   Layer.merge(Layer.effect(Instances, makeInstances), PgResizes.layer).pipe(
     Layer.provideMerge(Layer.effect(Quotas, makeQuotas))
   ),

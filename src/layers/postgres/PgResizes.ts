@@ -50,7 +50,8 @@ const make = Effect.gen(function* () {
         SELECT l.generation, i.ram FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${id} AND l.tag IN ('Active', 'Configuring') AND i.delete_requested IS NULL
           AND i.flavor = ${seen.flavor} AND i.volume_size = ${seen.volumeSize}
-          AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
+          AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'stop') IS DISTINCT FROM 'true'
+          AND (l.state -> 'resize') IS NULL
           AND NOT EXISTS (
             SELECT 1 FROM mailbox
             WHERE instance = l.instance AND key IN ('restart:' || l.generation, 'resize:' || l.generation)

@@ -13,6 +13,7 @@ import * as LocalCompute from "../embedded/LocalCompute.ts"
 import * as LocalInventory from "../embedded/LocalInventory.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import { replayFile } from "../embedded/ReplayFile.ts"
+import * as VolumeKinds from "../embedded/VolumeKinds.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
 import * as GuestProtections from "../fabric/secure/GuestProtections.ts"
 import * as GuestHost from "../guesthost/GuestHost.ts"
@@ -51,7 +52,8 @@ const compute = (config: Config) =>
       const { instances } = yield* DataFolder
       const found = yield* Host.inspect(config.guestagent.runtime)
       return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
-        Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)])
+        Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)]),
+        Layer.provide(VolumeKinds.layer(config.guestagent.volumes, instances))
       )
     })
   )

@@ -36,6 +36,8 @@ const settings = ({
   deleted_retention,
   resize_deadline,
   restart_deadline,
+  start_deadline,
+  stop_deadline,
   workflow_retention
 }: Config["taskmanager"]) =>
   Layer.mergeAll(
@@ -44,6 +46,8 @@ const settings = ({
       restart: restart_deadline,
       configure: configure_deadline,
       resize: resize_deadline,
+      stop: stop_deadline,
+      start: start_deadline,
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),

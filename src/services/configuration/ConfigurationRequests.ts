@@ -14,7 +14,7 @@ import {
   versionMeant
 } from "../InstanceRequests.ts"
 import type { InstanceNotFound, InstanceRecord, Scope } from "../Instances.ts"
-import { statusOf } from "../Status.ts"
+import { statusOf, takesGroups } from "../Status.ts"
 import { makeWake } from "../Waking.ts"
 import { type ConfigurationGroup, Configurations } from "./Configurations.ts"
 import { type Parameter, refuseValues, type Values } from "./Parameter.ts"
@@ -90,6 +90,11 @@ const checkValues = ({ datastore, version }: Version, values: Values) => {
   return refusal === null ? Effect.void : Effect.fail(new ValuesRefused({ message: refusal }))
 }
 
+const valuesOf =
+  ({ replace, values }: WantedChange) =>
+  (before: Values): Values =>
+    replace ? values : { ...before, ...values }
+
 const stateRefusal = ({ state }: InstanceRecord) =>
   new InvalidRequest({
     message: `The operation you have requested cannot be executed because the instance status is currently: ${statusOf(state)}.`
@@ -129,16 +134,18 @@ const make = Effect.gen(function* () {
     return { group, instances: 0 }
   })
 
-  const update = Effect.fn("ConfigurationRequests.update")(function* (scope: Scope, id: string, wanted: WantedChange) {
+  const checkUpdate = Effect.fnUntraced(function* (scope: Scope, id: string, wanted: WantedChange) {
     const group = yield* find(scope, id)
     const found = findVersion(catalog, group.datastoreVersion)
     if (found === undefined) return yield* new DatastoreVersionNotFound({ version: group.datastoreVersion })
     yield* checkValues(found, wanted.values)
-    const told = yield* configurations.update(id, {
-      name: wanted.name,
-      description: wanted.description,
-      values: (before) => (wanted.replace ? wanted.values : { ...before, ...wanted.values })
-    })
+    return { group, values: valuesOf(wanted)(group.values) }
+  })
+
+  const update = Effect.fn("ConfigurationRequests.update")(function* (scope: Scope, id: string, wanted: WantedChange) {
+    yield* checkUpdate(scope, id, wanted)
+    const { description, name } = wanted
+    const told = yield* configurations.update(id, { name, description, values: valuesOf(wanted) })
     yield* Effect.forEach(told, wake, { discard: true })
   })
 
@@ -152,27 +159,38 @@ const make = Effect.gen(function* () {
   /** Whether the group can be attached to an instance of that version at all. */
   const checkFit = Effect.fnUntraced(function* (scope: Scope, id: string, datastoreVersion: string) {
     const group = yield* find(scope, id)
-    if (group.datastoreVersion === datastoreVersion) return
+    if (group.datastoreVersion === datastoreVersion) return group
     const message = `Datastore Version on Configuration ${group.datastoreVersion} does not match the Datastore Version on the instance ${datastoreVersion}.`
     return yield* new InvalidRequest({ message })
   })
 
-  const attach = Effect.fn("ConfigurationRequests.attach")(function* (scope: Scope, instance: string, id: string) {
-    const before = yield* instances.get(scope, instance)
-    const { configuration, desired } = before
+  const checkAttach = Effect.fnUntraced(function* (scope: Scope, instance: string, id: string) {
+    const record = yield* instances.get(scope, instance)
+    const { configuration, desired } = record
     // An administrator attaches what the instance's own tenant has.
-    yield* checkFit(scope === "any" ? { project: desired.project } : scope, id, desired.datastoreVersion)
+    const group = yield* checkFit(scope === "any" ? { project: desired.project } : scope, id, desired.datastoreVersion)
     if (configuration !== null)
       return yield* new InvalidRequest({
         message: `Instance ${desired.id} already has a Configuration Group attached: ${configuration.id}.`
       })
+    return takesGroups(record.state) ? { record, group } : yield* stateRefusal(record)
+  })
+
+  const attach = Effect.fn("ConfigurationRequests.attach")(function* (scope: Scope, instance: string, id: string) {
+    const { desired } = (yield* checkAttach(scope, instance, id)).record
+    // Somebody may have come first in between.
     if (!(yield* configurations.attach(desired.id, id)))
       return yield* stateRefusal(yield* instances.get(scope, instance))
     yield* wake(desired.id)
   })
 
+  const checkDetach = Effect.fnUntraced(function* (scope: Scope, instance: string) {
+    const record = yield* instances.get(scope, instance)
+    return record.configuration === null || takesGroups(record.state) ? record : yield* stateRefusal(record)
+  })
+
   const detach = Effect.fn("ConfigurationRequests.detach")(function* (scope: Scope, instance: string) {
-    const { configuration, desired } = yield* instances.get(scope, instance)
+    const { configuration, desired } = yield* checkDetach(scope, instance)
     if (configuration === null) return
     if (!(yield* configurations.attach(desired.id, null))) {
       const now = yield* instances.get(scope, instance)
@@ -205,7 +223,9 @@ const make = Effect.gen(function* () {
     remove,
     attach,
     detach,
-    checkFit,
+    checkAttach,
+    checkDetach,
+    checkUpdate,
     defaultsOf,
     parameterOf,
     find,
@@ -238,6 +258,20 @@ export class ConfigurationRequests extends Context.Service<
     readonly update: (scope: Scope, id: string, wanted: WantedChange) => Effect.Effect<void, ConfigurationRefusal>
     readonly remove: (scope: Scope, id: string) => Effect.Effect<void, ConfigurationRefusal>
     readonly attach: (scope: Scope, instance: string, id: string) => Effect.Effect<void, ConfigurationRefusal>
+    /** The group, and what it would hold after the change, if that would be accepted now. */
+    readonly checkUpdate: (
+      scope: Scope,
+      id: string,
+      wanted: WantedChange
+    ) => Effect.Effect<{ readonly group: ConfigurationGroup; readonly values: Values }, ConfigurationRefusal>
+    /** The instance and the group, if the attach would be accepted now. */
+    readonly checkAttach: (
+      scope: Scope,
+      instance: string,
+      id: string
+    ) => Effect.Effect<{ readonly record: InstanceRecord; readonly group: ConfigurationGroup }, ConfigurationRefusal>
+    /** The instance, if the detach would be accepted now. */
+    readonly checkDetach: (scope: Scope, instance: string) => Effect.Effect<InstanceRecord, ConfigurationRefusal>
     /** Nothing is done where nothing is attached. */
     readonly detach: (scope: Scope, instance: string) => Effect.Effect<void, ConfigurationRefusal>
     readonly defaultsOf: (scope: Scope, instance: string) => Effect.Effect<Values, ConfigurationRefusal>

@@ -1,6 +1,6 @@
 /**
  * Every policy that a route asks, under the name and with the default that operators know from Trove. Those of
- * `operation:` and `audit:` are ours.
+ * `operation:` and `audit:` are ours, as are `instance:stop` and `instance:start`.
  */
 
 const admin = "rule:admin"
@@ -26,6 +26,8 @@ const actions = {
   "instance:update": owner,
   "instance:edit": owner,
   "instance:restart": owner,
+  "instance:stop": owner,
+  "instance:start": owner,
   "instance:resize_volume": owner,
   "instance:resize_flavor": owner,
   "instance:reset_status": admin,

@@ -1,0 +1,47 @@
+/**
+ * The start of a database that was stopped: its guest is told, and answers when a client can log in. What its
+ * configuration group has become meanwhile, it brings along. A start that fails leaves it stopped, for the guest stops
+ * what does not come up; where the guest is seen to serve all the same, it is in service.
+ */
+import { Duration, Effect } from "effect"
+import { Workflow } from "effect/workflow"
+import { askGuest } from "./AskGuest.ts"
+import * as BringConfiguration from "./BringConfiguration.ts"
+import { reportOutcome } from "./InstanceMailbox.ts"
+import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { isSeenToServe } from "./StopInstance.ts"
+
+export const StartInstance = Workflow.make("StartInstance", {
+  payload: Operation,
+  error: StepFailure,
+  idempotencyKey: ({ operation }) => operation
+})
+
+/** As for a restart. */
+const retries = 4
+const attemptDeadline = Duration.seconds(400)
+
+// By a restart, which Trove's agents know as well: their other start would have them write a configuration of its own.
+const startDatabase = (operation: Operation) =>
+  step(operation, {
+    name: "start the database",
+    waitsFor: "the guest agent to start the database, until a client can log in",
+    deadline: attemptDeadline,
+    retries,
+    execute: askGuest(operation, "start", BringConfiguration.restart(operation.instance), { isHarmlessTwice: true })
+  })
+
+export const layer = StartInstance.toLayer(
+  Effect.fnUntraced(function* (operation) {
+    yield* Workflow.withCompensation(Effect.void, (_, cause) =>
+      Effect.gen(function* () {
+        yield* operationEnded(operation)
+        const serves = yield* insist(isSeenToServe(operation.instance))
+        yield* insist(reportOutcome(operation, cause, { serves }))
+      })
+    )
+    yield* startDatabase(operation)
+    yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
+    yield* operationEnded(operation)
+  })
+)

@@ -1,0 +1,106 @@
+/**
+ * What a change would do to instances, for whoever asks before asking for it: how they show meanwhile, whether it takes a
+ * restart, and how long the same has taken before. It changes nothing. Whether the change would be accepted, who offers
+ * it has checked already.
+ *
+ * To offer it for another change: check as the change does, and give `of` what it comes to.
+ */
+import { Context, Effect, Layer } from "effect"
+import { type Entry, History, type StepEntry } from "./History.ts"
+import type { InstanceId, Millis, OperationKind } from "./Ids.ts"
+import type { InstanceRecord } from "./Instances.ts"
+import type { ShownState } from "./Status.ts"
+
+/** What a change comes to for one instance. */
+export interface Change {
+  /** What carries it out; null where it is only written down. */
+  readonly operation: OperationKind | null
+  /** Whether it takes a restart of the database: one that the change makes, or one that it waits for. */
+  readonly restart: boolean
+  /** In words for the tenant. */
+  readonly reason: string
+}
+
+export interface Foreseen {
+  readonly id: InstanceId
+  readonly name: string
+  /** How it shows while the change is carried out. */
+  readonly during: ShownState
+  readonly restart: boolean
+  readonly reason: string
+  /** In milliseconds; null where it has never done the same. */
+  readonly expected: { readonly typical: number; readonly longest: number } | null
+  /** Of how many runs that is known. */
+  readonly basedOn: number
+}
+
+/** How an instance shows while an operation runs. */
+const duringOf: Record<OperationKind, ShownState> = {
+  build: "Building",
+  restart: "Restarting",
+  configure: "Configuring",
+  resize: "Resizing",
+  stop: "Stopping",
+  start: "Starting",
+  delete: "Deleting",
+  takeback: "Failed"
+}
+
+/** How long each run took that ended well, in milliseconds, in no order. */
+const runsOf = (kind: OperationKind, entries: ReadonlyArray<Entry>): ReadonlyArray<Millis> => {
+  const steps = entries.filter((entry) => entry.kind === "step").filter(({ operationName }) => operationName === kind)
+  const runs = Map.groupBy(steps, ({ operation }) => operation)
+  return [...runs.values()].flatMap((steps: ReadonlyArray<StepEntry>) => {
+    const [first] = steps
+    const last = steps.at(-1)
+    if (first === undefined || last?.endedAt == null || last.outcome !== "done") return []
+    // Its last step tells the actor so; what has lost its beginning to the history's bound counts for nothing.
+    return steps.length > 1 ? [last.endedAt - first.startedAt] : []
+  })
+}
+
+/** The one in the middle, of which there are as many below as above. */
+const median = (sorted: ReadonlyArray<number>) => sorted[Math.floor((sorted.length - 1) / 2)] ?? 0
+
+export class Previews extends Context.Service<
+  Previews,
+  {
+    readonly of: (instance: InstanceRecord, change: Change) => Effect.Effect<Foreseen>
+  }
+>()("coffer/services/Previews") {
+  static readonly layer = Layer.effect(
+    Previews,
+    Effect.gen(function* () {
+      const history = yield* History
+      return {
+        of: Effect.fnUntraced(function* ({ desired, state }, { operation, reason, restart }) {
+          const runs = operation === null ? [] : runsOf(operation, yield* history.list(desired.id))
+          const sorted = runs.toSorted((a, b) => a - b)
+          const longest = sorted.at(-1)
+          const foreseen: Foreseen = {
+            id: desired.id,
+            name: desired.name,
+            during: operation === null ? state : duringOf[operation],
+            restart,
+            reason,
+            expected: longest === undefined ? null : { typical: median(sorted), longest },
+            basedOn: sorted.length
+          }
+          return foreseen
+        })
+      }
+    })
+  )
+}
+
+/** A restart, a stop or a start of the database. */
+export const switched = (wanted: "restart" | "stop" | "start", { state }: InstanceRecord): Change => {
+  if (wanted === "stop")
+    return {
+      operation: "stop",
+      restart: false,
+      reason: "its clients are cut off, and its database is down until a start"
+    }
+  if (state === "Stopped") return { operation: "start", restart: false, reason: "its database is brought up again" }
+  return { operation: "restart", restart: true, reason: "its clients are cut off while its database comes up again" }
+}

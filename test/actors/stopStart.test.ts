@@ -1,0 +1,214 @@
+/** Databases that are stopped and started: asked of the store, done by the guest, told in the history. */
+import { describe, expect, it } from "@effect/vitest"
+import { Clock, Duration, Effect } from "effect"
+import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+import { Configurations } from "../../src/services/configuration/Configurations.ts"
+import type { InstanceId } from "../../src/services/Ids.ts"
+import { FakeDatabases } from "../kit/FakeDatabases.ts"
+import * as World from "../kit/World.ts"
+
+const serving = Effect.gen(function* () {
+  const id = yield* World.create(["shop"])
+  yield* World.passes("5 seconds")
+  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
+  return id
+})
+
+const isRunning = (id: InstanceId) => Effect.map(FakeDatabases, ({ servers }) => servers.get(id)?.running)
+
+const shown = (id: InstanceId) => Effect.all([World.status(id), World.operatingStatus(id), isRunning(id)])
+
+const stopped = Effect.gen(function* () {
+  const id = yield* serving
+  expect(yield* World.stop(id)).toBe(true)
+  yield* World.passes("2 seconds")
+  expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
+  return id
+})
+
+const isBack = Effect.fnUntraced(function* (id: InstanceId) {
+  const { initialised, servers } = yield* FakeDatabases
+  expect(yield* shown(id)).toEqual(["ACTIVE", "HEALTHY", true])
+  expect(servers.get(id)?.databases.has("shop")).toBe(true)
+  expect(initialised(id)).toBe(1)
+  expect(yield* World.unfinished(id)).toEqual([])
+})
+
+const transitions = Effect.fnUntraced(function* (id: InstanceId) {
+  const entries = yield* World.entries(id)
+  return entries.flatMap((entry) => (entry.kind === "transition" ? [`${entry.to}: ${entry.because}`] : [])).slice(2)
+})
+
+const refusal = new RuntimeError({ message: "The host says no.", detail: "", transient: false })
+
+describe("a stop", () => {
+  it.effect("brings the database to its end, tells so, and a start brings it back with its data", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* serving
+        expect([yield* World.stop(id), yield* World.stop(id), yield* World.restart(id)]).toEqual([true, false, false])
+        expect([yield* World.status(id), yield* World.operatingStatus(id)]).toEqual(["SHUTDOWN", ""])
+        yield* World.passes("2 seconds")
+        expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
+        expect([yield* World.stop(id), yield* World.restart(id)]).toEqual([false, false])
+        faults.startTime = Duration.seconds(3)
+        expect([yield* World.start(id), yield* World.start(id)]).toEqual([true, false])
+        expect([yield* World.status(id), yield* World.operatingStatus(id)]).toEqual(["REBOOT", ""])
+        yield* World.passes("5 seconds")
+        yield* isBack(id)
+        expect(yield* World.start(id)).toBe(false)
+        expect(yield* transitions(id)).toEqual([
+          "Stopping: stop requested",
+          "Stopped: the database was stopped",
+          "Starting: start requested",
+          "Active: the database was started"
+        ])
+        expect(yield* World.story(id)).toEqual(
+          expect.arrayContaining([
+            "the guest: the database was stopped",
+            "stop: stop the database done",
+            "the guest: the database was started",
+            "start: start the database done"
+          ])
+        )
+      })
+    )
+  )
+
+  it.effect("lasts, and nobody is alarmed", () =>
+    World.run(
+      Effect.gen(function* () {
+        const id = yield* stopped
+        yield* World.passes("20 minutes", "1 second")
+        expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
+        const story = yield* World.story(id)
+        expect(story.filter((line) => /crashed|silent/.test(line))).toEqual([])
+      })
+    )
+  )
+
+  it.effect("lasts across the death of every process; what was stopped can be started after it", () =>
+    World.runWithDeath(
+      (call, step) => call === "started" && step === "report" && isStopping,
+      Effect.gen(function* () {
+        const id = yield* serving
+        isStopping = true
+        yield* World.stop(id)
+        yield* World.passes("5 seconds")
+        return id
+      }),
+      (id) =>
+        Effect.gen(function* () {
+          isStopping = false
+          yield* World.passes("2 minutes", "500 millis")
+          expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
+          expect(yield* World.start(id)).toBe(true)
+          yield* World.passes("10 seconds")
+          yield* isBack(id)
+        })
+    )
+  )
+  let isStopping = false
+
+  it.effect("that fails leaves the database in service, and tells why", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* serving
+        faults.stopFails = refusal
+        yield* World.stop(id)
+        yield* World.passes("5 seconds")
+        yield* isBack(id)
+        expect(yield* transitions(id)).toEqual([
+          "Stopping: stop requested",
+          "Active: the stop failed: The host says no."
+        ])
+        faults.stopFails = null
+        // The guest keeps it running as before.
+        ;(yield* FakeDatabases).crash(id)
+        yield* World.passes("10 seconds")
+        yield* isBack(id)
+      })
+    )
+  )
+
+  it.effect("is followed by a delete like anything else, and leaves nothing", () =>
+    World.run(
+      Effect.gen(function* () {
+        for (const millis of [0, 50, 200, 5000]) {
+          const id = yield* serving
+          yield* World.stop(id)
+          yield* World.passes(Duration.millis(millis), "10 millis")
+          yield* World.remove(id)
+          yield* World.passes("10 seconds")
+          expect(yield* World.status(id)).toBeNull()
+          expect((yield* FakeDatabases).servers.has(id)).toBe(false)
+        }
+      })
+    )
+  )
+})
+
+describe("a start", () => {
+  it.effect("that fails leaves it stopped, and tells why; the next one may do better", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* stopped
+        faults.startFails = refusal
+        yield* World.start(id)
+        yield* World.passes("1 minute", "500 millis")
+        expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
+        expect((yield* transitions(id)).at(-1)).toBe("Stopped: the start failed: The host says no.")
+        faults.startFails = null
+        yield* World.passes("5 minutes", "1 second")
+        expect(yield* isRunning(id)).toBe(false)
+        yield* World.start(id)
+        yield* World.passes("5 seconds")
+        yield* isBack(id)
+      })
+    )
+  )
+
+  it.effect("brings the configuration group that was attached meanwhile", () =>
+    World.run(
+      Effect.gen(function* () {
+        const id = yield* stopped
+        const now = yield* Clock.currentTimeMillis
+        const group = crypto.randomUUID()
+        const configurations = yield* Configurations
+        yield* configurations.create({
+          ...{ id: group, project: World.project, name: "tuned", description: null, datastoreVersion: "v-1" },
+          ...{ values: { max_connections: 42 }, revision: 1, created: now, updated: now }
+        })
+        expect(yield* configurations.attach(id, group)).toBe(true)
+        yield* World.passes("5 seconds")
+        expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
+        yield* World.start(id)
+        yield* World.passes("5 seconds")
+        yield* isBack(id)
+        expect((yield* FakeDatabases).servers.get(id)?.settings).toEqual({ max_connections: 42 })
+      })
+    )
+  )
+
+  it.effect("goes on in the next process when this one dies", () => {
+    let isStarting = false
+    return World.runWithDeath(
+      (call, step) => isStarting && call === "started" && step === "start the database",
+      Effect.gen(function* () {
+        const id = yield* stopped
+        isStarting = true
+        yield* World.start(id)
+        yield* World.passes("5 seconds")
+        return id
+      }),
+      (id) =>
+        Effect.gen(function* () {
+          yield* World.passes("30 seconds")
+          yield* isBack(id)
+        })
+    )
+  })
+})

@@ -1,0 +1,160 @@
+/** What every store must do about databases that are stopped and started: run by the one in memory and by PostgreSQL. */
+import { expect, layer } from "@effect/vitest"
+import { Clock, Effect, type Layer, Option } from "effect"
+import type { State } from "../../src/actors/Instance.ts"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Configurations } from "../../src/services/configuration/Configurations.ts"
+import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { Instances } from "../../src/services/Instances.ts"
+import { Quotas } from "../../src/services/Quotas.ts"
+import { Switching } from "../../src/services/Switching.ts"
+
+let drawn = 0
+const uuid = () => `00000000-0000-4000-8004-${String(++drawn).padStart(12, "0")}`
+
+const anInstance = Effect.gen(function* () {
+  const now = yield* Clock.currentTimeMillis
+  const id = InstanceId.make(uuid())
+  const project = ProjectId.make(`project-${id}`)
+  yield* (yield* Instances).create(
+    {
+      ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: "v" },
+      ...{ region: "RegionOne", access: null, created: now, updated: now }
+    },
+    { databases: [], users: [] }
+  )
+  return id
+})
+
+const load = (id: InstanceId) =>
+  Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
+
+/** Handles all mail, as its actor would. */
+const move = Effect.fnUntraced(function* (id: InstanceId, state: State) {
+  const { generation, mail } = yield* load(id)
+  const handled = mail.map(({ seq }) => seq)
+  yield* (yield* Lifecycles).commit(id, { generation, state, transition: null, handled })
+})
+
+const mail = (id: InstanceId) => Effect.map(load(id), ({ mail }) => mail.map(({ command }) => command._tag))
+const shown = (id: InstanceId) =>
+  Effect.flatMap(Instances, (instances) =>
+    Effect.map(instances.get("any", id), (found) => Option.getOrThrow(found).state)
+  )
+
+const underWay = { operation: operationId("configure", "1"), deadline: 4e12 }
+const states = {
+  New: { _tag: "New" },
+  Active: { _tag: "Active" },
+  RestartRequired: { _tag: "Active", restartRequired: true },
+  Restarting: { _tag: "Restarting", ...underWay },
+  Configuring: { _tag: "Configuring", ...underWay },
+  ToRestart: { _tag: "Configuring", ...underWay, restart: true },
+  ToStop: { _tag: "Configuring", ...underWay, stop: true },
+  Stopping: { _tag: "Stopping", ...underWay },
+  Stopped: { _tag: "Stopped" },
+  Starting: { _tag: "Starting", ...underWay },
+  Deleting: { _tag: "Deleting", ...underWay, previous: null }
+} as const satisfies Record<string, State>
+
+/** What can be asked in which state: a stop, a start, a restart, a group. */
+const open: Partial<Record<keyof typeof states, string>> = {
+  Active: "stop restart",
+  RestartRequired: "stop restart",
+  Configuring: "stop restart",
+  Stopped: "start"
+}
+
+export type SwitchingStore = Configurations | Instances | Lifecycles | Quotas | Switching
+
+export const switchingConformance = <R>(name: string, store: Layer.Layer<SwitchingStore | R, unknown>) =>
+  layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
+    for (const [at, state] of Object.entries(states)) {
+      it.effect(`takes what can be asked of one that is ${at}, and nothing else`, () =>
+        Effect.gen(function* () {
+          const instances = yield* Instances
+          const switching = yield* Switching
+          const ask = { stop: switching.requestStop, start: switching.requestStart, restart: instances.requestRestart }
+          const taken: Array<string> = []
+          for (const what of ["stop", "start", "restart"] as const) {
+            const id = yield* anInstance
+            yield* move(id, state)
+            const before = yield* mail(id)
+            const accepted = yield* ask[what](id)
+            if (accepted) taken.push(what)
+            const command = what.charAt(0).toUpperCase() + what.slice(1)
+            expect(yield* mail(id)).toEqual(accepted ? [command] : before)
+          }
+          const expected = Object.entries(open).find(([key]) => key === at)?.[1] ?? ""
+          expect(taken.join(" ").replace("stop start", "start stop")).toBe(expected)
+        })
+      )
+    }
+
+    it.effect("takes one of them at a time, of however many that come at once, and shows it at once", () =>
+      Effect.gen(function* () {
+        const { requestRestart } = yield* Instances
+        const { requestStart, requestStop } = yield* Switching
+        const id = yield* anInstance
+        yield* move(id, states.Active)
+        const asked = [requestStop(id), requestRestart(id), requestStop(id), requestRestart(id)]
+        const accepted = yield* Effect.all(asked, { concurrency: 4 })
+        expect(accepted.filter((accepted) => accepted)).toHaveLength(1)
+        const [command] = yield* mail(id)
+        expect(yield* shown(id)).toBe(command === "Stop" ? "Stopping" : "Restarting")
+        yield* move(id, states.Stopped)
+        expect(yield* shown(id)).toBe("Stopped")
+        expect([yield* requestStart(id), yield* requestStart(id)]).toEqual([true, false])
+        expect(yield* shown(id)).toBe("Starting")
+        yield* move(id, states.ToStop)
+        expect(yield* shown(id)).toBe("Stopping")
+      })
+    )
+
+    it.effect("asks nothing of what is to be deleted, or is not there", () =>
+      Effect.gen(function* () {
+        const { requestStart, requestStop } = yield* Switching
+        const id = yield* anInstance
+        yield* move(id, states.Stopped)
+        yield* (yield* Instances).requestDelete(id)
+        expect([yield* requestStart(id), yield* requestStop(id), yield* shown(id)]).toEqual([false, false, "Deleting"])
+        expect(yield* requestStop(InstanceId.make(uuid()))).toBe(false)
+      })
+    )
+
+    it.effect("attaches a group to what is stopped, and tells those that hold it of a change", () =>
+      Effect.gen(function* () {
+        const configurations = yield* Configurations
+        const id = yield* anInstance
+        const now = yield* Clock.currentTimeMillis
+        const group = uuid()
+        yield* configurations.create({
+          ...{ id: group, project: ProjectId.make(`project-${id}`), name: "tuned", description: null },
+          ...{ datastoreVersion: "v", values: {}, revision: 1, created: now, updated: now }
+        })
+        yield* move(id, states.ToStop)
+        expect(yield* configurations.attach(id, group)).toBe(false)
+        for (const state of [states.Stopping, states.Starting]) {
+          yield* move(id, state)
+          expect(yield* configurations.attach(id, group)).toBe(false)
+        }
+        yield* move(id, states.Stopped)
+        expect(yield* configurations.attach(id, group)).toBe(true)
+        for (const state of [states.Stopped, states.Stopping, states.Starting]) {
+          yield* move(id, state)
+          const change = { name: null, description: null, values: () => ({ work_mem: 200 }) }
+          expect(yield* configurations.update(group, change)).toEqual([id])
+          expect(yield* mail(id)).toEqual(["Configure"])
+        }
+      })
+    )
+
+    it.effect("holds the quota of what is stopped", () =>
+      Effect.gen(function* () {
+        const id = yield* anInstance
+        for (const state of [states.Active, states.Stopping, states.Stopped]) yield* move(id, state)
+        const usage = yield* (yield* Quotas).usage(ProjectId.make(`project-${id}`))
+        expect(usage.find(({ resource }) => resource === "instances")).toMatchObject({ inUse: 1, reserved: 0 })
+      })
+    )
+  })
