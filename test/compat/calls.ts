@@ -257,7 +257,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(200, "GET", "/mgmt/instances/{instance}"),
       done(202, ...managed("reboot")),
       done(202, ...managed("reset-task-status")),
-      machines.refused(...managed("stop")),
+      done(202, ...managed("stop")),
       machines.refused(...managed("migrate")),
       machines.refused(...managed("rebuild", { image_id: uuid })),
       done(200, "GET", "/mgmt/instances/{instance}/root"),

@@ -262,7 +262,7 @@ it.effect("a resize is accepted, holds what it takes more, and shows at once; an
     expect((yield* act(id, { resize: { volume: { size: "3" }, flavorRef: "1" } })).status).toBe(202)
     const { json } = yield* call("GET", path(`/instances/${id}`))
     expect(json.instance).toMatchObject({ status: "RESIZE", volume: { size: 2 }, operating_status: "" })
-    expect((yield* mailOf(id)).at(-1)).toEqual({ _tag: "Resize", to: { _tag: "Volume", size: 3 } })
+    expect((yield* mailOf(id)).at(-1)).toBe("Resize")
     const again = yield* act(id, { resize: { volume: { size: 4 } } })
     expect(again.status).toBe(422)
     expect(again.json.unprocessableEntity.message).toContain("(task status was (4 RESIZING Resizing the instance.)")
