@@ -159,8 +159,8 @@ const restartDatabase = (operation: Operation, { what }: Plan) =>
     execute: askGuest(operation, "resize", BringConfiguration.restart(operation.instance))
   })
 
-/** Whether the record still says what the server is to go back to: neither is there a delete, nor another resize. */
-const isAlive = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
+/** Whether it may go back: the operation is the one under way still, or nothing else has begun since. */
+const mayGoBack = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
   const loaded = Option.getOrNull(yield* (yield* Lifecycles).load(instance))
   if (loaded === null) return false
   const { state } = loaded
@@ -172,7 +172,7 @@ const isAlive = Effect.fnUntraced(function* ({ instance, operation }: Operation)
 
 /** The server is again what it was, and its database runs with that. */
 const goBack = Effect.fnUntraced(function* (operation: Operation, { before, what }: Plan) {
-  if (!(yield* insist(isAlive(operation)))) return
+  if (!(yield* insist(mayGoBack(operation)))) return
   const isBack = yield* takeBack(operation, {
     name: "give the server back its size",
     execute: ensureServer(operation, before)
