@@ -11,7 +11,9 @@ import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as AesSecretBox from "../../src/layers/AesSecretBox.ts"
 import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
+import * as PgAccesses from "../../src/layers/postgres/PgAccesses.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
+import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -31,8 +33,10 @@ export const sql = (url: string) => PgPool.layer(Redacted.make(url), "coffer-ben
 
 export const stores = Layer.mergeAll(
   PgInstances.layer,
+  PgAccesses.layer,
   PgAllInstances.layer,
   PgConfigurations.layer,
+  PgCatalogStore.layer,
   PgLifecycles.layer,
   PgUpgrades.layer,
   PgObservations.layer,

@@ -79,7 +79,7 @@ const project = ProjectId.make("bench-0")
 /** Built and up; their ids. */
 const create = Effect.fnUntraced(function* (count: number) {
   const instances = yield* Instances
-  const version = (yield* Catalog).datastores[0]?.defaultVersion ?? ""
+  const version = (yield* Catalog).configured.datastores[0]?.defaultVersion ?? ""
   const ids = Array.from({ length: count }, () => InstanceId.make(randomUUID()))
   const now = Date.now()
   const kind = { flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: version, access: null }

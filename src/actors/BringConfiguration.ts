@@ -6,7 +6,7 @@
  * tried again before it has changed.
  */
 import { Effect, Option } from "effect"
-import { Catalog, findVersion } from "../services/Catalog.ts"
+import { findVersion, offered } from "../services/Catalog.ts"
 import { type Applied, Configurations, type Refused } from "../services/configuration/Configurations.ts"
 import { changed, type Parameter, type Values } from "../services/configuration/Parameter.ts"
 import { needRestart, parametersOf } from "../services/configuration/Parameters.ts"
@@ -27,7 +27,7 @@ interface Plan {
 
 const planOf = Effect.fnUntraced(function* (instance: InstanceId) {
   const configurations = yield* Configurations
-  const catalog = yield* Catalog
+  const catalog = yield* offered
   const group = Option.getOrNull(yield* configurations.attachedTo(instance))
   const applied = yield* configurations.applied(instance)
   const desired = yield* (yield* Lifecycles).desired(instance)

@@ -4,7 +4,7 @@
  */
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { DurableDeferred, Workflow } from "effect/workflow"
-import { Catalog, findFlavor, findVersion } from "../services/Catalog.ts"
+import { findFlavor, findVersion, offered } from "../services/Catalog.ts"
 import { Compute, type ComputeError, ServerSpec } from "../services/Compute.ts"
 import { Configurations } from "../services/configuration/Configurations.ts"
 import { Fabric, MessageKey } from "../services/Fabric.ts"
@@ -17,6 +17,7 @@ import { type NoAddressLeft, type NoHost, Placements } from "../services/Placeme
 import { ProvisioningStore } from "../services/Provisioning.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
 import { askGuest } from "./AskGuest.ts"
+import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { hasSucceeded, reportOutcome, wake } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -49,7 +50,7 @@ const calledOff = refuse("The build was called off.")
 
 /** What to build, from the order and the catalog. */
 const planServer = Effect.fnUntraced(function* ({ instance }: Operation) {
-  const catalog = yield* Catalog
+  const catalog = yield* offered
   const desired = yield* (yield* Lifecycles).desired(instance)
   if (Option.isNone(desired)) return yield* refuse("The instance is gone.")
   const { datastoreVersion, flavor: flavorId, volumeSize } = desired.value
@@ -57,9 +58,9 @@ const planServer = Effect.fnUntraced(function* ({ instance }: Operation) {
   const found = findVersion(catalog, datastoreVersion)
   if (flavor === undefined) return yield* refuse(`Flavor ${flavorId} is no longer offered.`)
   if (found === undefined) return yield* refuse(`Datastore version ${datastoreVersion} is no longer offered.`)
-  const { agent = "coffer", image, manager, name } = found.version
+  const { agent = "coffer", image, manager, version } = found.version
   const { ram: memoryMb, vcpus } = flavor
-  return { instanceId: instance, manager, version: name, image, agent, memoryMb, vcpus, volumeSize }
+  return { instanceId: instance, manager, version, image, agent, memoryMb, vcpus, volumeSize }
 })
 
 /** What a tenant and an operator are told where there is no place for an instance; hosts may yet come. */
@@ -251,6 +252,7 @@ export const layer = BuildInstance.toLayer(
     if (anew === true) yield* clear(operation)
     const spec = yield* allocateAddress(operation)
     yield* createServer(operation, spec)
+    yield* BringAccess.ofNew(operation)
     yield* handOver(operation, spec)
     yield* awaitGuest(operation)
     yield* configure(operation)

@@ -1,11 +1,12 @@
 /**
- * Brings an instance's configuration group to it, or takes away what is attached no more: its guest keeps it for the
- * server's next start, and where all that has changed can be taken at once, the server takes it. Else it waits for a
+ * Brings to an instance what its tenant has changed of it. Who may reach it is enforced at once. Its configuration group, or
+ * that it has none any more: its guest keeps it for the server's next start, and where all that has changed can be taken at once, the server takes it. Else it waits for a
  * restart. However that ends, there is an instance still.
  */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Result } from "effect"
 import { Workflow } from "effect/workflow"
 import { askGuest } from "./AskGuest.ts"
+import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
@@ -53,8 +54,11 @@ export const layer = ConfigureInstance.toLayer(
         yield* insist(reportOutcome(operation, cause, { restartRequired }))
       })
     )
+    // Neither is to wait for what keeps the other from the guest.
+    const access = yield* Effect.result(BringAccess.whereItHasChanged(operation, "configuration"))
     yield* writeConfiguration(operation)
     yield* applyConfiguration(operation)
+    if (Result.isFailure(access)) return yield* access.failure
     yield* step(operation, { name: "report", execute: report(operation) })
     yield* operationEnded(operation)
   })

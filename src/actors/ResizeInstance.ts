@@ -8,7 +8,7 @@
  */
 import { Duration, Effect, Exit, Option, Schema } from "effect"
 import { Workflow } from "effect/workflow"
-import { Catalog, type Flavor, findFlavor, findVersion } from "../services/Catalog.ts"
+import { type Flavor, findFlavor, findVersion, offered } from "../services/Catalog.ts"
 import { Compute, ServerSpec } from "../services/Compute.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestAccess } from "../services/GuestAccess.ts"
@@ -47,7 +47,7 @@ const sizeOf = (flavor: Flavor | undefined, ram: number, other: Flavor | undefin
 })
 
 const planOf = Effect.fnUntraced(function* ({ instance, operation }: Operation) {
-  const catalog = yield* Catalog
+  const catalog = yield* offered
   const lifecycles = yield* Lifecycles
   const loaded = Option.getOrNull(yield* lifecycles.load(instance))
   if (loaded?.state._tag !== "Resizing" || loaded.state.operation !== operation) return yield* calledOff
@@ -57,7 +57,7 @@ const planOf = Effect.fnUntraced(function* ({ instance, operation }: Operation) 
   if (desired === null || placement === null) return yield* refuse("The instance is gone.")
   const found = findVersion(catalog, desired.datastoreVersion)
   if (found === undefined) return yield* refuse(`Datastore version ${desired.datastoreVersion} is no longer offered.`)
-  const { agent = "coffer", image, manager, name } = found.version
+  const { agent = "coffer", image, manager, version } = found.version
   const next = to._tag === "Flavor" ? findFlavor(catalog, to.flavor) : undefined
   if (to._tag === "Flavor" && next === undefined) return yield* refuse(`Flavor ${to.flavor} is no longer offered.`)
   const flavor = findFlavor(catalog, desired.flavor)
@@ -66,7 +66,7 @@ const planOf = Effect.fnUntraced(function* ({ instance, operation }: Operation) 
   const before: ServerSpec = {
     instanceId: instance,
     manager,
-    version: name,
+    version,
     image,
     agent,
     ...placement,
@@ -165,9 +165,8 @@ const mayGoBack = Effect.fnUntraced(function* ({ instance, operation }: Operatio
   if (loaded === null) return false
   const { state } = loaded
   if (state._tag === "Resizing") return state.operation === operation
-  return (
-    state._tag !== "Deleting" && state._tag !== "Deleted" && !(state._tag === "Failed" && state.again !== "service")
-  )
+  // What was asked for since has a say of its own: only what is at rest in service is touched.
+  return state._tag === "Active" || (state._tag === "Failed" && state.again === "service")
 })
 
 /** The server is again what it was, and its database runs with that. */

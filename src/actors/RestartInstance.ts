@@ -8,6 +8,7 @@
 import { Duration, Effect } from "effect"
 import { Workflow } from "effect/workflow"
 import { askGuest } from "./AskGuest.ts"
+import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
@@ -41,6 +42,8 @@ export const layer = RestartInstance.toLayer(
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.andThen(operationEnded(operation), insist(reportOutcome(operation, cause)))
     )
+    // What fails of it stands in the history, and is tried again with the next; the database is restarted all the same.
+    yield* Effect.ignore(BringAccess.whereItHasChanged(operation, "restart"))
     yield* restartDatabase(operation)
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })
     yield* operationEnded(operation)

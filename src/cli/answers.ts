@@ -1,5 +1,6 @@
 /** The answers of the API as the commands read them: no more of each than they show. */
 import { Schema } from "effect"
+import { Access } from "./accessFlags.ts"
 
 const Summary = Schema.Struct({
   id: Schema.String,
@@ -15,6 +16,7 @@ export const Listed = Schema.Struct({ instances: Schema.Array(Summary) })
 export const Instance = Schema.Struct({
   ...Summary.fields,
   fault: Schema.optionalKey(Schema.Struct({ message: Schema.String })),
+  access: Schema.optionalKey(Access),
   /** `not_applied`: why its server does not run with the group. */
   configuration: Schema.optionalKey(
     Schema.Struct({ name: Schema.String, not_applied: Schema.optionalKey(Schema.String) })

@@ -3,41 +3,27 @@ import { Console, Effect, type Schema } from "effect"
 import { Command } from "effect/cli"
 import type { HttpClient } from "effect/http"
 import { plain } from "../layers/config/terminalText.ts"
-import type { Entry } from "./answers.ts"
 import { asking, put } from "./client.ts"
 import { group, groupIdOf } from "./configurationGroups.ts"
+import { awaitConfigured } from "./configuring.ts"
 import { type CommandFailed, type Connection, connectionFlags, failed } from "./connection.ts"
 import { printJson, readInstance, wholeInstance } from "./document.ts"
-import { follow, historyOf } from "./follow.ts"
+import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
-import { makeProgress } from "./progress.ts"
-
-/** The steps of the last operation that brought settings to the guest. */
-const lastOf = (entries: ReadonlyArray<Entry>) => {
-  const steps = entries.filter(({ kind, operation }) => kind === "step" && operation === "configure")
-  const id = steps.at(-1)?.operation_id
-  return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
-}
-
-/** Until the settings are with the guest; null then, else why they are not. */
-const awaitConfigured = Effect.fnUntraced(function* (connection: Connection, id: string, before: ReadonlyArray<Entry>) {
-  const progress = yield* makeProgress(before)
-  const isOver = (entries: ReadonlyArray<Entry>) =>
-    lastOf(entries).id !== lastOf(before).id &&
-    ["Active", "Failed", "Deleting"].includes(entries.findLast(({ kind }) => kind === "transition")?.to ?? "")
-  const last = yield* follow(connection, id, (sight) => Effect.as(progress.show(sight), isOver(sight.entries))).pipe(
-    Effect.ensuring(progress.end)
-  )
-  if (last === null) return "it is gone: somebody has deleted it."
-  const { steps } = lastOf(last.entries)
-  return steps.at(-1)?.outcome === "done" ? null : (steps.at(-1)?.error ?? "it was called off.")
-})
+import { preview, tellPreview } from "./preview.ts"
 
 const instanceOf = (connection: Connection, whole: Schema.Json | null) =>
   whole === null ? Effect.succeed(null) : readInstance(connection, whole)
 
-const change = <A extends { readonly nameOrId: string; readonly wait: boolean; readonly json: boolean }>(
+interface Asked {
+  readonly nameOrId: string
+  readonly wait: boolean
+  readonly preview: boolean
+  readonly json: boolean
+}
+
+const change = <A extends Asked>(
   asked: A & Parameters<typeof inside>[0],
   configurationOf: (connection: Connection) => Effect.Effect<string | null, CommandFailed, HttpClient.HttpClient>,
   done: string
@@ -45,6 +31,7 @@ const change = <A extends { readonly nameOrId: string; readonly wait: boolean; r
   inside(asked, (connection, path, id) =>
     Effect.gen(function* () {
       const configuration = yield* configurationOf(connection)
+      if (asked.preview) return yield* tellPreview(connection, asked, "PUT", path, { instance: { configuration } })
       const before = yield* historyOf(connection, id)
       const was = yield* instanceOf(connection, yield* wholeInstance(connection, id))
       const isNothing = configuration === null && was?.configuration === undefined
@@ -63,7 +50,7 @@ const change = <A extends { readonly nameOrId: string; readonly wait: boolean; r
     })
   ).pipe(asking)
 
-export const attach = Command.make("attach", { nameOrId, group, wait, json, ...connectionFlags }, (asked) =>
+export const attach = Command.make("attach", { nameOrId, group, wait, preview, json, ...connectionFlags }, (asked) =>
   change(asked, (connection) => groupIdOf(connection, asked.group), "the group is attached")
 ).pipe(
   Command.withDescription("Attach a configuration group to an instance, of which it may have one"),
@@ -72,7 +59,7 @@ export const attach = Command.make("attach", { nameOrId, group, wait, json, ...c
   ])
 )
 
-export const detach = Command.make("detach", { nameOrId, wait, json, ...connectionFlags }, (asked) =>
+export const detach = Command.make("detach", { nameOrId, wait, preview, json, ...connectionFlags }, (asked) =>
   change(asked, () => Effect.succeed(null), "no group is attached")
 ).pipe(
   Command.withDescription(

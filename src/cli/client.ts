@@ -70,8 +70,17 @@ export const get = <A, I>(connection: Connection, path: string, schema: Schema.C
 const sending = (method: "POST" | "PUT" | "PATCH", connection: Connection, path: string, body: unknown) =>
   send(connection, HttpClientRequest.bodyJsonUnsafe(HttpClientRequest.make(method)(`${connection.base}${path}`), body))
 
+/** Asks with a body for what is answered with one. */
+export const asked = <A, I>(
+  method: "POST" | "PUT" | "PATCH",
+  connection: Connection,
+  path: string,
+  body: unknown,
+  schema: Schema.Codec<A, I>
+) => Effect.flatMap(sending(method, connection, path, body), decoded(connection, schema))
+
 export const post = <A, I>(connection: Connection, path: string, body: unknown, schema: Schema.Codec<A, I>) =>
-  Effect.flatMap(sending("POST", connection, path, body), decoded(connection, schema))
+  asked("POST", connection, path, body, schema)
 
 /** Asks for something whose answer says nothing: it may be done later. */
 export const order = (connection: Connection, path: string, body: unknown) =>

@@ -21,6 +21,7 @@ import { type Connection, connect, connectionFlags } from "./connection.ts"
 import { look, tell } from "./document.ts"
 import { json } from "./instanceFlags.ts"
 import { allPages } from "./pages.ts"
+import { preview, tellPreview } from "./preview.ts"
 
 const Document = Schema.Record(Schema.String, Schema.Json)
 
@@ -100,6 +101,7 @@ const updateFlags = {
   ),
   name: Flag.String("name").pipe(Flag.withDescription("Another name, with --replace"), Flag.optional),
   description,
+  preview,
   json,
   ...connectionFlags
 }
@@ -114,8 +116,9 @@ const update = Command.make("update", updateFlags, (asked) =>
       ...(Option.isSome(asked.description) ? { description: asked.description.value } : {})
     }
     const path = `/configurations/${id}`
-    if (asked.replace) yield* put(connection, path, { configuration: { ...named, values } })
-    else yield* patch(connection, path, { configuration: { values } })
+    const change = { configuration: asked.replace ? { ...named, values } : { values } }
+    if (asked.preview) return yield* tellPreview(connection, asked, asked.replace ? "PUT" : "PATCH", path, change)
+    yield* (asked.replace ? put : patch)(connection, path, change)
     yield* showGroup(connection, id, asked)
   }).pipe(asking)
 ).pipe(

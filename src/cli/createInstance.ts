@@ -2,6 +2,7 @@
 import { Console, Effect, Exit, Option, Redacted, Schema } from "effect"
 import { Argument, Command, Flag } from "effect/cli"
 import { plain } from "../layers/config/terminalText.ts"
+import { accessFlags, accessOf } from "./accessFlags.ts"
 import { type Instance, Whole } from "./answers.ts"
 import { asking, post } from "./client.ts"
 import { type Connection, connect, connectionFlags, failed } from "./connection.ts"
@@ -43,6 +44,7 @@ const flags = {
     ),
     Flag.between(0, maxNamed)
   ),
+  ...accessFlags,
   ...passwordFlags,
   wait,
   json,
@@ -59,6 +61,7 @@ const orderOf = (asked: Asked, flavorRef: string, users: ReadonlyArray<UserPassw
     volume: { size: asked.size },
     datastore: { type: asked.datastore, version: Option.getOrNull(asked.version) },
     databases,
+    ...(Object.keys(accessOf(asked)).length === 0 ? {} : { access: accessOf(asked) }),
     users: users.map(({ name, password }) => ({ name, password: Redacted.value(password), databases }))
   }
 }

@@ -1,10 +1,12 @@
 /** `coffer datastore …`: what an instance can run, and in which versions. */
-import { Effect } from "effect"
+import { Console, Effect } from "effect"
 import { Argument, Command } from "effect/cli"
-import { fields, table } from "../layers/config/terminalText.ts"
+import { fields, plain, table } from "../layers/config/terminalText.ts"
 import { type Datastore, Datastores, ShownDatastore } from "./answers.ts"
-import { asking } from "./client.ts"
+import { asking, remove } from "./client.ts"
 import { connect, connectionFlags, failed } from "./connection.ts"
+import { datastoreParameter } from "./datastoreParameter.ts"
+import { datastoreVersion } from "./datastoreVersion.ts"
 import { look, tell } from "./document.ts"
 import { json } from "./instanceFlags.ts"
 
@@ -56,7 +58,18 @@ const show = Command.make("show", { nameOrId, json, ...connectionFlags }, (asked
   Command.withExamples([{ command: "coffer datastore show postgresql", description: "One version a line" }])
 )
 
+const deletion = Command.make("delete", { nameOrId, ...connectionFlags }, (asked) =>
+  Effect.gen(function* () {
+    const connection = yield* connect(asked)
+    yield* remove(connection, `/datastores/${encodeURIComponent(asked.nameOrId)}`)
+    yield* Console.log(plain(`Datastore ${asked.nameOrId} is gone.`))
+  }).pipe(asking)
+).pipe(
+  Command.withDescription("For administrators: delete a datastore that was added, and has no versions any more"),
+  Command.withExamples([{ command: "coffer datastore delete lake", description: "After its last version" }])
+)
+
 export const datastore = Command.make("datastore").pipe(
   Command.withDescription("What an instance can run, and in which versions"),
-  Command.withSubcommands([list, show])
+  Command.withSubcommands([list, show, deletion, datastoreVersion, datastoreParameter])
 )

@@ -1,6 +1,7 @@
 /** An instance and its history as lines for a terminal. */
 
 import { plain } from "../layers/config/terminalText.ts"
+import { inWords } from "./accessFlags.ts"
 import type { Entry, Instance } from "./answers.ts"
 
 const time = (moment: string | undefined) => (moment ?? "").slice(11, 19)
@@ -46,10 +47,17 @@ const configurationOf = ({ configuration }: Instance): ReadonlyArray<string> => 
   return [plain(`configuration: ${name}${why === undefined ? "" : `, which was taken back: ${why}`}`)]
 }
 
+/** Where not everybody may. */
+const reachedBy = ({ access }: Instance): ReadonlyArray<string> =>
+  access?.allowed_cidrs === undefined || access.allowed_cidrs.length === 0
+    ? []
+    : [plain(`reached by: ${inWords(access)}`)]
+
 export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>): string =>
   [
     renderInstance(instance),
     ...(instance.fault === undefined ? [] : [plain(`fault: ${instance.fault.message}`)]),
     ...configurationOf(instance),
+    ...reachedBy(instance),
     ...entries.map(renderEntry)
   ].join("\n")

@@ -1,14 +1,17 @@
 /** `coffer instance …`: database instances, ordered, looked at and given back over the REST API. */
 import { Command } from "effect/cli"
+import { access } from "./accessInstance.ts"
 import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
 import { rename } from "./renameInstance.ts"
 import { resize } from "./resizeInstance.ts"
-import { restart } from "./restartInstance.ts"
 import { show } from "./showInstance.ts"
+import { restart, start, stop } from "./switchInstance.ts"
 
 export const instance = Command.make("instance").pipe(
-  Command.withDescription("Order database instances, look at them, rename, restart, resize and delete them"),
-  Command.withSubcommands([create, list, show, rename, restart, resize, deletion])
+  Command.withDescription(
+    "Order database instances, look at them, rename, restart, resize, stop, start, open and delete them"
+  ),
+  Command.withSubcommands([create, list, show, rename, access, restart, resize, stop, start, deletion])
 )

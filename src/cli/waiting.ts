@@ -15,19 +15,25 @@ const begunWithin = 15_000
 export const isHealthy = ({ operating_status, status }: Instance) =>
   status === "ACTIVE" && (operating_status === "HEALTHY" || operating_status === "ACTIVE")
 
-/** The steps of the last operation of its kind that the history tells of. */
-const lastOf = (operation: string, entries: ReadonlyArray<Entry>) => {
-  const steps = entries.filter((entry) => entry.kind === "step" && entry.operation === operation)
+/** What is stopped shows what its guest is, and what is being deleted does not. */
+const isStopped = ({ operating_status, status }: Instance) => status === "SHUTDOWN" && operating_status !== ""
+
+const goes = "it is being deleted, or stopped."
+const gone = "it is gone: somebody has deleted it."
+
+/** The steps of the last operation of these kinds that the history tells of. */
+const lastRun = (kinds: ReadonlyArray<string>, entries: ReadonlyArray<Entry>) => {
+  const steps = entries.filter(({ kind, operation = "" }) => kind === "step" && kinds.includes(operation))
   const id = steps.at(-1)?.operation_id
   return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
 }
 
-/** Why the restart failed that was asked for after `before`, at rest; null when it did not. */
-export const restartFailure =
-  (before: ReadonlyArray<Entry>) =>
+/** Why the operation failed that was asked for after `before`, at rest; null when it did not. */
+export const runFailure =
+  (kinds: ReadonlyArray<string>, before: ReadonlyArray<Entry>) =>
   (entries: ReadonlyArray<Entry>): string | null => {
-    const { id, steps } = lastOf("restart", entries)
-    const isOurs = id !== undefined && id !== lastOf("restart", before).id
+    const { id, steps } = lastRun(kinds, entries)
+    const isOurs = id !== undefined && id !== lastRun(kinds, before).id
     if (isOurs && steps.some(({ outcome }) => outcome === "done")) return null
     return (isOurs ? steps.at(-1)?.error : null) ?? "it was called off."
   }
@@ -36,8 +42,8 @@ export const restartFailure =
 export const resizeFailure =
   (before: ReadonlyArray<Entry>) =>
   (entries: ReadonlyArray<Entry>): string | null => {
-    const { id, steps } = lastOf("resize", entries)
-    const isOurs = id !== undefined && id !== lastOf("resize", before).id
+    const { id, steps } = lastRun(["resize"], entries)
+    const isOurs = id !== undefined && id !== lastRun(["resize"], before).id
     if (isOurs && steps.some(({ outcome, step }) => step === "report" && outcome === "done")) return null
     const failed = isOurs ? steps.findLast(({ error }) => error !== null && error !== undefined) : undefined
     return failed?.error ?? "it was called off."
@@ -61,7 +67,7 @@ export const awaitService = Effect.fnUntraced(function* (
   }) {
     const { fault, operating_status, status } = instance
     if (status === "ERROR") failure = fault?.message ?? "it is in ERROR."
-    if (status === "SHUTDOWN") failure = "it is being deleted."
+    if (status === "SHUTDOWN") failure = isStopped(instance) ? (failureOf(entries) ?? "it is stopped.") : goes
     if (status === "ACTIVE" || status === "RESTART_REQUIRED") failure = failureOf(entries)
     // Back in service, and waiting for a restart that was not this one.
     if (failure !== null || isHealthy(instance) || status === "RESTART_REQUIRED") return true
@@ -74,7 +80,27 @@ export const awaitService = Effect.fnUntraced(function* (
   const last = yield* follow(connection, id, (sight) => Effect.andThen(progress.show(sight), isOver(sight))).pipe(
     Effect.ensuring(progress.end)
   )
-  return last === null ? "it is gone: somebody has deleted it." : failure
+  return last === null ? gone : failure
+})
+
+/** Waits until the database is stopped. Answers null then, else why it is not. */
+export const awaitStopped = Effect.fnUntraced(function* (
+  connection: Connection,
+  id: string,
+  progress: Progress,
+  failureOf: (entries: ReadonlyArray<Entry>) => string | null
+) {
+  let failure: string | null = null
+  const isOver = ({ entries, instance }: { instance: Instance; entries: ReadonlyArray<Entry> }) => {
+    const { fault, status } = instance
+    if (status === "ERROR") failure = fault?.message ?? "it is in ERROR."
+    if (status === "ACTIVE" || status === "RESTART_REQUIRED") failure = failureOf(entries) ?? "it is started again."
+    return failure !== null || isStopped(instance)
+  }
+  const last = yield* follow(connection, id, (sight) => Effect.as(progress.show(sight), isOver(sight))).pipe(
+    Effect.ensuring(progress.end)
+  )
+  return last === null ? gone : failure
 })
 
 /** Waits until the instance is gone. Answers null then, else why it is not. */

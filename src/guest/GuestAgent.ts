@@ -29,9 +29,11 @@ import type { Provisioning } from "../services/Provisioning.ts"
 import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
 import type { DatastoreManager } from "./DatastoreManager.ts"
+import * as Guarding from "./Guarding.ts"
 import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes, type Phase } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
+import { HostFirewall } from "./HostFirewall.ts"
 import * as Overriding from "./Overriding.ts"
 import * as Switching from "./Switching.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
@@ -145,6 +147,13 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.flatMap(Ref.get(status), (last) => (last === "healthy" && !outlivesUs ? become("shutdown") : Effect.void))
     )
   )
+
+  const guarding = Guarding.make({
+    notes,
+    firewall: yield* HostFirewall,
+    server: { instanceId: spec.instanceId, address: spec.address, port: manager.port },
+    tell: beat
+  })
 
   const onDisk = makeTellOnce("the guest agent keeps no notes")
   /** Tries until the disk takes it. `meanwhile`, once: whoever waits for the guest is told what it waits for. */
@@ -294,6 +303,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   /** Ends only where there is nothing to look after. */
   const life = Effect.gen(function* () {
     if ((yield* notes.phase) === "new") yield* ordered.await
+    if ((yield* notes.phase) !== "failed") yield* guarding.enforce
     if ((yield* notes.phase) === "preparing") yield* carryOut
     if ((yield* notes.phase) === "failed") return yield* Ref.set(status, "failed to spawn")
     yield* switching.keepStopped
@@ -361,7 +371,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         stop: switching.stop,
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
-        applyFlavor: (wanted) => ofReady(applyFlavor(wanted))
+        applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
+        updateAccess: guarding.update
       },
       room
     )

@@ -34,6 +34,7 @@ interface AgentMethods {
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
   readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
+  readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
   /** Whether the server waits for a restart, or is down. */
@@ -48,7 +49,7 @@ const needless = new GuestRefusal({ message: "This guest agent sees to that by i
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyFlavor, applyOverrides, prepare, restart, stop, updateOverrides }: AgentMethods,
+  { applyFlavor, applyOverrides, prepare, restart, stop, updateAccess, updateOverrides }: AgentMethods,
   room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -72,6 +73,7 @@ export const makeHandlers = (
       if (stats !== null) return { total: stats.total / gigabyte, used: stats.used / gigabyte }
       return { total: yield* room.size, used: (yield* session.usedBytes) / gigabyte }
     }),
+    update_access: ({ allowed_cidrs }) => updateAccess(allowed_cidrs),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

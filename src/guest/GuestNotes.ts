@@ -28,6 +28,9 @@ export class GuestNotes extends Context.Service<
     readonly keepOrder: (order: Provisioning) => Effect.Effect<void, DiskError>
     readonly overrides: Effect.Effect<Overrides>
     readonly keepOverrides: (overrides: Overrides) => Effect.Effect<void, DiskError>
+    /** The networks whose clients reach the server; none: everybody does. */
+    readonly access: Effect.Effect<ReadonlyArray<string>>
+    readonly keepAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, DiskError>
     /** No report bears a later stamp than this, in seconds since the epoch; 0 before the first. */
     readonly stamp: Effect.Effect<number>
     readonly reserveStamps: (upTo: number) => Effect.Effect<void, DiskError>

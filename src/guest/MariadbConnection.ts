@@ -7,6 +7,7 @@
 import { Effect, Exit, Predicate, Redacted, Schema } from "effect"
 import { type Connection, createConnection } from "mysql2/promise"
 import type { Endpoint, Page } from "./DatastoreManager.ts"
+import { ownSource } from "./HostFirewall.ts"
 import { account, administrator, anyHost, literal } from "./MariadbNames.ts"
 import { pageSize } from "./Paging.ts"
 
@@ -41,8 +42,7 @@ const connect = (endpoint: Endpoint, user: string) =>
   Effect.acquireRelease(
     attempt(async (signal) => {
       const connection = await createConnection({
-        host: endpoint.address,
-        port: endpoint.port,
+        stream: () => ownSource(endpoint),
         user,
         password: Redacted.value(endpoint.adminPassword),
         charset: "utf8mb4",

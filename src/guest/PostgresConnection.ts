@@ -6,12 +6,12 @@ import { PgClient } from "@effect/sql-pg"
 import { Effect, Schema } from "effect"
 import { Reactivity } from "effect/reactivity"
 import type { Endpoint } from "./DatastoreManager.ts"
+import { ownSource } from "./HostFirewall.ts"
 
 const maxConnections = 2
 
 const connection = (endpoint: Endpoint, database: string) => ({
-  host: endpoint.address,
-  port: endpoint.port,
+  stream: () => ownSource(endpoint),
   username: "postgres",
   password: endpoint.adminPassword,
   database,

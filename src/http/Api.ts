@@ -5,6 +5,7 @@
 import { HttpApi, OpenApi } from "effect/http-api"
 import { AuditHttpApi } from "./audit/AuditApi.ts"
 import { DatastoresApi, FlavorsApi } from "./catalog/CatalogApi.ts"
+import { CatalogMgmtApi } from "./catalog/CatalogMgmtApi.ts"
 import { ConfigurationsApi } from "./configurations/ConfigurationsApi.ts"
 import { DatabasesApi } from "./guest/DatabasesApi.ts"
 import { RootApi } from "./guest/RootApi.ts"
@@ -28,6 +29,7 @@ export class Api extends HttpApi.make("coffer")
   .add(FlavorsApi)
   .add(ProjectApi)
   .add(InstancesMgmtApi)
+  .add(CatalogMgmtApi)
   .add(OperationsApi)
   .add(AuditHttpApi)
   // One answer names every rule that a body breaks.

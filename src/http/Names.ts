@@ -20,12 +20,6 @@ export const Host = Schema.String.check(
   Schema.isPattern(/^[%]?[\w(-).:/]*[%]?$/, { message: "does not match '^[%]?[\\w(-).]*[%]?$'" })
 )
 
-export const Cidr = Schema.String.check(
-  Schema.isPattern(/^(\d{1,3}\.){3}\d{1,3}\/([0-9]|[12][0-9]|3[0-2])$/, {
-    message: "must be an IPv4 network such as 10.0.0.0/8"
-  })
-)
-
 /** How many databases or users one request may name. */
 const maxNamed = 100
 const few = Schema.isMaxLength(maxNamed, { message: `must not hold more than ${maxNamed}` })

@@ -61,8 +61,6 @@ const [first, ...rest] = [
   ...refused("Backup strategies", "/backup_strategies", "backup_strategy:create", "POST"),
   ...refused("Backup strategies", "/backup_strategies", "backup_strategy:delete", "DELETE"),
 
-  ...refused("Deleting a datastore", "/datastores/:datastore", "datastore:delete", "DELETE"),
-
   ...empty("modules", "module:index"),
   ...refused("Modules", "/modules", "module:create", "POST"),
   ...missing("The module", "/modules/:module", "module:show"),
@@ -80,13 +78,6 @@ const [first, ...rest] = [
   ...refused("Diagnostics of a machine", "/mgmt/instances/:instance/diagnostics", administrator, "GET"),
   ...refused("Facts of a machine (hwinfo)", "/mgmt/instances/:instance/hwinfo", administrator, "GET"),
   ...refused("Upgrading a guest agent", "/mgmt/instances/:instance/upgrade", administrator, "POST"),
-  ...refused(
-    "Managing datastore versions (mgmt/datastore-versions)",
-    "/mgmt/datastore-versions/*",
-    administrator,
-    ...all
-  ),
-  ...refused("Managing configuration parameters (mgmt/datastores)", "/mgmt/datastores/*", administrator, ...all),
   ...refused("Managing clusters (mgmt/clusters)", "/mgmt/clusters/*", administrator, ...all)
 ]
 

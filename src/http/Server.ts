@@ -5,6 +5,8 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { AccessRequests } from "../services/AccessRequests.ts"
+import { CatalogRequests } from "../services/catalog/CatalogRequests.ts"
 import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
@@ -16,6 +18,7 @@ import { UserRequests } from "../services/UserRequests.ts"
 import { VolumeUsage } from "../services/VolumeUsage.ts"
 import { Api } from "./Api.ts"
 import { AuditRoutes } from "./audit/AuditRoutes.ts"
+import { CatalogMgmtRoutes } from "./catalog/CatalogMgmtRoutes.ts"
 import { CatalogRoutes } from "./catalog/CatalogRoutes.ts"
 import { ConfigurationsRoutes } from "./configurations/ConfigurationsRoutes.ts"
 import { EdgeLive } from "./Edge.ts"
@@ -46,6 +49,7 @@ const Handlers = Layer.mergeAll(
   HistoryRoutes,
   GuestRoutes,
   CatalogRoutes,
+  CatalogMgmtRoutes,
   ConfigurationsRoutes,
   ProjectRoutes,
   InstancesMgmtRoutes,
@@ -55,13 +59,14 @@ const Handlers = Layer.mergeAll(
 
 const Requests = Layer.mergeAll(
   Layer.merge(ConfigurationPreviews.layer, ResizeRequests.layer).pipe(
-    Layer.provideMerge(ConfigurationRequests.layer),
+    Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,
   VolumeUsage.layer,
+  CatalogRequests.layer,
   OperatorRequests.layer
 )
 

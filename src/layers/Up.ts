@@ -31,6 +31,7 @@ import * as LocalCompute from "./embedded/LocalCompute.ts"
 import * as LocalInventory from "./embedded/LocalInventory.ts"
 import { loopbackRange } from "./embedded/LoopbackBlock.ts"
 import * as LoopbackIdentity from "./embedded/LoopbackIdentity.ts"
+import * as NftFirewall from "./embedded/NftFirewall.ts"
 import * as NoGuestAccess from "./embedded/NoGuestAccess.ts"
 import { PostgresBinaries } from "./embedded/PostgresBinaries.ts"
 import * as VolumeKinds from "./embedded/VolumeKinds.ts"
@@ -38,8 +39,10 @@ import * as InProcessFabric from "./fabric/InProcessFabric.ts"
 import * as Metrics from "./Metrics.ts"
 import * as ClusterPruning from "./postgres/ClusterPruning.ts"
 import * as Migrations from "./postgres/Migrations.ts"
+import * as PgAccesses from "./postgres/PgAccesses.ts"
 import * as PgAllInstances from "./postgres/PgAllInstances.ts"
 import * as PgAuditStore from "./postgres/PgAuditStore.ts"
+import * as PgCatalogStore from "./postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "./postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "./postgres/PgGuestHosts.ts"
 import * as PgHistory from "./postgres/PgHistory.ts"
@@ -85,6 +88,8 @@ const store = Layer.unwrap(
       PgInstances.layer,
       PgAllInstances.layer,
       PgConfigurations.layer,
+      PgAccesses.layer,
+      PgCatalogStore.layer,
       PgLifecycles.layer,
       PgUpgrades.layer,
       PgObservations.layer,
@@ -117,7 +122,7 @@ const compute = (volumes: VolumeKinds.VolumeChoice) =>
   Layer.unwrap(
     Effect.map(DataFolder, ({ instances }) =>
       Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
-        Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess]),
+        Layer.provide([FolderGuestHosts.layer(instances), GuestLinks.inProcess, NftFirewall.layer(instances)]),
         Layer.provide(VolumeKinds.layer(volumes, instances))
       )
     )

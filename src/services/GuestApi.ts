@@ -6,6 +6,7 @@
  */
 import { Schema } from "effect"
 import { RpcGroup } from "effect/rpc"
+import { Networks } from "./AllowedNetworks.ts"
 import { call, cast, ForeignFailure } from "./Contract.ts"
 import { Values } from "./configuration/Parameter.ts"
 import { DiskError } from "./Disk.ts"
@@ -167,6 +168,11 @@ export const GuestApi = RpcGroup.make(
     { device_path: Schema.NullOr(Schema.String), mount_point: Schema.NullOr(Schema.String), online: Schema.Boolean },
     { error: GuestRefusal, timeout: high, version: "1.1" }
   ),
+  /**
+   * Ours: clients of these networks reach the database from now on, and no others; with none, everybody. Enforced, and kept
+   * for the next start, before it is answered.
+   */
+  call("update_access", { allowed_cidrs: Networks }, { error: Schema.Union([GuestRefusal, DiskError]), timeout: low }),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
     error: GuestRefusal,

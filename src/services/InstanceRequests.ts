@@ -4,6 +4,7 @@
  * the work itself.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
+import { refuseAccess } from "./AllowedNetworks.ts"
 import {
   Catalog,
   type CatalogContents,
@@ -133,7 +134,7 @@ export class InstanceRequests extends Context.Service<
     Effect.gen(function* () {
       const instances = yield* Instances
       const switching = yield* Switching
-      const catalog = yield* Catalog
+      const { contents } = yield* Catalog
       const newId = yield* NewId
       const wake = yield* makeWake
 
@@ -144,6 +145,7 @@ export class InstanceRequests extends Context.Service<
       })
 
       const create = Effect.fn("InstanceRequests.create")(function* (project: ProjectId, order: Order) {
+        const catalog = yield* contents
         const version = yield* orderedVersion(catalog, order)
         const flavor = order.flavor === null ? undefined : findFlavor(catalog, order.flavor)
         if (flavor === undefined) return yield* new FlavorNotFound({ flavor: order.flavor })
@@ -151,6 +153,8 @@ export class InstanceRequests extends Context.Service<
         if (order.volume.size > maxVolumeSize)
           return yield* new VolumeTooLarge({ size: order.volume.size, limit: maxVolumeSize })
         yield* checkProvisioning(version, order.provisioning)
+        const unkept = refuseAccess(version, order.access)
+        if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
 
         const now = yield* Clock.currentTimeMillis
         const desired = {

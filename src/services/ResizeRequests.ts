@@ -41,7 +41,7 @@ export class ResizeRequests extends Context.Service<
     Effect.gen(function* () {
       const instances = yield* InstanceRequests
       const resizes = yield* Resizes
-      const catalog = yield* Catalog
+      const { contents } = yield* Catalog
       const wake = yield* makeWake
 
       const requireActionable = Effect.fnUntraced(function* (record: InstanceRecord) {
@@ -66,7 +66,7 @@ export class ResizeRequests extends Context.Service<
           const message = `The new flavor id must be different than the current flavor id of '${flavor}'.`
           return yield* new InvalidRequest({ message })
         }
-        const found = findFlavor(catalog, size.flavor)
+        const found = findFlavor(yield* contents, size.flavor)
         if (found === undefined) return yield* new FlavorNotFound({ flavor: size.flavor })
         return { _tag: "Flavor", flavor: found.id, ram: found.ram } satisfies ResizeTarget
       })

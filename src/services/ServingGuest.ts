@@ -27,7 +27,7 @@ export interface PageOf {
 export type Listed<A> = readonly [ReadonlyArray<A>, string | null]
 
 export const servingGuest = Effect.gen(function* () {
-  const catalog = yield* Catalog
+  const { contents } = yield* Catalog
   const fabric = yield* Fabric
 
   return {
@@ -43,10 +43,11 @@ export const servingGuest = Effect.gen(function* () {
     refuse: (
       { desired }: InstanceRecord,
       check: (manager: DatastoreManagerName) => string | null
-    ): Effect.Effect<void, InvalidRequest> => {
-      const manager = findVersion(catalog, desired.datastoreVersion)?.version.manager
-      const message = manager === undefined ? null : check(manager)
-      return message === null ? Effect.void : Effect.fail(new InvalidRequest({ message }))
-    }
+    ): Effect.Effect<void, InvalidRequest> =>
+      Effect.flatMap(contents, (catalog) => {
+        const manager = findVersion(catalog, desired.datastoreVersion)?.version.manager
+        const message = manager === undefined ? null : check(manager)
+        return message === null ? Effect.void : Effect.fail(new InvalidRequest({ message }))
+      })
   }
 })

@@ -70,6 +70,24 @@ for (const [trouble, message, errno] of [
     }))
 }
 
+test("fails a stop, and stops nothing that the next agent would start", (becomes) =>
+  Effect.gen(function* () {
+    const { servers } = yield* FakeDatabases
+    const id = yield* serving
+    becomes("DiskFull")
+    expect(yield* World.stop(id)).toBe(true)
+    for (let n = 0; n < 12; n++) {
+      yield* World.passes("10 seconds", "500 millis")
+      expect(servers.get(id)?.running).toBe(true)
+    }
+    yield* isServing(id)
+    expect(yield* World.story(id)).toContain("Stopping → Active")
+    becomes(null)
+    expect(yield* World.stop(id)).toBe(true)
+    yield* World.passes("5 seconds")
+    expect([yield* World.status(id), servers.get(id)?.running]).toEqual(["SHUTDOWN", false])
+  }))
+
 test("lets a restart wait, which is done when there is room", (becomes) =>
   Effect.gen(function* () {
     const id = yield* serving

@@ -17,6 +17,8 @@ const disk = () => {
   const notes = GuestNotes.of({
     overrides: Effect.succeed(noOverrides),
     keepOverrides: () => Effect.void,
+    access: Effect.succeed([]),
+    keepAccess: () => Effect.void,
     phase: Effect.succeed("ready"),
     setPhase: () => Effect.void,
     order: Effect.succeed(Option.none()),

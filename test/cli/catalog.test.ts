@@ -39,6 +39,55 @@ it.live("what can be ordered is told, by its name or its id", () =>
   }).pipe(Effect.provide(quietly(server())))
 )
 
+it.live("versions are added, changed and deleted by administrators", () =>
+  Effect.gen(function* () {
+    const admin = ["--token-file", yield* fileWith(adminToken)]
+    const version = (...args: ReadonlyArray<string>) => coffer("datastore", "version", ...args, ...admin)
+    const image = "docker.io/library/postgres:16"
+    const made = yield* version(
+      ...["create", "lake", "sixteen", "--number", "16", "--manager", "postgresql", "--image", image, "--default"]
+    )
+    expect(made.out).toMatch(
+      /^lake +sixteen +16 +postgresql +docker.io\/library\/postgres:16 +default +[0-9a-f-]{36}$/m
+    )
+    expect((yield* version("set", "lake", "sixteen", "--inactive")).out).toMatch(/^lake +sixteen .* refused /m)
+    const renamed = yield* version("set", "lake", "sixteen", "--name", "old", "--active", "--no-default", "--json")
+    expect(JSON.parse(renamed.out).versions).toContainEqual(
+      expect.objectContaining({ name: "old", active: true, default: false })
+    )
+    expect((yield* version("set", "lake", "old")).err).toMatch(/^coffer: Say what is to change: --name/)
+    expect((yield* version("set", "lake", "old", "--active", "--inactive")).err).toMatch(/contradict each other/)
+    expect((yield* version("delete", "lake", "sixteen")).err).toBe(
+      "coffer: There is no version sixteen of lake. See: coffer datastore version list\n"
+    )
+    expect((yield* version("delete", "mysql", "5.7.29")).err).toMatch(/stands in the service's configuration/)
+    expect((yield* version("delete", "lake", "old")).out).toBe("Version old of lake is gone.\n")
+    expect((yield* version("list")).out).not.toContain("lake")
+    expect((yield* coffer("datastore", "delete", "lake", ...admin)).out).toBe("Datastore lake is gone.\n")
+    expect((yield* coffer("datastore", "version", "list")).err).toMatch(/^coffer: Only an administrator may do this/)
+  }).pipe(Effect.provide(quietly(server())))
+)
+
+it.live("what can be set of a version is for administrators to say", () =>
+  Effect.gen(function* () {
+    const admin = ["--token-file", yield* fileWith(adminToken)]
+    const parameter = (action: string, ...args: ReadonlyArray<string>) =>
+      coffer("datastore", "parameter", action, "postgresql", "16", ...args, ...admin)
+    const { out } = yield* parameter("set", "work_mem", "--max", "4096", "--restart")
+    expect(out).toMatch(/^work_mem +integer +64 +4096 +with a restart$/m)
+    expect((yield* parameter("set", "work_mem", "--min", "128", "--live")).out).toMatch(
+      /^work_mem +integer +128 +4096 +at once$/m
+    )
+    expect((yield* parameter("remove", "work_mem")).out).toBe("work_mem cannot be set of postgresql 16 any more.\n")
+    expect((yield* parameter("set", "work_mem", "--max", "1")).err).toBe(
+      "coffer: The configuration parameter work_mem cannot be found.\n"
+    )
+    const added = yield* parameter("add", "work_mem", "--type", "integer", "--min", "64", "--max", "128", "--json")
+    expect(JSON.parse(added.out)).toMatchObject({ name: "work_mem", min_size: 64, max_size: 128 })
+    expect((yield* parameter("add", "port", "--type", "string")).err).toMatch(/^coffer: .*port is withheld: /)
+  }).pipe(Effect.provide(quietly(server())))
+)
+
 it.live("a quota is looked at by its project, and set by administrators alone", () =>
   Effect.gen(function* () {
     yield* order({ name: "first" })

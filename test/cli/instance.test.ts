@@ -297,6 +297,27 @@ describe("resize", () => {
   )
 })
 
+describe("stop and start", () => {
+  it.live("tell what they would do, do it, and say how it ended", () =>
+    Effect.gen(function* () {
+      const { id } = yield* active({ name: "first" })
+      const foreseen = yield* coffer("stop", "first", "--preview")
+      expect(foreseen).toEqual({
+        code: 0,
+        err: "",
+        out: "first: its clients are cut off, and its database is down until a start. It would be SHUTDOWN meanwhile. It has not done this before.\n"
+      })
+      const { out } = yield* coffer("restart", "first", "--preview", "--json")
+      expect(JSON.parse(out).preview.instances).toMatchObject([{ id, status_during: "REBOOT", restart: true }])
+      expect(yield* coffer("stop", "first")).toEqual({ code: 0, out: "first is being stopped.\n", err: "" })
+      const again = yield* coffer("stop", "first")
+      expect(again.err).toMatch(/^coffer: Instance \S+ is not currently available .*STOPPING/)
+      yield* moveTo(id as InstanceId, { _tag: "Stopped" })
+      expect(yield* coffer("start", "first")).toEqual({ code: 0, out: "first is being started.\n", err: "" })
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
 describe("delete", () => {
   it.live("waits until nothing is there any more", () =>
     Effect.gen(function* () {

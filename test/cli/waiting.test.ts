@@ -4,7 +4,7 @@ import { Effect } from "effect"
 import { TestClock } from "effect/testing"
 import type { Entry } from "../../src/cli/answers.ts"
 import type { Progress } from "../../src/cli/progress.ts"
-import { awaitEnd, awaitService, restartFailure } from "../../src/cli/waiting.ts"
+import { awaitEnd, awaitService, awaitStopped, runFailure } from "../../src/cli/waiting.ts"
 import { apiOf, aStep, connection, type Look } from "./fixture.ts"
 
 const unseen: Progress = { show: () => Effect.void, end: Effect.void }
@@ -25,6 +25,11 @@ const outcome = <A, E, R>(wait: Effect.Effect<A, E, R>, api: ReturnType<typeof a
   }).pipe(Effect.provide(api.layer))
 
 const service = (...sights: ReadonlyArray<Look>) => outcome(awaitService(connection, "i-1", unseen), apiOf(...sights))
+const stop = (...sights: ReadonlyArray<Look>) =>
+  outcome(
+    awaitStopped(connection, "i-1", unseen, () => "the host said no."),
+    apiOf(...sights)
+  )
 const end = (...sights: ReadonlyArray<Look>) => outcome(awaitEnd(connection, "i-1", unseen), apiOf(...sights))
 
 describe("a wait for a service", () => {
@@ -41,8 +46,20 @@ describe("a wait for a service", () => {
       const failed = { instance: { status: "ERROR", fault: { message: "There is no such image." } } }
       expect(yield* service(building, failed)).toBe("There is no such image.")
       expect(yield* service(building, { instance: { status: "ERROR" } })).toBe("it is in ERROR.")
-      expect(yield* service(building, { instance: { status: "SHUTDOWN" } })).toBe("it is being deleted.")
+      expect(yield* service(building, { instance: { status: "SHUTDOWN" } })).toBe("it is being deleted, or stopped.")
       expect(yield* service(building, gone())).toBe("it is gone: somebody has deleted it.")
+    })
+  )
+
+  it.effect("tells a stop from a delete, which have one status", () =>
+    Effect.gen(function* () {
+      const stopped = { instance: { status: "SHUTDOWN", operating_status: "SHUTDOWN" } }
+      expect(yield* service({ instance: { status: "REBOOT" } }, stopped)).toBe("it is stopped.")
+      const going = { instance: { status: "SHUTDOWN" } }
+      expect(yield* stop(going, going, stopped)).toBeNull()
+      expect(yield* stop(going)).toBe("it waits still")
+      expect(yield* stop(going, serving)).toBe("the host said no.")
+      expect(yield* stop(going, gone())).toBe("it is gone: somebody has deleted it.")
     })
   )
 
@@ -101,21 +118,21 @@ describe("a restart", () => {
   const ill = [step("2", "restart the database", "failed", "The volume is full.")]
 
   it("went well when the database was restarted, whatever came before it", () => {
-    expect(restartFailure([])([aStep, ...well])).toBeNull()
-    expect(restartFailure([])([...well, step("1", "report", "running")])).toBeNull()
-    expect(restartFailure(ill)([...ill, ...well])).toBeNull()
+    expect(runFailure(["restart"], [])([aStep, ...well])).toBeNull()
+    expect(runFailure(["restart"], [])([...well, step("1", "report", "running")])).toBeNull()
+    expect(runFailure(["restart"], ill)([...ill, ...well])).toBeNull()
   })
 
   it("failed when it says so, and when nobody has begun it", () => {
-    expect(restartFailure(well)([...well, ...ill])).toBe("The volume is full.")
-    expect(restartFailure(well)(well)).toBe("it was called off.")
-    expect(restartFailure([])([])).toBe("it was called off.")
+    expect(runFailure(["restart"], well)([...well, ...ill])).toBe("The volume is full.")
+    expect(runFailure(["restart"], well)(well)).toBe("it was called off.")
+    expect(runFailure(["restart"], [])([])).toBe("it was called off.")
   })
 
   it.effect("is waited for until a client can log in, and its failure is told", () =>
     Effect.gen(function* () {
       const rebooting = { instance: { status: "REBOOT" }, entries: ill }
-      const failure = restartFailure(well)
+      const failure = runFailure(["restart"], well)
       const wait = awaitService(connection, "i-1", unseen, failure)
       expect(yield* outcome(wait, apiOf(rebooting, { ...serving, entries: ill }))).toBe("The volume is full.")
       const again = [...well, step("3", "restart the database", "done")]

@@ -8,7 +8,7 @@ import { HttpRouter, type HttpServer } from "effect/http"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as TokenIdentity from "../../src/layers/identity/TokenIdentity.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { NewId } from "../../src/services/InstanceRequests.ts"
 import { call, catalog, type Sent } from "../http/harness.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
@@ -38,7 +38,8 @@ const settings = ConfigProvider.fromUnknown({ COFFER_RATE_LIMIT: "1000000000" })
 export const service = HttpRouter.serve(HttpRoutes, { ...serveOptions, disableListenLog: true }).pipe(
   Layer.provide([Identity, Ids]),
   Layer.provideMerge(World.processWith(catalog)),
-  Layer.provideMerge(Layer.mergeAll(World.surviving, Layer.succeed(Catalog, catalog), NodeHttpServer.layerTest)),
+  Layer.provideMerge(OfferedCatalog.layer(catalog)),
+  Layer.provideMerge(Layer.mergeAll(World.surviving, NodeHttpServer.layerTest)),
   Layer.provide(ConfigProvider.layer(settings))
 )
 

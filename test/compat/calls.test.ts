@@ -26,6 +26,28 @@ const furnished = Effect.gen(function* () {
 
 const datastore = { type: "postgresql", version: "16" }
 
+/** A datastore without versions, and a version that nobody needs: of what an administrator has added. */
+const removable = Effect.gen(function* () {
+  const add = (datastore: string) =>
+    call("POST", path("/mgmt/datastore-versions"), {
+      token: adminToken,
+      body: {
+        version: {
+          ...{ name: "spare", version: "16", datastore_name: datastore, datastore_manager: "postgresql" },
+          ...{ image: "docker.io/library/postgres:16", active: true }
+        }
+      }
+    })
+  const added = Effect.map(
+    call("GET", path("/mgmt/datastore-versions"), { token: adminToken }),
+    ({ json }): string => json.versions.find(({ name }: { name: string }) => name === "spare").id
+  )
+  yield* add("empty")
+  yield* call("DELETE", path(`/mgmt/datastore-versions/${yield* added}`), { token: adminToken })
+  yield* add("spare")
+  return { datastore: "empty", version: yield* added }
+})
+
 const noRoute = "The resource could not be found."
 
 /** What is there; anything else that a path names is not. */
@@ -44,7 +66,11 @@ it.effect.each(calls.map((each) => [nameOf(each), each] as const))(
   "%s",
   ([, { body, method, path: wanted, standing }]) =>
     Effect.gen(function* () {
-      const named: Readonly<Record<string, string>> = { ...there, ...(yield* furnished) }
+      const named: Readonly<Record<string, string>> = {
+        ...there,
+        ...(yield* furnished),
+        ...(method === "DELETE" ? yield* removable : {})
+      }
       const filled = (text: string) => text.replaceAll(/\{(\w+)\}/g, (_, name: string) => named[name] ?? nowhere)
       const { json, status } = yield* call(method, path(filled(wanted)), {
         token: adminToken,

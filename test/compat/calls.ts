@@ -68,6 +68,14 @@ const ordered = (field: string, value: unknown): Line => [
 
 /** Of which the parameters are known. */
 const datastore = { type: "postgresql", version: "16" }
+const newVersion = {
+  name: "17",
+  datastore_name: "postgresql",
+  datastore_manager: "postgresql",
+  image: "docker.io/library/postgres:17",
+  active: true
+}
+const ranged = { data_type: "integer", restart_required: 0, min_size: 64, max_size: 4096 }
 const group = "{configuration}"
 const uuid = "11111111-2222-4333-8444-555555555555"
 const one = "/instances/{instance}"
@@ -86,17 +94,14 @@ const managed = (action: string, value: unknown = {}): Line => [
 ]
 
 const networks = waiting("Networks")
-const parameters = waiting("Managing configuration parameters")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
 const upgrades = waiting("Upgrading the datastore")
-const access = waiting("Changing the access")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
 const clusters = waiting("Clusters")
 const placement = waiting("Availability zones and locality")
-const versions = waiting("Managing datastore versions")
 const machines = waiting("Machines of administrators")
 
 export const topics: ReadonlyArray<Topic> = [
@@ -126,7 +131,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
       upgrades.refused(...changed("datastore_version", "8.0.29")),
-      access.refused(...changed("access", { is_public: true })),
+      done(202, ...changed("access", { is_public: true })),
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),
       done(202, ...acted("reset_status")),
@@ -164,7 +169,7 @@ export const topics: ReadonlyArray<Topic> = [
     calls: [
       done(200, "GET", "/datastores"),
       done(200, "GET", "/datastores/{datastore}"),
-      versions.refused("DELETE", "/datastores/{datastore}"),
+      done(202, "DELETE", "/datastores/{datastore}"),
       done(200, "GET", "/datastores/{datastore}/versions"),
       done(200, "GET", "/datastores/{datastore}/versions/{version}"),
       done(200, "GET", "/datastores/versions/{version}"),
@@ -188,11 +193,15 @@ export const topics: ReadonlyArray<Topic> = [
       done(200, "GET", "/datastores/{datastore}/versions/{version}/parameters/{parameter}"),
       done(200, "GET", "/datastores/versions/{version}/parameters"),
       done(200, "GET", "/datastores/versions/{version}/parameters/{parameter}"),
-      parameters.refused("GET", "/mgmt/datastores/versions/{version}/parameters"),
-      parameters.refused("POST", "/mgmt/datastores/versions/{version}/parameters", { "configuration-parameter": {} }),
-      parameters.refused("GET", "/mgmt/datastores/versions/{version}/parameters/{parameter}"),
-      parameters.refused("PUT", "/mgmt/datastores/versions/{version}/parameters/{parameter}", {}),
-      parameters.refused("DELETE", "/mgmt/datastores/versions/{version}/parameters/{parameter}")
+      done(200, "GET", "/mgmt/datastores/versions/{version}/parameters"),
+      done(200, "POST", "/mgmt/datastores/versions/{version}/parameters", {
+        "configuration-parameter": { name: "auto_explain.log_nested_level", ...ranged }
+      }),
+      done(200, "GET", "/mgmt/datastores/versions/{version}/parameters/{parameter}"),
+      done(200, "PUT", "/mgmt/datastores/versions/{version}/parameters/{parameter}", {
+        "configuration-parameter": { name: "{parameter}", ...ranged }
+      }),
+      done(204, "DELETE", "/mgmt/datastores/versions/{version}/parameters/{parameter}")
     ]
   },
   {
@@ -265,11 +274,11 @@ export const topics: ReadonlyArray<Topic> = [
       machines.refused("GET", "/mgmt/instances/{instance}/diagnostics"),
       machines.refused("GET", "/mgmt/instances/{instance}/hwinfo"),
       machines.refused("POST", "/mgmt/instances/{instance}/upgrade", { upgrade: { instance_version: "1" } }),
-      versions.refused("GET", "/mgmt/datastore-versions"),
-      versions.refused("POST", "/mgmt/datastore-versions", { version: { name: "v" } }),
-      versions.refused("GET", "/mgmt/datastore-versions/{version}"),
-      versions.refused("PATCH", "/mgmt/datastore-versions/{version}", { active: false }),
-      versions.refused("DELETE", "/mgmt/datastore-versions/{version}")
+      done(200, "GET", "/mgmt/datastore-versions"),
+      done(202, "POST", "/mgmt/datastore-versions", { version: newVersion }),
+      done(200, "GET", "/mgmt/datastore-versions/{version}"),
+      done(202, "PATCH", "/mgmt/datastore-versions/{version}", { active: false }),
+      done(202, "DELETE", "/mgmt/datastore-versions/{version}")
     ]
   },
   {

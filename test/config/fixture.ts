@@ -1,5 +1,5 @@
 /** Configurations for tests: files that are gone with the test, secrets that must not be seen again, and loading. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { Effect, Option } from "effect"
@@ -8,7 +8,12 @@ import { load } from "../../src/layers/config/load.ts"
 import type { Environment } from "../../src/layers/config/sources.ts"
 
 export const temporaryFolder = Effect.acquireRelease(
-  Effect.sync(() => mkdtempSync(join(tmpdir(), "coffer-config-"))),
+  Effect.sync(() => {
+    const folder = mkdtempSync(join(tmpdir(), "coffer-config-"))
+    // A data folder in it stays where it is, and goes with it: below one that only root may enter, it would be moved.
+    chmodSync(folder, 0o755)
+    return folder
+  }),
   (folder) => Effect.sync(() => rmSync(folder, { recursive: true, force: true }))
 )
 

@@ -36,7 +36,8 @@ describe("defaults", () => {
         name: hostname(),
         data_dir: "/var/lib/coffer",
         addresses: "127.70.0.0/16",
-        runtime: "auto"
+        runtime: "auto",
+        volumes: "auto"
       })
       expect(empty.health).toEqual({
         host: "127.0.0.1",

@@ -71,6 +71,23 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       })
     )
 
+    behaves("tells the larger size of a volume that has grown, over starts, and never a smaller one", (open) =>
+      Effect.gen(function* () {
+        const hosts = yield* open
+        const { disk } = yield* hosts.ensure(serverSpec("a"), null, "docker")
+        assert.strictEqual(yield* disk.size, 1)
+        for (const size of [3, 2]) {
+          const { spec } = yield* hosts.ensure({ ...serverSpec("a"), volumeSize: size }, null, "docker")
+          assert.strictEqual(spec.volumeSize, 3)
+          assert.strictEqual(yield* disk.size, 3)
+          assert.deepEqual(Option.getOrThrow(yield* (yield* open).find("a")).spec, {
+            ...serverSpec("a"),
+            volumeSize: 3
+          })
+        }
+      })
+    )
+
     behaves("lists every home, after a start as well, and each has a volume of its own", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open
@@ -116,7 +133,7 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       Effect.gen(function* () {
         const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
         assert.strictEqual(yield* notes.phase, "new")
-        for (const phase of ["preparing", "ready", "failed"] as const) {
+        for (const phase of ["preparing", "ready", "stopped", "failed"] as const) {
           yield* notes.setPhase(phase)
           assert.strictEqual(yield* notes.phase, phase)
           const { notes: later } = Option.getOrThrow(yield* (yield* open).find("a"))
@@ -181,6 +198,15 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
         assert.deepEqual(yield* later.overrides, overrides)
         yield* later.setPhase("ready")
         assert.deepEqual(yield* later.overrides, overrides)
+      })
+    )
+
+    behaves("keeps who reaches its server, over starts", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        assert.deepEqual(yield* notes.access, [])
+        yield* notes.keepAccess(["10.0.0.0/8"])
+        assert.deepEqual(yield* Option.getOrThrow(yield* (yield* open).find("a")).notes.access, ["10.0.0.0/8"])
       })
     )
 

@@ -132,6 +132,31 @@ describe.skipIf(missing !== null)(
       })
     })
 
+    it("keeps the container of a database down that is stopped, and brings it up with its data", async () => {
+      const id = await service.create({ name: "resting", ...order })
+      const { address } = await service.healthy(id)
+      await postgres(ann(address), "CREATE TABLE kept AS SELECT 'tea' AS what")
+      const action = (body: unknown) => service.request("POST", `/instances/${id}/action`, body)
+      expect((await action({ stop: {} })).status).toBe(202)
+      const isStopped = async () => {
+        const shown = await service.show(id)
+        return shown?.status === "SHUTDOWN" && shown.operating_status === "SHUTDOWN" ? true : null
+      }
+      await eventually("it is stopped", isStopped)
+      const running = async () => (await service.existing()).containers.filter((line) => line.includes("running"))
+      expect(await running()).toEqual([])
+      await service.kill()
+      await service.start()
+      const beside = await service.create({ name: "beside", ...order })
+      await service.healthy(beside)
+      await service.remove(beside)
+      expect([await isStopped(), await running()]).toEqual([true, []])
+      expect((await action({ start: {} })).status).toBe(202)
+      await service.healthy(id)
+      expect(await postgres(ann(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+      await service.remove(id)
+    })
+
     it("stops containers with itself, and brings them back with their data", async () => {
       const id = await service.create({ name: "stopped", ...order })
       const { address } = await service.healthy(id)

@@ -2,12 +2,13 @@
  * The service as its users run it: the real entry point as a process of its own, on a data folder and a port of
  * its own. Starts, stops and kills it, speaks to it over HTTP, and tells what exists because of it (footprint.ts). Whatever a test does, nothing that a service started outlives its `dispose`.
  */
-import { type ChildProcess, execFile, spawn } from "node:child_process"
+import { type ChildProcess, execFile, spawn, spawnSync } from "node:child_process"
 import * as fs from "node:fs"
 import { createServer } from "node:net"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { addressBlock } from "../../src/layers/embedded/LoopbackBlock.ts"
+import { tableOf } from "../../src/layers/embedded/NftFirewall.ts"
 import { mountsBelow, unmountBelow } from "../support/mounts.ts"
 import { Api, eventually } from "./api.ts"
 import {
@@ -171,6 +172,11 @@ export class Service extends Api {
     return join(this.root, "instances", id, "volume")
   }
 
+  /** The table of nftables in which it guards its databases. */
+  get guards() {
+    return tableOf(join(this.root, "instances"))
+  }
+
   /** The database servers that run for an instance; their helper processes do not count. */
   serversOf(id: string) {
     const volume = this.volumeOf(id)
@@ -200,6 +206,8 @@ export class Service extends Api {
   readonly #clear = () => {
     if (this.#child?.pid !== undefined && this.isRunning) this.#child.kill("SIGKILL")
     const { root } = this
+    // Where there is no nftables, there is no table.
+    spawnSync("nft", ["delete", "table", "ip", this.guards], { stdio: "ignore" })
     if (this.runtime === "docker") removeContainersOf(names(join(root, "instances")))
     // Servers start helpers until they are dead themselves.
     for (const deadline = Date.now() + 10_000; killAllIn(root) > 0 && Date.now() < deadline; );

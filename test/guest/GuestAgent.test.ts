@@ -22,6 +22,8 @@ const notesOf = (adminPassword: Redacted.Redacted) => {
   return GuestNotes.of({
     overrides: Effect.succeed(noOverrides),
     keepOverrides: () => Effect.void,
+    access: Effect.succeed([]),
+    keepAccess: () => Effect.void,
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
       Effect.sync(() => {
@@ -58,7 +60,7 @@ const witness = Effect.gen(function* () {
 })
 
 it.live(
-  "restarts its server: a client can log in when it answers, what was written is there, and it was no crash",
+  "restarts, stops and starts its server: a client can log in when it answers, what was written is there, and it was no crash",
   () =>
     Effect.gen(function* () {
       const database = yield* instance("postgresql")
@@ -112,8 +114,17 @@ it.live(
       const [databases] = yield* guest.list_databases({ limit: null, marker: null, include_marker: false })
       expect(databases.map(({ name }) => name)).toEqual(["shop"])
       expect(statuses.slice(-3)).toEqual(["healthy", "restarting", "healthy"])
+      yield* guest.stop_db({})
+      expect([pidOf(), statuses.at(-1)]).toEqual([null, "shutdown"])
+      yield* guest.stop_db({})
+      // What looks at the database every second leaves it alone.
+      yield* Effect.sleep("2 seconds")
+      expect(pidOf()).toBeNull()
+      yield* guest.restart({})
+      expect(yield* query("SELECT n FROM orders")).toEqual([{ n: 7 }])
+      expect(statuses.slice(-3)).toEqual(["shutdown", "restarting", "healthy"])
       expect(words.filter((text) => text.includes("crash"))).toEqual([])
-      expect(words).toContain("the database was restarted")
+      for (const done of ["restarted", "stopped", "started"]) expect(words).toContain(`the database was ${done}`)
     }).pipe(
       Effect.scoped,
       Effect.provide(Layer.mergeAll(ProcessRuntime.layer.pipe(Layer.provideMerge(embeddedLayer)), ProvenFabric.layer))

@@ -13,7 +13,8 @@ import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as LoopbackIdentity from "../../src/layers/embedded/LoopbackIdentity.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import type { CatalogContents } from "../../src/services/Catalog.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { type Database, GuestApi, type GuestRefusal, guestTopic, type NewUser } from "../../src/services/GuestApi.ts"
 import type { Identity } from "../../src/services/Identity.ts"
@@ -45,7 +46,7 @@ const version = (id: string, name: string, manager: "mysql" | "postgresql", acti
 })
 
 /** The catalog of the Trove that was recorded, and PostgreSQL. */
-export const catalog = Catalog.of({
+export const catalog: CatalogContents = {
   flavors: [
     flavor("1", "m1.tiny", 512, 1, 1),
     flavor("2", "m1.small", 2048, 1, 20),
@@ -70,9 +71,11 @@ export const catalog = Catalog.of({
     }
   ],
   defaultDatastore: null
-})
+}
 
-export const Ports = Layer.mergeAll(MemoryStore.layer, InProcessFabric.layer, Layer.succeed(Catalog, catalog))
+export const Ports = Layer.mergeAll(OfferedCatalog.layer(catalog), InProcessFabric.layer).pipe(
+  Layer.provideMerge(MemoryStore.layer)
+)
 
 const Loopback = LoopbackIdentity.layer(Redacted.make(adminToken))
 
@@ -239,6 +242,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     apply_flavor: () => Effect.succeed({ restart_required: false }),
     start_db_with_conf_changes: () => Effect.void,
     resize_fs: () => Effect.void,
+    update_access: () => Effect.void,
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>

@@ -15,7 +15,6 @@ const refused: ReadonlyArray<readonly [string, string]> = [
   ["DELETE", "/backups/b"],
   ["POST", "/backup_strategies"],
   ["DELETE", "/backup_strategies"],
-  ["DELETE", "/datastores/mysql"],
   ["POST", "/modules"],
   ["DELETE", "/modules/m"],
   ["PUT", "/modules/m/instances"],
@@ -25,9 +24,6 @@ const refused: ReadonlyArray<readonly [string, string]> = [
   ["GET", "/mgmt/instances/x/diagnostics"],
   ["GET", "/mgmt/instances/x/hwinfo"],
   ["POST", "/mgmt/instances/x/upgrade"],
-  ["GET", "/mgmt/datastore-versions"],
-  ["PATCH", "/mgmt/datastore-versions/v"],
-  ["GET", "/mgmt/datastores/versions/v/parameters"],
   ["GET", "/mgmt/clusters"]
 ]
 

@@ -18,7 +18,7 @@ import {
 } from "effect/http"
 import { ApiRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as TokenIdentity from "../../src/layers/identity/TokenIdentity.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { InstanceId } from "../../src/services/Ids.ts"
 import { NewId } from "../../src/services/InstanceRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
@@ -59,7 +59,7 @@ export const make = Effect.gen(function* () {
     ApiRoutes.pipe(
       Layer.provide([
         TokenIdentity.layer(known),
-        Layer.succeed(Catalog, ControlPlane.catalog),
+        OfferedCatalog.layer(ControlPlane.catalog),
         HttpServer.layerServices,
         ConfigProvider.layer(ConfigProvider.fromUnknown({ COFFER_RATE_LIMIT: "100000000" }))
       ])

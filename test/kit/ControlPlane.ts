@@ -27,11 +27,12 @@ import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
 import * as NoJournal from "../../src/layers/memory/NoJournal.ts"
-import { Catalog, type CatalogContents } from "../../src/services/Catalog.ts"
+import type { CatalogContents } from "../../src/services/Catalog.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
 
-export const catalog = Catalog.of({
+export const catalog: CatalogContents = {
   flavors: [
     { id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 },
     { id: "2", name: "medium", ram: 1024, vcpus: 2, disk: 2, ephemeral: 0 }
@@ -45,7 +46,7 @@ export const catalog = Catalog.of({
     }
   ],
   defaultDatastore: "postgresql"
-})
+}
 
 /** The cluster's messages, in the driver that survives a process; read as by a process that knows these workflows. */
 export const messagesTo = (workflows?: ReadonlyArray<string>) =>
@@ -106,7 +107,7 @@ export const rolesWith = (contents: CatalogContents) =>
         TakeBackInstance.layer
       )
     ),
-    Layer.provide(Layer.succeed(Catalog, contents))
+    Layer.provide(OfferedCatalog.layer(contents))
   )
 
 export const roles = rolesWith(catalog)

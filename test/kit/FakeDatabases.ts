@@ -5,12 +5,14 @@
 import { Context, Duration, Effect, Layer } from "effect"
 import { type DatabaseRuntimeShape, type DatabaseSpec, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import type { DatastoreManager, Page } from "../../src/guest/DatastoreManager.ts"
+import { HostFirewall } from "../../src/guest/HostFirewall.ts"
 import { LocalRuntimes } from "../../src/layers/embedded/LocalRuntimes.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { needRestart, parametersOf } from "../../src/services/configuration/Parameters.ts"
 import { flavorSettings } from "../../src/services/configuration/ServerFile.ts"
 import { GuestRefusal, type NewUser } from "../../src/services/GuestApi.ts"
 import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
+import { type FakeFirewall, makeFakeFirewall } from "./FakeFirewall.ts"
 import { FakeServer } from "./FakeServer.ts"
 
 /** What goes wrong, or takes its time. Change it in the middle of a test. */
@@ -48,6 +50,7 @@ export class FakeDatabases extends Context.Service<
     readonly crash: (instanceId: string) => void
     readonly runtime: DatabaseRuntimeShape
     readonly manager: DatastoreManager
+    readonly firewall: FakeFirewall
   }
 >()("coffer/test/FakeDatabases") {}
 
@@ -268,17 +271,24 @@ export const layer = Layer.sync(FakeDatabases, () => {
     initialised,
     crash: (id) => servers.get(id)?.stop(),
     runtime,
-    manager: makeManager(servers, faults)
+    manager: makeManager(servers, faults),
+    firewall: makeFakeFirewall()
   })
 })
 
 /** This machine, as far as compute can tell: it runs fake databases. */
-export const runtimesLayer = Layer.effect(
-  LocalRuntimes,
-  Effect.map(FakeDatabases, ({ manager, runtime }) => ({
-    byKind: () => runtime,
-    choose: () => "process" as const,
-    managers: [manager],
-    obstacle: Effect.succeed(null)
-  }))
+export const runtimesLayer = Layer.merge(
+  Layer.effect(
+    LocalRuntimes,
+    Effect.map(FakeDatabases, ({ manager, runtime }) => ({
+      byKind: () => runtime,
+      choose: () => "process" as const,
+      managers: [manager],
+      obstacle: Effect.succeed(null)
+    }))
+  ),
+  Layer.effect(
+    HostFirewall,
+    Effect.map(FakeDatabases, ({ firewall }) => firewall)
+  )
 )

@@ -54,7 +54,8 @@ export const layer = Layer.effect(
           apply_overrides: () => Effect.void,
           apply_flavor: () => Effect.succeed({ restart_required: false }),
           start_db_with_conf_changes: () => Effect.void,
-          resize_fs: () => Effect.void
+          resize_fs: () => Effect.void,
+          update_access: () => Effect.void
         })
         .pipe(Scope.provide(scope))
     })

@@ -8,6 +8,7 @@ import { GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHost
 import { GuestLinkError, GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
 import { LocalRuntimes } from "../../src/layers/embedded/LocalRuntimes.ts"
+import { VolumeError } from "../../src/layers/embedded/Volumes.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import { Compute } from "../../src/services/Compute.ts"
@@ -33,7 +34,13 @@ const makeFaults = () => ({
   /** What a guest goes through on its way into the fabric. */
   entering: (_instance: string): Effect.Effect<void> => Effect.void,
   /** What happens before a home is removed. */
-  removing: Effect.void
+  removing: Effect.void,
+  /** Volumes grow only while nobody works in them. */
+  growsStopped: false,
+  /** No volume can be mounted. */
+  unmountable: false,
+  /** What was done to volumes. */
+  volumes: [] as string[]
 })
 type Faults = ReturnType<typeof makeFaults>
 
@@ -43,6 +50,22 @@ const faultyHosts = (faults: Faults) =>
     Effect.map(GuestHosts, (hosts) => {
       const damageable = (home: Effect.Success<ReturnType<typeof hosts.ensure>>) => ({
         ...home,
+        disk: {
+          ...home.disk,
+          mount: Effect.suspend(() =>
+            faults.unmountable ? Effect.fail(new VolumeError({ detail: "no loop device" })) : home.disk.mount
+          ),
+          grow: (size: number) =>
+            Effect.suspend(() => {
+              faults.volumes.push(`grow to ${size}`)
+              return faults.growsStopped ? Effect.succeed(false) : home.disk.grow(size)
+            }),
+          growStopped: (size: number) =>
+            Effect.suspend(() => {
+              faults.volumes.push(`grow to ${size}, stopped`)
+              return home.disk.growStopped(size)
+            })
+        },
         notes: {
           ...home.notes,
           phase: Effect.suspend(() =>
@@ -183,6 +206,54 @@ test("does not count an agent as started that failed to start: an ensure says so
     assert.isTrue(error.transient)
     faults.damaged.clear()
     yield* compute.ensure(serverSpec(one), null)
+    assert.isTrue(yield* hasAgent(one))
+  }))
+
+test("starts nothing in a folder where the volume is not, and does when it is", ({ faults, hasAgent, hosts, start }) =>
+  Effect.gen(function* () {
+    yield* hosts.ensure(serverSpec(one), null, "docker")
+    faults.unmountable = true
+    const compute = yield* start
+    assert.isFalse(yield* hasAgent(one))
+    const error = yield* Effect.flip(compute.ensure(serverSpec(one), null))
+    assert.deepEqual([error.message, error.detail], ["The volume of the database cannot be used.", "no loop device"])
+    assert.isTrue(error.transient)
+    faults.unmountable = false
+    yield* TestClock.adjust(LocalCompute.tryAgainInterval)
+    assert.isTrue(yield* hasAgent(one))
+  }))
+
+test("has a volume grow that is ordered larger, under its server, and never shrink", (world) =>
+  Effect.gen(function* () {
+    const { faults, hasAgent, hosts, start } = world
+    const compute = yield* start
+    for (const volumeSize of [1, 3, 3, 2]) yield* compute.ensure({ ...serverSpec(one), volumeSize }, null)
+    assert.deepEqual(faults.volumes, ["grow to 3"])
+    assert.strictEqual(Option.getOrThrow(yield* hosts.find(one)).spec.volumeSize, 3)
+    assert.isTrue(yield* hasAgent(one))
+  }))
+
+test("stops the server for a volume that does not grow under it, and goes on with it", (world) =>
+  Effect.gen(function* () {
+    const { databases, faults, hasAgent, start } = world
+    const compute = yield* start
+    yield* compute.ensure(serverSpec(one), null)
+    const database = {
+      ...serverSpec(one),
+      datastore: "postgresql",
+      port: 5432,
+      volume: "/volumes/one",
+      adminPassword: Redacted.make("admin"),
+      settings: {}
+    } as const
+    yield* Effect.all([databases.runtime.start(database, () => Effect.void), TestClock.adjust("5 seconds")], {
+      concurrency: 2
+    })
+    assert.isTrue(databases.servers.get(one)?.running)
+    faults.growsStopped = true
+    yield* compute.ensure({ ...serverSpec(one), volumeSize: 2 }, null)
+    assert.deepEqual(faults.volumes, ["grow to 2", "grow to 2, stopped"])
+    assert.isFalse(databases.servers.get(one)?.running)
     assert.isTrue(yield* hasAgent(one))
   }))
 

@@ -10,6 +10,7 @@ import * as EmbeddedCatalog from "../../src/layers/embedded/EmbeddedCatalog.ts"
 import * as Host from "../../src/layers/embedded/Host.ts"
 import { endOrphans, isRoot, processOn, signal } from "../../src/layers/embedded/HostProcess.ts"
 import { serverIdentity } from "../../src/layers/embedded/ServerIdentity.ts"
+import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import * as Mariadb from "../../src/layers/runtime/MariadbServer.ts"
 import * as ProcessRuntime from "../../src/layers/runtime/ProcessRuntime.ts"
 import { Catalog } from "../../src/services/Catalog.ts"
@@ -140,9 +141,11 @@ live("makes all that is offered where there are processes only", (spec) =>
   Effect.gen(function* () {
     const { host } = yield* Host.inspect("process")
     const context = yield* Layer.build(
-      EmbeddedCatalog.layer(host).pipe(Layer.provide(ConfigProvider.layer(ConfigProvider.fromUnknown({}))))
+      EmbeddedCatalog.layer(host).pipe(
+        Layer.provide([MemoryStore.layer, ConfigProvider.layer(ConfigProvider.fromUnknown({}))])
+      )
     )
-    const offered = Context.get(context, Catalog).datastores.flatMap(({ versions }) => versions)
+    const offered = Context.get(context, Catalog).configured.datastores.flatMap(({ versions }) => versions)
     assert.isNotEmpty(offered)
     const runtime = yield* DatabaseRuntime
     for (const { manager: datastore, name: version } of offered) {

@@ -12,8 +12,8 @@ import { DeletedRetention, HandledRetention, PruneInterval } from "../../src/act
 import * as NoGuestAccess from "../../src/layers/embedded/NoGuestAccess.ts"
 import * as InProcessFabric from "../../src/layers/fabric/InProcessFabric.ts"
 import { pruneOnce } from "../../src/layers/postgres/ClusterPruning.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
 import * as Conductor from "../../src/services/Conductor.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
@@ -32,7 +32,7 @@ const cluster = ClusterWorkflowEngine.layer.pipe(
 const service = Actors.layer.pipe(
   Layer.provide([InstantGuests.layer, NoGuestAccess.layer]),
   Layer.provide(Layer.effectDiscard(Conductor.serve)),
-  Layer.provide(Layer.succeed(Catalog, catalog)),
+  Layer.provide(OfferedCatalog.layer(catalog)),
   Layer.provideMerge(InProcessFabric.layer),
   Layer.provideMerge(cluster),
   Layer.provideMerge(stores),

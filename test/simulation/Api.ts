@@ -14,7 +14,7 @@ import {
 import { NewRequestId } from "../../src/http/Edge.ts"
 import { ApiRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as TokenIdentity from "../../src/layers/identity/TokenIdentity.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { NewId } from "../../src/services/InstanceRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
@@ -128,7 +128,7 @@ export const make = (universe: Universe, tokens: ReadonlyArray<Known>, rate: num
     const layer = ApiRoutes.pipe(
       Layer.provide([
         identity,
-        Layer.succeed(Catalog, ControlPlane.catalog),
+        OfferedCatalog.layer(ControlPlane.catalog),
         Layer.succeed(Fabric, broker.fabricOf(party)),
         Layer.succeedContext(store),
         HttpServer.layerServices,

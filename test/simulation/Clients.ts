@@ -42,6 +42,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   const others = universe.dice("other requests")
   const settings = universe.dice("settings")
   const sizes = universe.dice("sizes")
+  const switches = universe.dice("switches")
   // Some are asked more often than they would be.
   const api = Api.make(universe, Requests.tokens, others.chance(0.2) ? 6 : 200)
   for (const tenant of tenants) yield* (yield* Quotas).setLimits(tenant, limits)
@@ -96,11 +97,12 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   /** What each tenant was told of its groups; some of them are gone. */
   const groups = new Map<string, Array<string>>()
 
-  /** Settings: kept, changed, attached and detached. */
+  /** Settings: kept, changed, attached and detached; and who reaches what has them. */
   const tune = (): Requests.Ask | null => {
     const tenant = settings.pick(tenants)
     const mine = mineOf(tenant)
     const kept = groups.get(tenant) ?? []
+    if (mine.length > 0 && settings.chance(0.2)) return Requests.open(settings, tenant, settings.pick(mine).desired.id)
     const kind = kept.length === 0 ? 0 : settings.next()
     if (kind < 0.2) return kept.length < maxGroups ? Requests.group(settings, tenant) : null
     const id = settings.pick(kept)
@@ -113,6 +115,18 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     const tenant = sizes.pick(tenants)
     const mine = mineOf(tenant)
     return mine.length === 0 ? null : Requests.resize(sizes, tenant, sizes.pick(mine).desired.id)
+  }
+
+  /** Databases that are stopped for a while, and started again, one way or the other. */
+  const toggle = (): Requests.Ask | null => {
+    const tenant = switches.pick(tenants)
+    const mine = mineOf(tenant)
+    if (mine.length === 0) return null
+    const { desired, state } = switches.pick(mine)
+    const kind = switches.next()
+    if (state._tag === "Stopped" && kind < 0.7)
+      return Requests.switched(tenant, desired.id, kind < 0.5 ? "start" : "restart")
+    return Requests.switched(tenant, desired.id, kind < 0.7 ? "stop" : "start")
   }
 
   /** Everything else: they look, they err, they try what is not theirs; an administrator steers. */
@@ -173,6 +187,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
       later(until, () => dice.between(200, dice.chance(0.3) ? 2_000 : 45_000), request)
       later(until, () => settings.between(500, settings.chance(0.3) ? 5_000 : 40_000), tune)
       later(until, () => sizes.between(500, sizes.chance(0.3) ? 5_000 : 60_000), resize)
+      later(until, () => switches.between(500, switches.chance(0.3) ? 5_000 : 60_000), toggle)
       later(until, () => others.between(100, others.chance(0.3) ? 1_000 : 30_000), other)
     },
     /** Lets go of everything there is. */

@@ -5,6 +5,7 @@
 import { Effect, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { deadlineOf, resizeOf } from "../../src/actors/Work.ts"
+import { networksOf } from "../../src/services/AllowedNetworks.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { changed } from "../../src/services/configuration/Parameter.ts"
 import { History } from "../../src/services/History.ts"
@@ -129,6 +130,8 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       if (!isAtRest(known)) left.push(`${short} is still ${known.state._tag}`)
       const loaded = Option.getOrNull(yield* (yield* Lifecycles).load(id))
       if (loaded !== null && loaded.mail.length > 0) left.push(`${short} has mail that nobody took`)
+      if (known.state._tag === "Stopped" && serverOf(id)?.running === true)
+        left.push(`${short} is Stopped and has a database that runs`)
       if (known.state._tag !== "Active") continue
       const record = Option.getOrNull(yield* (yield* Instances).get("any", id))
       if (record === null) continue
@@ -143,6 +146,9 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       const isExcused = lines.some((line) => line.kind === "report" && line.text.startsWith("left behind"))
       if (!isExcused && serverOf(id)?.running === true && [fileMb, limitMb, memoryMb].some((mb) => mb !== size))
         left.push(`${short} is ACTIVE with ${size} MB, and its server has ${fileMb}, ${limitMb}, ${memoryMb}`)
+      const enforced = machines.flatMap(({ databases }) => databases.firewall.guards.get(id)?.networks ?? [])
+      if (enforced.join() !== networksOf(record.desired.access).join())
+        left.push(`${short} is ACTIVE, and reached by others than were told of`)
       const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
       const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null
       if (isMeant && changed(serverOf(id)?.settings ?? {}, group.values).length > 0)
@@ -156,6 +162,7 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
     const left: Array<string> = []
     for (const { databases, homes, name } of machines) {
       if (databases.servers.has(id)) left.push(`a database on ${name}`)
+      if (databases.firewall.guards.has(id)) left.push(`who may reach it, on ${name}`)
       if (Option.isSome(yield* Effect.orDie(homes.find(id)))) left.push(`a home on ${name}`)
     }
     if (Option.isSome(yield* (yield* Placements).find(id))) left.push("an address")

@@ -127,6 +127,7 @@ const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"],
     Context.add(FakeDatabases.FakeDatabases, {
       ...databases,
       runtime: FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
+      firewall: FaultyServices.met("HostFirewall", databases.firewall, meet),
       manager: {
         ...databases.manager,
         open: (endpoint) =>

@@ -2,7 +2,10 @@
 import { Duration, Effect, Layer, Option } from "effect"
 import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
-import { Catalog } from "../../src/services/Catalog.ts"
+
+import { AccessRequests } from "../../src/services/AccessRequests.ts"
+import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
+
 import { ConfigurationRequests } from "../../src/services/configuration/ConfigurationRequests.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
@@ -19,9 +22,13 @@ import { alive } from "./VirtualTime.ts"
 interface Hands {
   readonly order: () => Promise<void>
   readonly restart: () => Promise<void>
+  readonly stop: () => Promise<void>
+  readonly start: () => Promise<void>
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
   readonly resize: (size: Size) => Promise<void>
+  /** Says who may reach it. */
+  readonly restrict: (networks: ReadonlyArray<string>) => Promise<void>
   readonly remove: () => Promise<void>
   readonly ask: (action: Action) => Promise<void>
   readonly passes: (millis: number) => Promise<void>
@@ -73,6 +80,11 @@ export const stories: ReadonlyArray<Story> = [
     act: ({ configure }) => configure({ work_mem: 200 })
   },
   {
+    operation: "an access that is restricted",
+    before: anActive,
+    act: ({ restrict }) => restrict(["10.0.0.0/8"])
+  },
+  {
     operation: "a restart with a group with which no server starts",
     before: async (hands) => {
       await anActive(hands)
@@ -98,6 +110,16 @@ export const stories: ReadonlyArray<Story> = [
       hands.mostMemory(600)
     },
     act: ({ resize }) => resize({ flavor: "2" })
+  },
+  { operation: "a stop", before: anActive, act: ({ stop }) => stop() },
+  {
+    operation: "a start",
+    before: async (hands) => {
+      await anActive(hands)
+      await hands.stop()
+      await hands.rest()
+    },
+    act: ({ start }) => start()
   },
   { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
   {
@@ -131,16 +153,25 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
   const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
   const requests = await inWorld(
     Layer.build(
-      Layer.mergeAll(ConfigurationRequests.layer, ResizeRequests.layer, OperatorRequests.layer).pipe(
+      Layer.mergeAll(
+        ConfigurationRequests.layer,
+        ResizeRequests.layer,
+        AccessRequests.layer,
+        OperatorRequests.layer
+      ).pipe(
         Layer.provideMerge(InstanceRequests.layer),
-        Layer.provide(Layer.succeed(Catalog, ControlPlane.catalog)),
+        Layer.provide(OfferedCatalog.layer(ControlPlane.catalog)),
         Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
         Layer.provide(Layer.succeed(NewId, Effect.sync(ids.uuid)))
       )
     )
   )
   const asked = <A, E>(
-    request: Effect.Effect<A, E, InstanceRequests | ConfigurationRequests | ResizeRequests | OperatorRequests>
+    request: Effect.Effect<
+      A,
+      E,
+      InstanceRequests | ConfigurationRequests | ResizeRequests | AccessRequests | OperatorRequests
+    >
   ) => inWorld(Effect.orDie(Effect.provideContext(request, requests)))
   let known: Option.Option<InstanceId> = Option.none()
   const the = Effect.suspend(() => Effect.fromOption(known))
@@ -172,10 +203,20 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
           yield* groups.attach({ project }, yield* the, group.id)
         })
       ),
+    restrict: (networks) =>
+      asked(
+        Effect.gen(function* () {
+          yield* (yield* AccessRequests).change({ project }, yield* the, { allowed_cidrs: networks })
+        })
+      ),
     restart: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
     resize: (size) =>
       asked(Effect.flatMap(ResizeRequests, (api) => Effect.flatMap(the, (id) => api.resize({ project }, id, size)))),
+    stop: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.stop({ project }, id)))),
+    start: () =>
+      asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.start({ project }, id)))),
     remove: async () => {
       if ([...witness.instances.values()].every(({ state }) => state._tag === "Deleted")) return
       await asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.remove({ project }, id))))

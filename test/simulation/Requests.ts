@@ -77,6 +77,8 @@ const asking =
     of: options.of ?? null
   })
 
+const narrow = { is_public: false, allowed_cidrs: ["10.0.0.0/8", "192.168.7.0/24", "10.1.0.0/16"] }
+
 const order = (name: string) => ({
   name,
   flavorRef: 1,
@@ -90,7 +92,7 @@ export const nameOf = (tenant: string, n: number) => `${tenant}'s db ${n}.`
 
 export const create = (tenant: string, n: number): Ask =>
   asking(tenant)("orders", "POST", "/instances", [200, 413], {
-    body: { instance: order(nameOf(tenant, n)) },
+    body: { instance: { ...order(nameOf(tenant, n)), ...(n % 3 === 0 ? { access: narrow } : {}) } },
     body200: "one"
   })
 
@@ -111,6 +113,12 @@ export const resize = (dice: Dice, tenant: string, id: string): Ask => {
     of: id
   })
 }
+
+export const switched = (tenant: string, id: string, action: "restart" | "stop" | "start"): Ask =>
+  asking(tenant)(`asks to ${action} ${shortOf(id)}`, "POST", `/instances/${id}/action`, [202, 404, 422], {
+    body: { [action]: {} },
+    of: id
+  })
 
 /** Settings that are taken at once, that wait for a restart, and that no server starts with. */
 export const settings = [
@@ -140,6 +148,12 @@ export const regroup = (dice: Dice, tenant: string, id: string): Ask => {
     () => ask("lets go of settings", "DELETE", one, [202, 400, 404])
   ])()
 }
+
+/** Who may reach what is there, or was. */
+export const open = (dice: Dice, tenant: string, id: string): Ask =>
+  asking(tenant)(`says who reaches ${shortOf(id)}`, "PUT", `/instances/${id}`, [202, 404], {
+    body: { instance: { access: dice.pick([{ allowed_cidrs: ["10.0.0.0/8"] }, narrow, { is_public: true }, {}]) } }
+  })
 
 /** To what is there, or was. */
 export const attach = (tenant: string, id: string, configuration: string | null): Ask =>
@@ -273,7 +287,7 @@ export const illegal = (dice: Dice, tenant: string, mine: string | null, others:
 /** What an administrator does: looks at everything, and has operations called off, taken back, done again. */
 export const operator = (dice: Dice, all: ReadonlyArray<Known>): Ask => {
   const ask = asking("admin")
-  const moving = all.filter(({ state }) => !["New", "Active", "Deleted"].includes(state._tag))
+  const moving = all.filter(({ state }) => !["New", "Active", "Stopped", "Deleted"].includes(state._tag))
   const some = moving.length > 0 && dice.chance(0.8) ? moving : all
   const one = some.length === 0 ? null : dice.pick(some).desired
   const id = one?.id ?? "00000000-0000-4000-8000-000000000000"

@@ -127,6 +127,19 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: '{ _tag: "Restart" }, now)\n        row.mailbox.pop()'
   },
   {
+    what: "a guest that says that its server has stopped, and lets it run",
+    file: "src/guest/Switching.ts",
+    find: "Effect.onError(stopServer, () =>",
+    replace: "Effect.onError(Effect.void, () =>",
+    operation: "a stop"
+  },
+  {
+    what: "a stop that was cut off, and that nobody brings back from",
+    file: "src/actors/Transitions.ts",
+    find: 'serve("start", { restartRequired: false, configure: state.configure === true }, moment, because)',
+    replace: "backInService(state, because, moment)"
+  },
+  {
     what: "an operator's word that is accepted and not written",
     file: "src/actors/OperatorRequests.ts",
     find: "yield* lifecycles.request(id, { generation, key, command, line })",

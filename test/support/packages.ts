@@ -125,3 +125,10 @@ export const rabbitmq: Requirement = {
   probe: ["/bin/sh", "-ec", 'for each; do command -v "$each"; done', "sh", ...rabbitmqPrograms],
   packages: ["rabbitmq-server", "openssl", "util-linux"]
 }
+
+/** Who may reach databases is enforced by it. */
+export const nftables: Requirement = {
+  name: "nftables",
+  probe: ["nft", "list", "tables"],
+  packages: ["nftables"]
+}

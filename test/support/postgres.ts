@@ -9,8 +9,10 @@ import { ControlPostgres } from "../../src/layers/embedded/ControlPostgres.ts"
 import { DataFolder } from "../../src/layers/embedded/DataFolder.ts"
 import { PostgresBinaries } from "../../src/layers/embedded/PostgresBinaries.ts"
 import * as Migrations from "../../src/layers/postgres/Migrations.ts"
+import * as PgAccesses from "../../src/layers/postgres/PgAccesses.ts"
 import * as PgAllInstances from "../../src/layers/postgres/PgAllInstances.ts"
 import * as PgAuditStore from "../../src/layers/postgres/PgAuditStore.ts"
+import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../../src/layers/postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../../src/layers/postgres/PgGuestHosts.ts"
 import * as PgHistory from "../../src/layers/postgres/PgHistory.ts"
@@ -48,8 +50,10 @@ export const client = Layer.unwrap(Effect.map(ControlPostgres, ({ url }) => PgPo
 export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
   Layer.mergeAll(
     PgInstances.layer,
+    PgAccesses.layer,
     PgAllInstances.layer,
     PgConfigurations.layer,
+    PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
     PgObservations.layer,

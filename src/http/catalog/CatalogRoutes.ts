@@ -2,7 +2,7 @@
 import { Effect, Layer } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
-import { Catalog, findFlavor, findVersion } from "../../services/Catalog.ts"
+import { Catalog, findFlavor, findOffered } from "../../services/Catalog.ts"
 import {
   DatastoreNotFound,
   DatastoreVersionNotFound,
@@ -22,11 +22,11 @@ const DatastoresRoutes = HttpApiBuilder.group(
   Api,
   "datastores",
   Effect.fnUntraced(function* (handlers) {
-    const catalog = yield* Catalog
+    const { contents } = yield* Catalog
 
     /** What nobody can see is not there. */
     const datastoreFor = Effect.fnUntraced(function* (idOrName: string, { isAdmin }: Viewer) {
-      const datastore = yield* datastoreNamed(catalog, idOrName)
+      const datastore = yield* datastoreNamed(yield* contents, idOrName)
       return visibleVersions(datastore, isAdmin).length > 0
         ? datastore
         : yield* new DatastoreNotFound({ datastore: idOrName })
@@ -44,7 +44,8 @@ const DatastoresRoutes = HttpApiBuilder.group(
       list: ({ request, params }) =>
         Effect.gen(function* () {
           const viewer = yield* viewerOf(request, params.project)
-          const visible = catalog.datastores.filter((one) => visibleVersions(one, viewer.isAdmin).length > 0)
+          const { datastores } = yield* contents
+          const visible = datastores.filter((one) => visibleVersions(one, viewer.isAdmin).length > 0)
           return { datastores: visible.map((datastore) => datastoreView(datastore, viewer)) }
         }),
       show: ({ request, params }) =>
@@ -71,7 +72,7 @@ const DatastoresRoutes = HttpApiBuilder.group(
       showVersionById: ({ request, params }) =>
         Effect.gen(function* () {
           const viewer = yield* viewerOf(request, params.project)
-          const found = findVersion(catalog, params.version)
+          const found = findOffered(yield* contents, params.version)
           if (found === undefined || !(found.version.active || viewer.isAdmin))
             return yield* new DatastoreVersionNotFound({ version: params.version })
           return { version: versionView(found.datastore, found.version, viewer) }
@@ -81,7 +82,8 @@ const DatastoresRoutes = HttpApiBuilder.group(
         Effect.gen(function* () {
           const viewer = yield* viewerOf(request, params.project)
           yield* versionFor(params.datastore, params.version, viewer)
-          return { flavors: catalog.flavors.map((flavor) => flavorView(flavor, viewer.links)) }
+          const { flavors } = yield* contents
+          return { flavors: flavors.map((flavor) => flavorView(flavor, viewer.links)) }
         }).pipe(answering),
       listVolumeTypes: ({ request, params }) =>
         Effect.gen(function* () {
@@ -96,19 +98,20 @@ const FlavorsRoutes = HttpApiBuilder.group(
   Api,
   "flavors",
   Effect.fnUntraced(function* (handlers) {
-    const catalog = yield* Catalog
+    const { contents } = yield* Catalog
     return handlers.handleAll({
       list: ({ request, params }) => {
         const links = linkWriter(request, params.project)
-        return Effect.succeed({ flavors: catalog.flavors.map((flavor) => flavorView(flavor, links)) })
+        return Effect.map(contents, ({ flavors }) => ({ flavors: flavors.map((flavor) => flavorView(flavor, links)) }))
       },
-      show: ({ request, params }) => {
-        const flavor = findFlavor(catalog, params.flavor)
-        // Asked for by itself a missing flavor is 404; named in an order it is 400.
-        return flavor === undefined
-          ? Effect.fail(itemNotFound(`Resource ${params.flavor} cannot be found.`))
-          : Effect.succeed({ flavor: flavorView(flavor, linkWriter(request, params.project)) })
-      }
+      show: ({ request, params }) =>
+        Effect.gen(function* () {
+          const flavor = findFlavor(yield* contents, params.flavor)
+          // Asked for by itself a missing flavor is 404; named in an order it is 400.
+          return flavor === undefined
+            ? yield* Effect.fail(itemNotFound(`Resource ${params.flavor} cannot be found.`))
+            : { flavor: flavorView(flavor, linkWriter(request, params.project)) }
+        })
     })
   })
 )

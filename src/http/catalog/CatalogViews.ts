@@ -10,7 +10,11 @@ const version = {
   links: Links,
   /** For administrators. */
   active: Schema.optionalKey(Schema.Boolean),
-  image: Schema.optionalKey(Schema.String)
+  image: Schema.optionalKey(Schema.String),
+  image_tags: Schema.optionalKey(Schema.Array(Schema.String)),
+  packages: Schema.optionalKey(Schema.Array(Schema.String)),
+  registry_ext: Schema.optionalKey(Schema.String),
+  repl_strategy: Schema.optionalKey(Schema.String)
 }
 
 export const DatastoreVersionView = Schema.Struct({
@@ -50,12 +54,21 @@ export interface Viewer {
 export const visibleVersions = (datastore: Datastore, isAdmin: boolean): ReadonlyArray<DatastoreVersion> =>
   isAdmin ? datastore.versions : datastore.versions.filter((version) => version.active)
 
+const detailsOf = ({ active, image, imageTags, packages, registryExt, replStrategy }: DatastoreVersion) => ({
+  active,
+  image,
+  ...(imageTags === undefined ? {} : { image_tags: imageTags }),
+  ...(packages === undefined ? {} : { packages }),
+  ...(registryExt === undefined ? {} : { registry_ext: registryExt }),
+  ...(replStrategy === undefined ? {} : { repl_strategy: replStrategy })
+})
+
 const bareVersionView = (version: DatastoreVersion, { links, isAdmin }: Viewer) => ({
   id: version.id,
   name: version.name,
   version: version.version,
   links: links.to("datastores/versions", version.id),
-  ...(isAdmin ? { active: version.active, image: version.image } : {})
+  ...(isAdmin ? detailsOf(version) : {})
 })
 
 export const versionView = (

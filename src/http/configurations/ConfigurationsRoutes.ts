@@ -1,7 +1,7 @@
 /** Handlers of the routes of configuration groups. */
 import { Effect } from "effect"
 import { HttpApiBuilder } from "effect/http-api"
-import { Catalog, type DatastoreVersion, findVersion } from "../../services/Catalog.ts"
+import { Catalog, type DatastoreVersion, findOffered } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
 import type { Values } from "../../services/configuration/Parameter.ts"
@@ -24,7 +24,7 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
   Effect.fnUntraced(function* (handlers) {
     const requests = yield* ConfigurationRequests
     const previews = yield* ConfigurationPreviews
-    const catalog = yield* Catalog
+    const { contents } = yield* Catalog
 
     /** What a tenant cannot order is not there for it. */
     const seen = Effect.fnUntraced(function* (version: DatastoreVersion) {
@@ -32,14 +32,15 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
       return version.active || isAdmin ? version : yield* new DatastoreVersionNotFound({ version: version.name })
     })
     const versionOf = (datastore: string, version: string) =>
-      datastoreNamed(catalog, datastore).pipe(
+      contents.pipe(
+        Effect.flatMap((catalog) => datastoreNamed(catalog, datastore)),
         Effect.flatMap((datastore) => versionNamed(datastore, version)),
         Effect.flatMap(seen)
       )
-    const versionById = (id: string) => {
-      const found = findVersion(catalog, id)
-      return found === undefined ? Effect.fail(new DatastoreVersionNotFound({ version: id })) : seen(found.version)
-    }
+    const versionById = Effect.fnUntraced(function* (id: string) {
+      const found = findOffered(yield* contents, id)
+      return found === undefined ? yield* new DatastoreVersionNotFound({ version: id }) : yield* seen(found.version)
+    })
 
     const one = Effect.fnUntraced(function* (version: DatastoreVersion, name: string) {
       return parameterView(yield* requests.parameterOf(version, name), version)
@@ -60,6 +61,7 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
     return handlers.handleAll({
       list: ({ query, request }) =>
         Effect.gen(function* () {
+          const catalog = yield* contents
           const { items, next: marker } = yield* requests.list(scopeOf(yield* CurrentCaller), pageOf(query))
           return { configurations: items.map((group) => listedGroup(group, catalog)), ...next(request, marker) }
         }),
@@ -77,12 +79,12 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
               versionNumber: datastore.version_number ?? null
             }
           })
-          return { configuration: groupView(created, catalog) }
+          return { configuration: groupView(created, yield* contents) }
         }).pipe(answering),
       show: ({ params }) =>
         Effect.gen(function* () {
           const found = yield* requests.get(scopeOf(yield* CurrentCaller), params.configuration)
-          return { configuration: groupView(found, catalog) }
+          return { configuration: groupView(found, yield* contents) }
         }).pipe(answering),
       edit: ({ params, payload, query }) =>
         update(params.configuration, payload.configuration, { replace: false, preview: isPreview(query) }).pipe(

@@ -1,9 +1,10 @@
 /** The routes of instances: create, list, show, rename, restart, resize, stop, start, delete. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
+import { Networks } from "../../services/AllowedNetworks.ts"
 import { byBody, policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
-import { Cidr, Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
+import { Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
 import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
@@ -25,7 +26,7 @@ const VolumeSize = Schema.Union([
 
 const Access = Schema.Struct({
   is_public: Schema.optionalKey(Schema.Boolean),
-  allowed_cidrs: Schema.optionalKey(Schema.Array(Cidr).check(Schema.isMaxLength(100)))
+  allowed_cidrs: Schema.optionalKey(Networks)
 })
 
 const uuid = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
@@ -64,7 +65,7 @@ export const InstanceChanges = Schema.Struct({
   replica_of: Later,
   slave_of: Later,
   datastore_version: Later,
-  access: Later
+  access: Schema.optionalKey(Access)
 })
 
 /** What an action is told beside its name; a restart, a stop and a start need nothing. */

@@ -3,6 +3,7 @@ import { Clock, Effect, identity, Option, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
+import { AccessRequests } from "../../services/AccessRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
@@ -34,8 +35,7 @@ const laterInCreate = {
 const laterInUpdate = {
   replica_of: "Detaching a replica (replica_of)",
   slave_of: "Detaching a replica (slave_of)",
-  datastore_version: "Upgrading the datastore version",
-  access: "Changing the access"
+  datastore_version: "Upgrading the datastore version"
 }
 
 const laterActions = {
@@ -137,14 +137,15 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const volumes = yield* VolumeUsage
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
-    const catalog = yield* Catalog
+    const { contents } = yield* Catalog
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
+    const accesses = yield* AccessRequests
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, now, isAdmin }
       return viewer
     })
 
@@ -161,7 +162,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const id = asked?.split("/").at(-1)?.toLowerCase()
       if (id === undefined) return null
       const { group } = yield* groups.get({ project }, id)
-      const version = yield* orderedVersion(catalog, order)
+      const version = yield* orderedVersion(yield* contents, order)
       if (group.datastoreVersion !== version.id)
         return yield* new InvalidRequest({
           message: `Datastore Version on Configuration ${group.datastoreVersion} does not match the Datastore Version on the instance ${version.id}.`
@@ -174,7 +175,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
-      const { configuration } = changes
+      const { access, configuration } = changes
+      if (access !== undefined) return yield* accesses.change(scope, id, access)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
       // Clients of Trove detach by changing nothing at all.

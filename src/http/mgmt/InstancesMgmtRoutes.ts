@@ -51,11 +51,11 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
     const operators = yield* OperatorRequests
     const volumes = yield* VolumeUsage
     const fabric = yield* Fabric
-    const catalog = yield* Catalog
+    const { contents } = yield* Catalog
     const previews = yield* Previews
 
     const viewerOf = (request: HttpServerRequest.HttpServerRequest, project: string) =>
-      Effect.map(Clock.currentTimeMillis, (now) => ({
+      Effect.map(Effect.all([Clock.currentTimeMillis, contents]), ([now, catalog]) => ({
         links: linkWriter(request, project),
         catalog,
         now,

@@ -1,10 +1,11 @@
 /**
  * What the embedded service offers: a small catalog of its own, by what this machine can run, or the one in the
- * file that `COFFER_CATALOG` names (JSON, the shape of `CatalogContents`).
+ * file that `COFFER_CATALOG` names (JSON, the shape of `CatalogFile`).
  */
 import { readFile } from "node:fs/promises"
 import { Config, Effect, Layer, Option, Schema } from "effect"
-import { Catalog, CatalogContents, type Datastore, type DatastoreManagerName } from "../../services/Catalog.ts"
+import { type CatalogContents, CatalogFile, type Datastore, type DatastoreManagerName } from "../../services/Catalog.ts"
+import * as OfferedCatalog from "../../services/catalog/OfferedCatalog.ts"
 
 /** The file cannot be read, or is not a catalog. */
 export class CatalogInvalid extends Schema.TaggedError<CatalogInvalid>()("CatalogInvalid", {
@@ -59,7 +60,7 @@ export interface Host {
   readonly mariadb: Option.Option<string>
 }
 
-const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(CatalogContents))
+const decode = Schema.decodeUnknownEffect(Schema.fromJsonString(CatalogFile))
 
 const readCatalog = Effect.fnUntraced(function* (path: string) {
   const refuse = (error: unknown) =>
@@ -68,11 +69,11 @@ const readCatalog = Effect.fnUntraced(function* (path: string) {
   return yield* Effect.mapError(decode(text), refuse)
 })
 
+/** With what administrators changed of it. */
 export const layer = (host: Host) =>
-  Layer.effect(
-    Catalog,
+  Layer.unwrap(
     Effect.gen(function* () {
       const path = yield* Config.option(Config.String("COFFER_CATALOG"))
-      return Option.isSome(path) ? yield* readCatalog(path.value) : builtIn(host)
+      return OfferedCatalog.layer(Option.isSome(path) ? yield* readCatalog(path.value) : builtIn(host))
     })
   )

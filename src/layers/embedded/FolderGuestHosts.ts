@@ -1,14 +1,15 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
- * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `volume/`, and `volume.img` where
- * the volume is a file system in a file. Files are replaced whole and are on the disk before anything is confirmed.
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `access.json` (who reaches it), `volume/`,
+ * and `volume.img` where the volume is a file system in a file. Files are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
 import { GuestNotes, noOverrides, Overrides, Phase } from "../../guest/GuestNotes.ts"
+import { Networks } from "../../services/AllowedNetworks.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
@@ -34,6 +35,7 @@ const NotesFile = Schema.fromJsonString(Schema.Struct({ phase: Phase }))
 const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 
 const LinkFile = Schema.fromJsonString(GuestLink)
+const AccessFile = Schema.fromJsonString(Networks)
 const OverridesFile = Schema.fromJsonString(Overrides)
 const StampFile = Schema.fromJsonString(Schema.Finite)
 
@@ -71,6 +73,7 @@ const notesIn = (home: string): GuestNotes["Service"] => {
   const order = join(home, "order.json")
   const stamp = join(home, "stamp")
   const overrides = join(home, "overrides.json")
+  const access = join(home, "access.json")
   const admin = join(home, "admin")
   return GuestNotes.of({
     phase: read(notes, NotesFile).pipe(
@@ -90,6 +93,8 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     keepOrder: (kept) => write(order, OrderFile, kept),
     overrides: read(overrides, OverridesFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => noOverrides))),
     keepOverrides: (kept) => write(overrides, OverridesFile, kept),
+    access: read(access, AccessFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => []))),
+    keepAccess: (networks) => write(access, AccessFile, networks),
     stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),
     reserveStamps: (upTo) => write(stamp, StampFile, upTo),
     adminPassword: Effect.gen(function* () {

@@ -7,6 +7,7 @@ import { Duration, Effect, Exit, Layer, Option, RcMap, Scope, Semaphore } from "
 import { RuntimeError } from "../../guest/DatabaseRuntime.ts"
 import * as GuestAgent from "../../guest/GuestAgent.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
+import { type FirewallError, HostFirewall } from "../../guest/HostFirewall.ts"
 import type { VolumeRoom } from "../../guest/VolumeRoom.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
@@ -44,6 +45,8 @@ const roomOf = ({ disk }: GuestHome): VolumeRoom => ({
   ...disk,
   ready: Effect.mapError(disk.mount, ({ detail, message }) => new RuntimeError({ message, detail, transient: true }))
 })
+const stillGuarded = ({ detail }: FirewallError) =>
+  new ComputeError({ message: "Who reached the database could not be forgotten.", detail, transient: true })
 
 const irremovableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance could not be removed.", detail, transient: true })
@@ -59,6 +62,7 @@ const make = Effect.gen(function* () {
   const runtimes = yield* LocalRuntimes
   const links = yield* GuestLinks
   const canListen = yield* PortProbe
+  const firewall = yield* HostFirewall
   const agents = new Map<string, Agent>()
   /** Homes whose agent has yet to be started. */
   const waiting = new Map<string, GuestHome>()
@@ -88,6 +92,7 @@ const make = Effect.gen(function* () {
       return yield* GuestAgent.start({ spec, volume, room: roomOf(home), runtime, manager }).pipe(
         Effect.provideService(GuestNotes, notes),
         Effect.provideService(Fabric, fabric),
+        Effect.provideService(HostFirewall, firewall),
         Effect.mapError(unwritable)
       )
     }).pipe(
@@ -178,6 +183,15 @@ const make = Effect.gen(function* () {
   )
 
   for (const home of yield* hosts.list) waiting.set(home.spec.instanceId, home)
+  const guards = yield* Effect.forEach([...waiting.values()], ({ notes, spec: { address, instanceId, manager } }) =>
+    notes.access.pipe(
+      // Nobody comes in where it cannot be told who may.
+      Effect.catchDefect(() => Effect.succeed([`${address}/32`])),
+      Effect.map((networks) => ({ instanceId, address, port: managerOf(manager)?.port ?? 0, networks }))
+    )
+  )
+  // Before any of them can be reached. Where it cannot be done, each that is guarded waits for it.
+  yield* Effect.catch(firewall.rebuild(guards), ({ detail, message }) => Effect.logError(`${message} ${detail}`))
   yield* startWaiting((text) => Effect.logError(text))
   // It was told at the start, and is not told every few seconds.
   yield* Effect.forkScoped(
@@ -239,6 +253,7 @@ const make = Effect.gen(function* () {
           }
           yield* Effect.mapError(runtime.remove(id, home.volume), asComputeError)
         } else yield* removeStray(id)
+        yield* Effect.mapError(firewall.forget(id), stillGuarded)
         yield* Effect.mapError(hosts.remove(id), irremovableHome)
       },
       (work, id) => inTurn(id, work)

@@ -131,6 +131,8 @@ export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredI
 
   return {
     configurations,
+    /** Whether there is a group of that version. */
+    isOf: (version: string) => [...groups.values()].some(({ datastoreVersion }) => datastoreVersion === version),
     /** With the order of an instance; a group that is gone is attached to nothing. */
     attachNew: (instance: string, id: string) => {
       if (groups.has(id)) attached.set(instance, id)

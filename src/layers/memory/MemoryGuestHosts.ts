@@ -56,6 +56,7 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   let isDrawn = false
   const drawn = Redacted.make("admin")
   let overrides = noOverrides
+  let access: ReadonlyArray<string> = []
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -72,6 +73,11 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
     keepOverrides: (kept) =>
       writing(`${home}/overrides.json`, () => {
         overrides = kept
+      }),
+    access: Effect.sync(() => access),
+    keepAccess: (networks) =>
+      writing(`${home}/access.json`, () => {
+        access = networks
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>

@@ -14,8 +14,10 @@ import {
   StaleGeneration
 } from "../../actors/Lifecycles.ts"
 import { deadlineOf, operationsOf, resizeOf } from "../../actors/Work.ts"
+import { Accesses } from "../../services/Accesses.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
+import { CatalogStore } from "../../services/catalog/CatalogStore.ts"
 import { Configurations } from "../../services/configuration/Configurations.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import {
@@ -38,8 +40,10 @@ import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } fr
 import { moreOf, Resizes, resized } from "../../services/Resizes.ts"
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
 import { Switching } from "../../services/Switching.ts"
+import { makeMemoryAccesses } from "./MemoryAccesses.ts"
 import { makeMemoryAllInstances } from "./MemoryAllInstances.ts"
 import { makeMemoryAuditStore } from "./MemoryAuditStore.ts"
+import { makeMemoryCatalogStore } from "./MemoryCatalogStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 import { makeMemorySwitching } from "./MemorySwitching.ts"
@@ -134,6 +138,21 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             restartRequested: has(row, "restart") || has(row, "resize"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
+            },
+            post: (command, now) => letter(row, `configure:${row.generation}`, command, now)
+          }
+    })
+
+    const accesses = makeMemoryAccesses((id) => {
+      const row = rows.get(id)
+      return row === undefined
+        ? undefined
+        : {
+            tag: row.state._tag,
+            deleteRequested: row.deleteRequested,
+            access: row.desired.access,
+            setAccess: (access, updated) => {
+              row.desired = { ...row.desired, access, updated }
             },
             post: (command, now) => letter(row, `configure:${row.generation}`, command, now)
           }
@@ -613,6 +632,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       })
     })
 
+    const catalog = makeMemoryCatalogStore(
+      (version) =>
+        groups.isOf(version) ||
+        [...rows.values()].some(
+          ({ desired, state }) => state._tag !== "Deleted" && desired.datastoreVersion === version
+        )
+    )
+
     const managed = makeMemoryAllInstances(() =>
       [...rows.values()].map((row) => ({
         record: toRecord(row),
@@ -649,6 +676,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
       Context.add(Switching, switching),
+      Context.add(Accesses, accesses),
+      Context.add(CatalogStore, catalog),
       Context.merge(MemoryUpgrades.make())
     )
   })

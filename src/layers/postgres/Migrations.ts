@@ -238,6 +238,30 @@ const resizes = Effect.gen(function* () {
   yield* sql`CREATE INDEX resize_holds_by_project ON resize_holds (project) INCLUDE (ram, volumes)`
 })
 
+/** Who may reach an instance, as its guest was told last. */
+const accesses = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE told_accesses (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      networks jsonb NOT NULL
+    )`
+})
+
+/** What administrators change of the catalog: one row, and the number that tells whether it has changed. */
+const catalog = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE catalog (
+      one boolean PRIMARY KEY DEFAULT true CHECK (one),
+      revision int NOT NULL,
+      changes jsonb NOT NULL
+    )`
+  yield* sql`
+    INSERT INTO catalog (revision, changes) VALUES (0,
+      '{"datastores": [], "versions": [], "active": {}, "defaults": {}, "parameters": {}, "retired": []}')`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -247,7 +271,9 @@ const migrations = {
   "0006_swept_soon": sweptSoon,
   "0007_configurations": configurations,
   "0008_stop_and_start": stopAndStart,
-  "0009_resizes": resizes
+  "0009_accesses": accesses,
+  "0010_catalog": catalog,
+  "0011_resizes": resizes
 }
 
 /**

@@ -11,7 +11,9 @@ import { type Configuration, type ConfigurationOf, healthAddress, type Role } fr
 import * as EmbeddedCatalog from "../embedded/EmbeddedCatalog.ts"
 import * as RabbitFabric from "../fabric/RabbitFabric.ts"
 import * as ControlPlaneProtections from "../fabric/secure/ControlPlaneProtections.ts"
+import * as PgAccesses from "../postgres/PgAccesses.ts"
 import * as PgAllInstances from "../postgres/PgAllInstances.ts"
+import * as PgCatalogStore from "../postgres/PgCatalogStore.ts"
 import * as PgConfigurations from "../postgres/PgConfigurations.ts"
 import * as PgGuestHosts from "../postgres/PgGuestHosts.ts"
 import * as PgHistory from "../postgres/PgHistory.ts"
@@ -33,6 +35,8 @@ export const store = (config: Config, role: ControlRole | "audit", session = `co
     PgInstances.layer,
     PgAllInstances.layer,
     PgConfigurations.layer,
+    PgAccesses.layer,
+    PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
     PgObservations.layer,

@@ -11,6 +11,7 @@ import * as FolderGuestHosts from "../embedded/FolderGuestHosts.ts"
 import * as Host from "../embedded/Host.ts"
 import * as LocalCompute from "../embedded/LocalCompute.ts"
 import * as LocalInventory from "../embedded/LocalInventory.ts"
+import * as NftFirewall from "../embedded/NftFirewall.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import { replayFile } from "../embedded/ReplayFile.ts"
 import * as VolumeKinds from "../embedded/VolumeKinds.ts"
@@ -53,7 +54,7 @@ const compute = (config: Config) =>
       const found = yield* Host.inspect(config.guestagent.runtime)
       return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
         Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)]),
-        Layer.provide(VolumeKinds.layer(config.guestagent.volumes, instances))
+        Layer.provide([VolumeKinds.layer(config.guestagent.volumes, instances), NftFirewall.layer(instances)])
       )
     })
   )

@@ -44,11 +44,11 @@ export class ConfigurationPreviews extends Context.Service<
       const instances = yield* InstanceRequests
       const configurations = yield* Configurations
       const previews = yield* Previews
-      const catalog = yield* Catalog
+      const { contents } = yield* Catalog
 
       const changeOf = Effect.fnUntraced(function* ({ desired, state }: InstanceRecord, wanted: Values) {
         const { running } = yield* configurations.applied(desired.id)
-        const version = findVersion(catalog, desired.datastoreVersion)?.version
+        const version = findVersion(yield* contents, desired.datastoreVersion)?.version
         const names = changed(running, wanted)
         const waiting = needRestart(version === undefined ? [] : parametersOf(version), names)
         const told = (operation: Change["operation"], reason: string): Change => ({

@@ -101,7 +101,7 @@ const stateRefusal = ({ state }: InstanceRecord) =>
   })
 
 const make = Effect.gen(function* () {
-  const catalog = yield* Catalog
+  const { contents } = yield* Catalog
   const configurations = yield* Configurations
   const instances = yield* InstanceRequests
   const newId = yield* NewId
@@ -116,7 +116,7 @@ const make = Effect.gen(function* () {
     Effect.map(configurations.countInstances(group.id), (instances): CountedGroup => ({ group, instances }))
 
   const create = Effect.fn("ConfigurationRequests.create")(function* (project: ProjectId, wanted: WantedGroup) {
-    const found = yield* versionMeant(catalog, wanted.datastore)
+    const found = yield* versionMeant(yield* contents, wanted.datastore)
     yield* checkValues(found, wanted.values)
     const now = yield* Clock.currentTimeMillis
     const group: ConfigurationGroup = {
@@ -136,7 +136,7 @@ const make = Effect.gen(function* () {
 
   const checkUpdate = Effect.fnUntraced(function* (scope: Scope, id: string, wanted: WantedChange) {
     const group = yield* find(scope, id)
-    const found = findVersion(catalog, group.datastoreVersion)
+    const found = findVersion(yield* contents, group.datastoreVersion)
     if (found === undefined) return yield* new DatastoreVersionNotFound({ version: group.datastoreVersion })
     yield* checkValues(found, wanted.values)
     return { group, values: valuesOf(wanted)(group.values) }
@@ -203,6 +203,7 @@ const make = Effect.gen(function* () {
   /** What an instance's server is set to where nobody says otherwise. */
   const defaultsOf = Effect.fnUntraced(function* (scope: Scope, instance: string) {
     const { desired } = yield* instances.get(scope, instance)
+    const catalog = yield* contents
     const found = findVersion(catalog, desired.datastoreVersion)
     if (found === undefined) return yield* new DatastoreVersionNotFound({ version: desired.datastoreVersion })
     const defaults = parametersOf(found.version).flatMap(({ default: value, name }) =>

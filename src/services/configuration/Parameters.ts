@@ -9,6 +9,7 @@ import mariadb1011 from "./parameters/mariadb-10.11.json" with { type: "json" }
 import postgresql16 from "./parameters/postgresql-16.json" with { type: "json" }
 import postgresql17 from "./parameters/postgresql-17.json" with { type: "json" }
 import postgresql18 from "./parameters/postgresql-18.json" with { type: "json" }
+import { withheld } from "./Withheld.ts"
 
 const decode = Schema.decodeUnknownSync(Schema.Array(Parameter))
 
@@ -28,16 +29,40 @@ const seriesOf = (manager: DatastoreManagerName, name: string) =>
     .slice(0, manager === "postgresql" ? 1 : 2)
     .join(".")
 
-/** In the order of names; none where the version takes no configuration groups. */
-export const parametersOf = ({
+/** What the servers themselves have told, in the order of names; nothing of a version that nobody has asked. */
+export const derivedParameters = ({
   manager,
   version
-}: Pick<DatastoreVersion, "manager" | "version">): ReadonlyArray<Parameter> => {
-  const text = derived[manager][seriesOf(manager, version)]
+}: Pick<DatastoreVersion, "manager" | "version">): ReadonlyArray<Parameter> =>
+  readOnce(derived[manager][seriesOf(manager, version)])
+
+const readOnce = (text: unknown): ReadonlyArray<Parameter> => {
   if (text === undefined) return []
   const known = read.get(text) ?? decode(text)
   read.set(text, known)
   return known
+}
+
+/** Whether any server of that kind has told of a parameter of that name. MySQL's are MariaDB's, as far as is known. */
+export const isKnownTo = (manager: DatastoreManagerName, name: string): boolean =>
+  Object.values(derived[manager === "mysql" ? "mariadb" : manager]).some((text) =>
+    readOnce(text).some((parameter) => parameter.name === name)
+  )
+
+/** With what administrators changed; in the order of names. None where the version takes no configuration groups. */
+export const parametersOf = (
+  version: Pick<DatastoreVersion, "manager" | "version" | "parameters">
+): ReadonlyArray<Parameter> => {
+  const told = derivedParameters(version)
+  const { manager, parameters: changes = {} } = version
+  if (Object.keys(changes).length === 0) return told
+  // Also what was changed by a release that withheld less.
+  const set = Object.values(changes).flatMap((one) =>
+    one === null || withheld(manager, one.name) !== null ? [] : [one]
+  )
+  return [...told.filter(({ name }) => !Object.hasOwn(changes, name)), ...set].toSorted((a, b) =>
+    a.name < b.name ? -1 : 1
+  )
 }
 
 /** Those of them that a server takes at its next start only; of one that is not known nothing better can be said. */

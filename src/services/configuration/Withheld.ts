@@ -18,6 +18,7 @@ const fixed = "it is settled when the data folder is made"
 const postgresql: ReadonlyArray<Rule> = [
   [/^(data_directory|config_file|hba_file|ident_file|external_pid_file|stats_temp_directory)$/, files],
   [/_preload_libraries$|^(dynamic_library_path|extension_control_path|jit_provider|.*_library|.*_libraries)$/, code],
+  [/^(plperlu?|plpython\w*|pltclu?)\.|^pg_tle\.|^cron\./, code],
   [/_command$|^(ssl_passphrase|archive_|event_triggers|output_plugin)/, code],
   [/^(listen_addresses|port|unix_socket_|ssl|bonjour|krb_|gss_|db_user_namespace|password_encryption)/, reached],
   [/^(authentication_timeout|scram_|md5_|oauth_|row_security)/, reached],
@@ -28,6 +29,7 @@ const postgresql: ReadonlyArray<Rule> = [
   [/^(transaction_|session_replication_role|allow_system_table_mods|allow_alter_system|search_path)/, care],
   // Texts are quoted by the rule that a backslash is a backslash.
   [/^(standard_conforming_strings|backslash_quote|client_encoding)$/, care],
+  [/^(role|session_authorization|is_superuser|include|include_dir|include_if_exists)$/, care],
   [/^(restart_after_crash|lo_compat_privileges|createrole_self_grant)$/, care],
   [/^(recovery_|restore_|primary_|promote_|hot_standby|synchronous_standby_names|synchronized_standby_slots)/, copies],
   [/^(sync_replication_slots|wal_level|cluster_name|max_slot_wal|wal_keep_size)/, copies]

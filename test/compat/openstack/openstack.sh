@@ -92,6 +92,7 @@ an_instance() {
   admin does 'Tenant ID .*first .*demo' database instance list --all-projects
   does '^$' database instance update first --name other
   does '^$' database instance update other --name first
+  does '^$' database instance update first --is-public
   until_it_is ACTIVE HEALTHY second
   # The client takes no name here, though it says so.
   admin does '^$' database instance reboot "$(id_of second)"

@@ -1,0 +1,41 @@
+/** What a tenant may ask of who reaches an instance, in whatever state that is. */
+import { Context, Effect, Layer } from "effect"
+import { Accesses } from "./Accesses.ts"
+import { refuseAccess } from "./AllowedNetworks.ts"
+import { Catalog, findVersion } from "./Catalog.ts"
+import { InstanceRequests, InvalidRequest } from "./InstanceRequests.ts"
+import type { Access, InstanceNotFound, Scope } from "./Instances.ts"
+import { makeWake } from "./Waking.ts"
+
+export class AccessRequests extends Context.Service<
+  AccessRequests,
+  {
+    /** All that was said before is replaced. */
+    readonly change: (
+      scope: Scope,
+      id: string,
+      access: Access
+    ) => Effect.Effect<void, InstanceNotFound | InvalidRequest>
+  }
+>()("coffer/services/AccessRequests") {
+  /** Over the one that instances are asked of. */
+  static readonly layer = Layer.effect(
+    AccessRequests,
+    Effect.gen(function* () {
+      const accesses = yield* Accesses
+      const { contents } = yield* Catalog
+      const instances = yield* InstanceRequests
+      const wake = yield* makeWake
+
+      const change = Effect.fn("AccessRequests.change")(function* (scope: Scope, id: string, access: Access) {
+        const { desired } = yield* instances.get(scope, id)
+        const refusal = refuseAccess(findVersion(yield* contents, desired.datastoreVersion)?.version, access)
+        if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
+        yield* accesses.request(desired.id, access)
+        yield* wake(desired.id)
+      })
+
+      return { change }
+    })
+  )
+}
