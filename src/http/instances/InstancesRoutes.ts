@@ -188,7 +188,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       const record = yield* requests.get(scope, id)
       yield* refuseChanges(changes)
-      const { configuration, name } = changes
+      const { configuration, name, ...others } = changes
+      if (Object.keys(others).length > 0) return yield* Effect.fail(notOffered)
       if (configuration !== undefined && configuration !== null)
         return previewView([yield* configured.attach(scope, id, configuration.toLowerCase())])
       if (configuration === null || Object.keys(changes).length === 0)
