@@ -9,6 +9,8 @@ const build = operationId("build", "b")
 const restart = operationId("restart", "r")
 const configure = operationId("configure", "c")
 const upgrade = operationId("upgrade", "u")
+const resize = operationId("resize", "z")
+const to = { _tag: "Volume", size: 2 } as const
 const stop = operationId("stop", "s")
 const start = operationId("start", "t")
 const remove = operationId("delete", "d")
@@ -23,6 +25,10 @@ const states: ReadonlyArray<State> = [
   { _tag: "Restarting", operation: restart, deadline: 0, configure: true },
   { _tag: "Configuring", operation: configure, deadline: 0 },
   { _tag: "Configuring", operation: configure, deadline: 0, restart: true },
+  { _tag: "Configuring", operation: configure, deadline: 0, resize: to },
+  { _tag: "Resizing", operation: resize, deadline: 0, to },
+  { _tag: "Resizing", operation: resize, deadline: 0, to, configure: true },
+  { _tag: "Resizing", operation: resize, deadline: 0, to, calledOff: true },
   { _tag: "Configuring", operation: configure, deadline: 0, stop: true },
   { _tag: "Stopping", operation: stop, deadline: 0 },
   { _tag: "Stopped" },
@@ -48,10 +54,12 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["start", { _tag: "Start" }],
   ["configuration group changed", { _tag: "Configure" }],
   ["upgrade", { _tag: "Upgrade", version: "" }],
+  ["resize", { _tag: "Resize", to }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
   ["configuration succeeded", { _tag: "OperationSucceeded", operation: configure }],
+  ["resize succeeded", { _tag: "OperationSucceeded", operation: resize }],
   ["stop succeeded", { _tag: "OperationSucceeded", operation: stop }],
   ["start succeeded", { _tag: "OperationSucceeded", operation: start }],
   ["upgrade succeeded", { _tag: "OperationSucceeded", operation: upgrade }],
@@ -59,6 +67,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
   ["configuration failed", { _tag: "OperationFailed", operation: configure, fault }],
+  ["resize failed", { _tag: "OperationFailed", operation: resize, fault }],
   ["stop failed, and it serves", { _tag: "OperationFailed", operation: stop, fault, serves: true }],
   ["stop failed", { _tag: "OperationFailed", operation: stop, fault }],
   ["start failed", { _tag: "OperationFailed", operation: start, fault }],
@@ -69,6 +78,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["cancel", { _tag: "Cancel", operation: build, by }],
   ["cancel", { _tag: "Cancel", operation: restart, by }],
   ["cancel", { _tag: "Cancel", operation: configure, by }],
+  ["cancel", { _tag: "Cancel", operation: resize, by }],
   ["cancel", { _tag: "Cancel", operation: stop, by }],
   ["cancel", { _tag: "Cancel", operation: start, by }],
   ["cancel", { _tag: "Cancel", operation: upgrade, by }],
@@ -91,7 +101,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Stopping\`, \`Starting\`, \`Upgrading\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Resizing\`, \`Stopping\`, \`Starting\`, \`Upgrading\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2
@@ -105,6 +115,7 @@ ${[...arrows].join("\n")}
 | New, Building | BUILD |
 | Restarting | REBOOT; a restart that failed is told in the history |
 | Configuring | RESTART_REQUIRED until it is seen that none is; what is asked for meanwhile comes next |
+| Resizing | RESIZE, also while one that was called off goes back to what was before; how it ended is told in the history |
 | Active, whose server waits for a restart | RESTART_REQUIRED |
 | Active | ACTIVE, and as operating_status what the guest was last seen to be |
 | Stopping | SHUTDOWN; a stop that failed is told in the history, and leaves it in service |
@@ -126,6 +137,8 @@ nothing they are refused with 409, and why.
 | Building | the build ends in ERROR, and what it made is taken back | the same | refused: a step that failed tries again by itself, 30 seconds later at the most |
 | Restarting | back in service | refused: a restart makes nothing | refused |
 | Configuring | back in service; the next restart brings the group | refused: it makes nothing | refused |
+| Resizing | it goes back to what it was, and is in service then; one that ended well at that very moment stays | refused: a cancel does that | refused |
+| Resizing, called off | refused: it is called off | refused: it goes back by itself | refused |
 | Stopping | brought back into service by a start, for it may have stopped already | refused: it makes nothing | refused |
 | Starting | stopped | refused: it makes nothing | refused |
 | Deleting | ERROR, from which it can be asked for again | refused: that is what a delete does | refused |

@@ -4,6 +4,7 @@ import * as BuildInstance from "./BuildInstance.ts"
 import * as ConfigureInstance from "./ConfigureInstance.ts"
 import * as DeleteInstance from "./DeleteInstance.ts"
 import * as InstanceActor from "./InstanceActor.ts"
+import * as ResizeInstance from "./ResizeInstance.ts"
 import * as RestartInstance from "./RestartInstance.ts"
 import * as StartInstance from "./StartInstance.ts"
 import * as StopInstance from "./StopInstance.ts"
@@ -18,6 +19,7 @@ export const layer = Taskmanager.layer.pipe(
     RestartInstance.layer,
     ConfigureInstance.layer,
     UpgradeInstance.layer,
+    ResizeInstance.layer,
     StopInstance.layer,
     StartInstance.layer,
     DeleteInstance.layer,

@@ -33,10 +33,10 @@ const isStillWanted = (operation: Operation) => Effect.catchCause(isWanted(opera
  * Asks, again while the guest cannot be reached, until the operation is called off. `what` is a noun. What is harmless
  * twice is asked for again also where the guest did not tell how it went.
  */
-export const askGuest = Effect.fnUntraced(function* <R>(
+export const askGuest = Effect.fnUntraced(function* <A, R>(
   operation: Operation,
   what: string,
-  asked: Effect.Effect<void, GuestRefusal | DiskError | FabricError, R>,
+  asked: Effect.Effect<A, GuestRefusal | DiskError | FabricError, R>,
   { isHarmlessTwice = false }: { readonly isHarmlessTwice?: boolean } = {}
 ) {
   const calledOff = new StepFailure({ message: `The ${what} was called off.`, detail: "", transient: false })
@@ -52,5 +52,5 @@ export const askGuest = Effect.fnUntraced(function* <R>(
       schedule: Schedule.spaced(guestPoll)
     })
   )
-  yield* Effect.raceFirst(done, untilCalledOff)
+  return yield* Effect.raceFirst(done, untilCalledOff)
 })

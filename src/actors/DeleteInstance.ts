@@ -11,6 +11,7 @@ import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { StartInstance } from "./StartInstance.ts"
 import { StopInstance } from "./StopInstance.ts"
@@ -57,6 +58,8 @@ const executionOf = (operation: Operation) => {
       return executed(ConfigureInstance, ConfigureInstance.executionId(operation))
     case "upgrade":
       return executed(UpgradeInstance, UpgradeInstance.executionId({ ...operation, version: "" }))
+    case "resize":
+      return executed(ResizeInstance, ResizeInstance.executionId(operation))
     case "stop":
       return executed(StopInstance, StopInstance.executionId(operation))
     case "start":

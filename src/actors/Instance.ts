@@ -5,6 +5,7 @@
 import { Schema } from "effect"
 import { ServiceStatus } from "../services/ConductorApi.ts"
 import { Millis, OperationId, Text } from "../services/Ids.ts"
+import { ResizeTarget } from "../services/Resizes.ts"
 import { Fault } from "../services/Status.ts"
 
 /** An operation under way: it ends, one way or the other, by its deadline. */
@@ -26,13 +27,22 @@ export const Building = Schema.TaggedStruct("Building", {
 })
 export const Active = Schema.TaggedStruct("Active", { restartRequired })
 export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
-/** `restart`, `stop`: asked for meanwhile; never both. */
+/** `restart`, `stop`, `resize`: one of them was asked for meanwhile. */
 export const Configuring = Schema.TaggedStruct("Configuring", {
   ...underWay,
   configure,
   restartRequired,
   restart: Schema.optionalKey(Schema.Boolean),
-  stop: Schema.optionalKey(Schema.Boolean)
+  stop: Schema.optionalKey(Schema.Boolean),
+  resize: Schema.optionalKey(ResizeTarget)
+})
+/** `calledOff`: it goes back to what it was. */
+export const Resizing = Schema.TaggedStruct("Resizing", {
+  ...underWay,
+  to: ResizeTarget,
+  configure,
+  restartRequired,
+  calledOff: Schema.optionalKey(Schema.Boolean)
 })
 /**
  * The guest tries another version on a copy of the data. `calledOff`, with the reason: nobody waits for the new version any
@@ -55,12 +65,13 @@ export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
 /** What a retry of an instance that has failed is: its build, its delete, or to be back in service, or stopped. */
 export const Again = Schema.Literals(["build", "delete", "service", "stopped"])
 export type Again = typeof Again.Type
-/** `previous` may be one that takes back, too. `again` is not there where a release of the past has written the state. */
+/** `previous` may be one that takes back, too; `resize`: what it resizes to, should it succeed after all. `again` is not there where a release of the past has written the state. */
 export const Failed = Schema.TaggedStruct("Failed", {
   fault: Fault,
   ...calledOff,
   again: Schema.optionalKey(Again),
-  configure
+  configure,
+  resize: Schema.optionalKey(ResizeTarget)
 })
 
 export const State = Schema.Union([
@@ -70,6 +81,7 @@ export const State = Schema.Union([
   Restarting,
   Configuring,
   Upgrading,
+  Resizing,
   Stopping,
   Stopped,
   Starting,
@@ -91,6 +103,7 @@ export const Start = Schema.TaggedStruct("Start", {})
 export const Configure = Schema.TaggedStruct("Configure", {})
 /** Another version of the datastore is to serve, by its id. */
 export const Upgrade = Schema.TaggedStruct("Upgrade", { version: Schema.String })
+export const Resize = Schema.TaggedStruct("Resize", { to: ResizeTarget })
 export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
@@ -119,6 +132,7 @@ export const Command = Schema.Union([
   Start,
   Configure,
   Upgrade,
+  Resize,
   Delete,
   OperationSucceeded,
   OperationFailed,

@@ -23,6 +23,7 @@ import { InstanceEntity } from "./InstanceMailbox.ts"
 import { decide } from "./Lifecycle.ts"
 import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
+import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { StartInstance } from "./StartInstance.ts"
 import { StopInstance } from "./StopInstance.ts"
@@ -93,6 +94,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(RestartInstance.execute(operation, { discard: true, detached: true }))
     case "Configure":
       return yield* Effect.asVoid(ConfigureInstance.execute(operation, { discard: true, detached: true }))
+    case "Resize":
+      return yield* Effect.asVoid(ResizeInstance.execute(operation, { discard: true, detached: true }))
     case "Stop":
       return yield* Effect.asVoid(StopInstance.execute(operation, { discard: true, detached: true }))
     case "Start":
@@ -156,7 +159,8 @@ const turn = Effect.fn("Instance.turn")(function* (
       state: next,
       transition: decision === null ? null : { from: state._tag, to: next._tag, because: decision.because },
       handled,
-      ...(decision?.version === undefined ? {} : { version: decision.version })
+      ...(decision?.version === undefined ? {} : { version: decision.version }),
+      ...(decision?.resized === undefined ? {} : { resized: decision.resized })
     })
     progress.at = null
     if (decision !== null) {

@@ -21,15 +21,21 @@ import {
   type On,
   overdue,
   remember,
+  resizing,
   serve,
   settled,
   startDelete,
+  startResize,
   stay,
   stopped,
   strike,
   unasked
 } from "./Transitions.ts"
 import { newServes, oldServes, startUpgrade, toldAfterAll, Upgrading } from "./UpgradeTransitions.ts"
+
+/** One of them follows what is under way, and no two. */
+const isFollowed = ({ resize, restart, stop }: In<"Configuring">) =>
+  restart === true || stop === true || resize !== undefined
 
 type Table = {
   readonly [S in StateTag]: { readonly [E in EventTag]: (state: In<S>, event: On<E>, moment: Moment) => Decision }
@@ -48,6 +54,7 @@ const table: Table = {
     Start: stay,
     Configure: stay,
     Upgrade: stay,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -63,6 +70,7 @@ const table: Table = {
     Start: stay,
     Configure: remember,
     Upgrade: stay,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
@@ -95,6 +103,8 @@ const table: Table = {
     Configure: ({ restartRequired }, _, moment) =>
       serve("configure", { restartRequired: restartRequired === true }, moment),
     Upgrade: (_, { version }, moment) => startUpgrade(version, moment),
+    Resize: ({ restartRequired }, { to }, moment) =>
+      startResize(to, { restartRequired: restartRequired === true }, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -104,12 +114,10 @@ const table: Table = {
   Restarting: inService("restart", "the database was restarted", false),
   Configuring: {
     ...inService("configuration", "the configuration group is with the guest", true),
-    Restart: (state) =>
-      state.restart === true || state.stop === true
-        ? null
-        : { state: { ...state, restart: true }, because: begunBy.restart },
-    Stop: (state) =>
-      state.restart === true || state.stop === true ? null : { state: { ...state, stop: true }, because: begunBy.stop }
+    Restart: (state) => (isFollowed(state) ? null : { state: { ...state, restart: true }, because: begunBy.restart }),
+    Stop: (state) => (isFollowed(state) ? null : { state: { ...state, stop: true }, because: begunBy.stop }),
+    Resize: (state, { to }) =>
+      isFollowed(state) ? null : { state: { ...state, resize: to }, because: "resize requested" }
   },
   // What was cut off of a stop may have stopped the database: a start makes that good.
   Stopping: {
@@ -141,6 +149,7 @@ const table: Table = {
     // Its start brings what it is to have by then, and who may reach it.
     Configure: stay,
     Upgrade: stay,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -160,6 +169,7 @@ const table: Table = {
     Defect: strike("stopped")
   },
   Upgrading,
+  Resizing: resizing,
   Deleting: {
     ...news,
     ...unasked,
@@ -169,6 +179,7 @@ const table: Table = {
     Start: stay,
     Configure: stay,
     Upgrade: stay,
+    Resize: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -199,6 +210,7 @@ const table: Table = {
     Start: stay,
     Configure: stay,
     Upgrade: stay,
+    Resize: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -217,6 +229,7 @@ const table: Table = {
         ? { state: { ...state, configure: true }, because: begunBy.configure }
         : null,
     Upgrade: stay,
+    Resize: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     // What was called off may have come to its end after all.
     OperationSucceeded: (state, { operation, version }, moment) => {
@@ -236,6 +249,10 @@ const table: Table = {
           return endedIn(state, operation)
         case "upgrade":
           return toldAfterAll(state, operation, newServes, moment, version)
+        case "resize": {
+          const decision = endedIn(state, operation)
+          return decision === null || state.resize === undefined ? decision : { ...decision, resized: state.resize }
+        }
         case "takeback":
           return endedIn(state, operation, "what was left of it is taken back")
       }

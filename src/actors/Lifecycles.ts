@@ -5,6 +5,7 @@
 import { Cause, Context, Effect, Exit, type Option, Schema } from "effect"
 import type { InstanceId, Millis, OperationId, ProjectId } from "../services/Ids.ts"
 import type { Desired } from "../services/Instances.ts"
+import type { ResizeTarget } from "../services/Resizes.ts"
 import type { StoredState } from "../services/Status.ts"
 import { Command, State } from "./Instance.ts"
 
@@ -74,6 +75,8 @@ export interface Commit {
   readonly handled: ReadonlyArray<number>
   /** The version of its datastore that serves from now on, by its id. */
   readonly version?: string
+  /** What the instance is from now on, and holds. */
+  readonly resized?: ResizeTarget
   /** Commands that cannot be handled: kept with the reason, and not given to the actor any more. */
   readonly setAside?: ReadonlyArray<{ readonly seq: number; readonly reason: string }>
 }
@@ -128,7 +131,10 @@ export class Lifecycles extends Context.Service<
     /** Counts one more failure of its turns; how many there are. */
     readonly noteFailure: (id: InstanceId) => Effect.Effect<number>
     readonly setFailures: (id: InstanceId, count: number) => Effect.Effect<void>
-    /** State, handled mail, history entry and quota (held once ACTIVE, forgotten once DELETED) in one transaction. */
+    /**
+     * State, handled mail, history entry and quota (held once ACTIVE, forgotten once DELETED; what was held for a resize
+     * is given back when neither the state nor a command in the mailbox means one) in one transaction.
+     */
     readonly commit: (id: InstanceId, commit: Commit) => Effect.Effect<void, StaleGeneration>
     /** Puts a command into the mailbox; the same key twice is one command. */
     readonly post: (id: InstanceId, key: string, command: Command) => Effect.Effect<void>

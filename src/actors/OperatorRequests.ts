@@ -66,6 +66,7 @@ const maxLooks = 5
 const standingOf = (state: State | null): Standing => {
   if (state === null) return "unreadable"
   if (state._tag === "Failed") return state.previous === null ? "failed" : "ending"
+  if (state._tag === "Resizing" && state.calledOff === true) return "ending"
   return deadlineOf(state) === null ? "at rest" : "running"
 }
 
@@ -131,6 +132,10 @@ const whyNot = (action: Action, state: State): string => {
       return "Its configuration group is being brought to it, which makes nothing. It can be cancelled."
     case "Upgrading":
       return "Its upgrade is under way, and goes back by itself where it fails. It can be cancelled."
+    case "Resizing":
+      return state.calledOff === true
+        ? "Its resize was called off, and goes back to what was before."
+        : "Its resize is under way. It can be cancelled, and goes back to what was before then."
     case "Stopping":
     case "Starting":
       return `Its ${state._tag === "Stopping" ? "stop" : "start"} is under way, which makes nothing. It can be cancelled.`

@@ -4,6 +4,7 @@
  */
 import { Duration } from "effect"
 import { type Millis, type OperationId, type OperationKind, operationId } from "../services/Ids.ts"
+import type { ResizeTarget } from "../services/Resizes.ts"
 import type { Fault, StateTag } from "../services/Status.ts"
 import { type CalledOff, callingOff, without } from "./CalledOff.ts"
 import type { Again, DeadlinePassed, Event, EventTag, State } from "./Instance.ts"
@@ -13,6 +14,8 @@ export interface Deadlines {
   readonly build: Duration.Duration
   readonly restart: Duration.Duration
   readonly configure: Duration.Duration
+  /** As long again is what is called off given to go back to what it was. */
+  readonly resize: Duration.Duration
   readonly stop: Duration.Duration
   readonly start: Duration.Duration
   readonly upgrade: Duration.Duration
@@ -24,6 +27,7 @@ export const defaultDeadlines: Deadlines = {
   build: Duration.minutes(30),
   restart: Duration.minutes(10),
   configure: Duration.minutes(10),
+  resize: Duration.minutes(20),
   stop: Duration.minutes(10),
   start: Duration.minutes(10),
   // The data is copied, and an image may have to be fetched.
@@ -39,8 +43,16 @@ export interface Moment {
   readonly deadlines: Deadlines
 }
 
-/** The next state, and why, in words for the history. `version`: the one that serves from now on. `null`: nothing happened. */
-export type Decision = { readonly state: State; readonly because: string; readonly version?: string } | null
+/**
+ * The next state, and why, in words for the history. `version`: the one that serves from now on; `resized`: what the
+ * instance is from now on. `null`: nothing happened.
+ */
+export type Decision = {
+  readonly state: State
+  readonly because: string
+  readonly version?: string
+  readonly resized?: ResizeTarget
+} | null
 
 export type In<S extends StateTag> = Extract<State, { readonly _tag: S }>
 export type On<E extends EventTag> = Extract<Event, { readonly _tag: E }>
@@ -52,9 +64,17 @@ export const failed = (
   calledOff: CalledOff,
   again: Again,
   because = fault.message,
-  configure = false
+  configure = false,
+  resize?: ResizeTarget
 ): Decision => ({
-  state: { _tag: "Failed", fault, ...calledOff, again, ...(configure ? { configure } : {}) },
+  state: {
+    _tag: "Failed",
+    fault,
+    ...calledOff,
+    again,
+    ...(configure ? { configure } : {}),
+    ...(resize === undefined ? {} : { resize })
+  },
   because
 })
 
@@ -81,7 +101,7 @@ export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: stri
   failed(fault, callingOff(state), "delete", because)
 
 /** In service with an operation under way, or about to be: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring" | "Stopping" | "Starting" | "Upgrading">
+type Serving = In<"Restarting" | "Configuring" | "Resizing" | "Stopping" | "Starting" | "Upgrading">
 
 /** In words of the history. */
 export const begunBy = {
@@ -100,15 +120,36 @@ interface Service {
   readonly configure?: boolean
 }
 
+const knownOf = ({ configure, restartRequired }: Service) => ({
+  ...(restartRequired ? { restartRequired } : {}),
+  ...(configure === true ? { configure } : {})
+})
+
+/** In words of the history. */
+const told = (target: ResizeTarget) =>
+  target._tag === "Flavor" ? `flavor ${target.flavor}` : `a volume of ${target.size} GB`
+
+export const startResize = (
+  to: ResizeTarget,
+  service: Service,
+  moment: Moment,
+  because = `resize to ${told(to)} requested`
+): Decision => ({ state: { _tag: "Resizing", ...begun("resize", moment), to, ...knownOf(service) }, because })
+
+/** It goes back to what it was, and has the time for that. */
+const callOffResize = (state: In<"Resizing">, moment: Moment, because: string): Decision => ({
+  state: { ...state, deadline: begun("resize", moment).deadline, calledOff: true },
+  because
+})
+
 /** Begins an operation of what is in service. */
 export const serve = (
   kind: keyof typeof begunBy,
-  { configure, restartRequired }: Service,
+  service: Service,
   moment: Moment,
   because: string = begunBy[kind]
 ): Decision => {
-  const known = { ...(restartRequired ? { restartRequired } : {}), ...(configure === true ? { configure } : {}) }
-  return { state: { _tag: servingAs[kind], ...begun(kind, moment), ...known }, because }
+  return { state: { _tag: servingAs[kind], ...begun(kind, moment), ...knownOf(service) }, because }
 }
 
 const isRestartRequired = (state: State) => "restartRequired" in state && state.restartRequired === true
@@ -124,6 +165,8 @@ export const backInService = (
   if ("restart" in state && state.restart === true)
     return serve("restart", { restartRequired, configure }, moment, because)
   if ("stop" in state && state.stop === true) return serve("stop", { restartRequired, configure }, moment, because)
+  if ("resize" in state && state.resize !== undefined)
+    return startResize(state.resize, { restartRequired, configure }, moment, because)
   if (configure) return serve("configure", { restartRequired }, moment, because)
   return { state: { _tag: "Active", ...(restartRequired ? { restartRequired } : {}) }, because }
 }
@@ -145,7 +188,14 @@ export const settled = (
   { earlier: _, ...state }: In<"Deleting"> | In<"Failed">,
   calledOff: CalledOff,
   because: string
-): Decision => ({ state: { ...state, ...calledOff }, because })
+): Decision => {
+  // A resize that has come to its end holds nothing any more.
+  if (state._tag === "Failed" && calledOff.previous === null) {
+    const { resize: _, ...rest } = state
+    return { state: { ...rest, ...calledOff }, because }
+  }
+  return { state: { ...state, ...calledOff }, because }
+}
 
 export const endedIn = (state: In<"Deleting"> | In<"Failed">, operation: OperationId, because = ended): Decision => {
   const calledOff = without(state, operation)
@@ -174,7 +224,8 @@ export const strike =
       callingOff(state),
       command === "Delete" ? "delete" : again,
       fault.message,
-      again === "service" && isBehind(state)
+      again === "service" && isBehind(state),
+      state._tag === "Resizing" ? state.to : undefined
     )
 
 /**
@@ -191,6 +242,7 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   Start: stay,
   Upgrade: stay,
   Configure: remember,
+  Resize: stay,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),
   OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
     operation === state.operation ? backInService(state, done, moment, restartRequired === true) : null,
@@ -212,3 +264,24 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
       : null,
   Defect: strike("service")
 })
+
+/**
+ * A resize. What of it is made already is taken back before the instance is at rest, for the record says what the
+ * server is: so who calls it off waits for its end, which may be that it has succeeded after all.
+ */
+export const resizing = {
+  ...inService("resize", "the instance was resized", false),
+  OperationSucceeded: (state: In<"Resizing">, event: On<"OperationSucceeded">, moment: Moment) => {
+    if (event.operation !== state.operation) return null
+    const decision = backInService(state, `the instance has ${told(state.to)}`, moment, event.restartRequired === true)
+    return decision === null ? null : { ...decision, resized: state.to }
+  },
+  DeadlinePassed: (state: In<"Resizing">, event: On<"DeadlinePassed">, moment: Moment) =>
+    state.calledOff === true
+      ? backInService(state, `what was made of the resize could not be taken back in time`, moment)
+      : callOffResize(state, moment, overdue("resize", event)),
+  Cancel: (state: In<"Resizing">, { by, operation }: On<"Cancel">, moment: Moment) =>
+    operation === state.operation && state.calledOff !== true
+      ? callOffResize(state, moment, `the resize was ${cancelled(by)}`)
+      : null
+}

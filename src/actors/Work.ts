@@ -2,6 +2,7 @@
  * What a state asks to be done, and by when: it follows from the state alone, so after a crash the row says it.
  */
 import { kindOf, type Millis, type OperationId } from "../services/Ids.ts"
+import type { ResizeTarget } from "../services/Resizes.ts"
 import { type CalledOff, calledOffOf, remembered } from "./CalledOff.ts"
 import type { State } from "./Instance.ts"
 
@@ -13,12 +14,19 @@ export const operationsOf = (state: State): ReadonlyArray<OperationId> => {
   return [...("operation" in state ? [state.operation] : []), ...calledOffOf(state)]
 }
 
+/** What the instance holds quota for beyond what it is: what it is being resized to, or will be. */
+export const resizeOf = (state: State): ResizeTarget | null => {
+  if (state._tag === "Resizing") return state.to
+  return "resize" in state ? (state.resize ?? null) : null
+}
+
 /** The work that a state asks for. Each is ensured: asking twice does it once. */
 export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
   | { readonly _tag: "Restart"; readonly operation: OperationId }
   | { readonly _tag: "Configure"; readonly operation: OperationId }
   | { readonly _tag: "Upgrade"; readonly operation: OperationId; readonly version: string }
+  | { readonly _tag: "Resize"; readonly operation: OperationId }
   | { readonly _tag: "Stop"; readonly operation: OperationId }
   | { readonly _tag: "Start"; readonly operation: OperationId }
   | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
@@ -38,6 +46,8 @@ export const workOf = (state: State): Work => {
       return state.calledOff === undefined
         ? { _tag: "Upgrade", operation: state.operation, version: state.version }
         : { _tag: "Interrupt", operation: state.operation }
+    case "Resizing":
+      return { _tag: state.calledOff === true ? "Interrupt" : "Resize", operation: state.operation }
     case "Stopping":
       return { _tag: "Stop", operation: state.operation }
     case "Starting":

@@ -5,13 +5,14 @@ import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
 import { rename } from "./renameInstance.ts"
+import { resize } from "./resizeInstance.ts"
 import { show } from "./showInstance.ts"
 import { restart, start, stop } from "./switchInstance.ts"
 import { upgrade } from "./upgradeInstance.ts"
 
 export const instance = Command.make("instance").pipe(
   Command.withDescription(
-    "Order database instances, look at them, rename, restart, stop, start, upgrade, open and delete them"
+    "Order database instances, look at them, rename, restart, resize, stop, start, upgrade, open and delete them"
   ),
-  Command.withSubcommands([create, list, show, rename, access, restart, stop, start, upgrade, deletion])
+  Command.withSubcommands([create, list, show, rename, access, restart, resize, stop, start, upgrade, deletion])
 )

@@ -38,6 +38,17 @@ export const runFailure =
     return (isOurs ? steps.at(-1)?.error : null) ?? "it was called off."
   }
 
+/** The same of a resize: it has succeeded when that was reported, whatever failed on the way. */
+export const resizeFailure =
+  (before: ReadonlyArray<Entry>) =>
+  (entries: ReadonlyArray<Entry>): string | null => {
+    const { id, steps } = lastRun(["resize"], entries)
+    const isOurs = id !== undefined && id !== lastRun(["resize"], before).id
+    if (isOurs && steps.some(({ outcome, step }) => step === "report" && outcome === "done")) return null
+    const failed = isOurs ? steps.findLast(({ error }) => error !== null && error !== undefined) : undefined
+    return failed?.error ?? "it was called off."
+  }
+
 /** Waits until the instance serves. Answers null then, else why it does not. */
 export const awaitService = Effect.fnUntraced(function* (
   connection: Connection,

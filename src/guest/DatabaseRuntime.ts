@@ -61,6 +61,11 @@ export interface DatabaseRuntimeShape {
   readonly kept: KeptData
   /** The server is started with the spec's settings from now on, and reads them when it is told to read its file anew. */
   readonly configure: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
+  /**
+   * The server that runs may have the memory and the processors of the spec, where its host limits them: `atLeast` takes
+   * nothing from it yet. One that does not run has them when it is started.
+   */
+  readonly limit: (spec: DatabaseSpec, how: "atLeast" | "exactly") => Effect.Effect<void, RuntimeError>
   /** Stops the server cleanly (clients are disconnected, data is flushed); done when it is gone. */
   readonly stop: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
   readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>

@@ -24,7 +24,7 @@ import type { Values } from "../services/configuration/Parameter.ts"
 import { flavorSettings } from "../services/configuration/ServerFile.ts"
 import { type DiskError, makeTellOnce } from "../services/Disk.ts"
 import { Fabric } from "../services/Fabric.ts"
-import { GuestApi, guestTopic } from "../services/GuestApi.ts"
+import { GuestApi, GuestRefusal, guestTopic } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
@@ -108,14 +108,23 @@ export const databaseOf = (
   settings
 })
 
-/** Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. */
+/** What of a server changes while its agent runs. */
+export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus">
+
+/**
+ * Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. What
+ * it answers is how it learns that its server has another size: the next start of the database has it, and what runs, when
+ * it is told to apply it.
+ */
 export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const { manager, room, runtime, spec } = home
+  let size: ServerSize = spec
   const fabric = yield* Fabric
   const notes = yield* GuestNotes
   const adminPassword = yield* notes.adminPassword
   const session = yield* manager.open({ address: spec.address, port: manager.port, adminPassword })
-  const database = databaseOf(home, adminPassword, {})
+  const made = databaseOf(home, adminPassword, {})
+  const sized = (): DatabaseSpec => ({ ...made, memoryMb: size.memoryMb, vcpus: size.vcpus })
 
   const { beat, become, failed, status, tellAgain } = yield* GuestReports.make(
     spec.instanceId,
@@ -168,7 +177,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     runtime,
     manager,
     room,
-    database,
+    database: sized,
     tell: beat,
     stopped: become("upgrading", "the database is stopped for an upgrade"),
     serving: (text) => become("healthy", text),
@@ -187,16 +196,16 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
     )
-    yield* awaitLogin(database, runtime, session)
+    yield* awaitLogin(made, runtime, session)
   }, Effect.catch(explain))
 
   /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
   const startWanted = Overriding.start({
     notes,
     startWith,
-    status: runtime.status(database),
-    stop: runtime.stop(database),
-    logs: runtime.logs(database, 40)
+    status: runtime.status(made),
+    stop: runtime.stop(made),
+    logs: runtime.logs(made, 40)
   })((reason) => beat(`the configuration was taken back: ${reason}`))
   // What an upgrade has left is put back before anybody looks at what runs.
   const startServer = Effect.andThen(
@@ -209,9 +218,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     server,
     become,
     startServer,
-    stopServer: Effect.tapError(runtime.stop(database), ({ detail, message }) =>
-      Effect.logWarning(`${message} ${detail}`)
-    )
+    stopServer: Effect.tapError(runtime.stop(made), ({ detail, message }) => Effect.logWarning(`${message} ${detail}`))
   })
   const { bringUp, hasDatabase } = switching
 
@@ -248,7 +255,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   )
 
   const isServing = Effect.gen(function* () {
-    if ((yield* runtime.status(database)) !== "running") return false
+    if ((yield* runtime.status(made)) !== "running") return false
     yield* session.ping
     return true
   }).pipe(
@@ -338,12 +345,27 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** The server and its file have no other turn meanwhile. */
   const ofReady = <A, E>(work: Effect.Effect<A, E>) => Effect.andThen(hasDatabase, server.withPermits(1)(work))
-  const overriding = Overriding.make({
-    notes,
-    session,
-    flavor: flavorSettings(spec.manager, spec.memoryMb),
-    configure: (settings) => runtime.configure({ ...database, settings })
-  })
+  const flavor = () => flavorSettings(spec.manager, size.memoryMb)
+  const configure = (settings: Values) => runtime.configure({ ...sized(), settings })
+  const overriding = Overriding.make({ notes, session, flavor, configure })
+
+  /** A server is given more before it takes more, and less when it has given it back, which a restart sees to. */
+  const applyFlavor = Effect.fnUntraced(
+    function* (wanted: { readonly memoryMb: number; readonly vcpus: number }) {
+      if (size.memoryMb !== wanted.memoryMb || size.vcpus !== wanted.vcpus)
+        return yield* new GuestRefusal({ message: "The machine of the database has not made it of that size." })
+      yield* runtime.limit(sized(), "atLeast")
+      const { wanted: overrides } = yield* notes.overrides
+      yield* configure(overrides)
+      if (!(yield* isServing)) return true
+      // What the configuration group has is over what the flavor gives, and stays.
+      const changes = Object.entries(flavor()).filter(([name]) => !(name in overrides))
+      if (yield* session.applySettings(Object.fromEntries(changes))) return true
+      yield* runtime.limit(sized(), "exactly")
+      return false
+    },
+    Effect.mapError((error) => new GuestRefusal({ message: error.message }))
+  )
 
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {
     // Kept before it is confirmed: from here on the order survives the agent.
@@ -371,8 +393,9 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         upgrade: (info) => upgrading.ask(info, startServer),
         forgetUpgraded: upgrading.forget,
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
-        updateAccess: guarding.update,
-        applyOverrides: (overrides) => ofReady(overriding.apply(overrides))
+        applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
+        applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
+        updateAccess: guarding.update
       },
       room
     )
@@ -383,4 +406,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     yield* Effect.forkScoped(apart(Effect.repeat(volume.look, Schedule.spaced(VolumeWatch.lookInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
+  return (next: ServerSize) =>
+    Effect.sync(() => {
+      size = next
+    })
 })

@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import type { Handlers } from "../services/Contract.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
-import type { GuestMethods, GuestRefusal, UpgradeInfo, UpgradeStanding } from "../services/GuestApi.ts"
+import { type GuestMethods, GuestRefusal, type UpgradeInfo, type UpgradeStanding } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
@@ -39,11 +39,29 @@ interface AgentMethods {
   readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
+  /** Whether the server waits for a restart, or is down. */
+  readonly applyFlavor: (flavor: {
+    readonly memoryMb: number
+    readonly vcpus: number
+  }) => Effect.Effect<boolean, GuestRefusal>
 }
+
+/** What only Trove's agents have to be told. */
+const needless = new GuestRefusal({ message: "This guest agent sees to that by itself." })
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, forgetUpgraded, prepare, restart, stop, updateAccess, updateOverrides, upgrade }: AgentMethods,
+  {
+    applyFlavor,
+    applyOverrides,
+    forgetUpgraded,
+    prepare,
+    restart,
+    stop,
+    updateAccess,
+    updateOverrides,
+    upgrade
+  }: AgentMethods,
   room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -59,6 +77,10 @@ export const makeHandlers = (
       Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
     upgrade: ({ upgrade_info }) => upgrade(upgrade_info),
     post_upgrade: () => forgetUpgraded,
+    apply_flavor: ({ memory_mb: memoryMb, vcpus }) =>
+      Effect.map(applyFlavor({ memoryMb, vcpus }), (restart_required) => ({ restart_required })),
+    start_db_with_conf_changes: () => Effect.fail(needless),
+    resize_fs: () => Effect.fail(needless),
     // Where the volume has no end of its own, the server is asked what it takes, and does not answer when it is down.
     get_filesystem_stats: Effect.fnUntraced(function* () {
       const stats = yield* room.stats

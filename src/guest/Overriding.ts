@@ -77,7 +77,7 @@ interface Parts {
   readonly notes: GuestNotes["Service"]
   readonly session: DatastoreSession
   /** What the server has by its flavor. */
-  readonly flavor: Values
+  readonly flavor: () => Values
   /** Writes the server's file. */
   readonly configure: (settings: Values) => Effect.Effect<void, RuntimeError>
 }
@@ -104,7 +104,7 @@ export const make = ({ configure, flavor, notes, session }: Parts) => {
     const { good, wanted } = yield* notes.overrides
     const names = new Set([...changed(good, wanted), ...changed(taken ?? good, wanted), ...Object.keys(asked)])
     const changes: SettingChanges = Object.fromEntries(
-      [...names].map((name) => [name, wanted[name] ?? flavor[name] ?? null])
+      [...names].map((name) => [name, wanted[name] ?? flavor()[name] ?? null])
     )
     const isWaiting = yield* session.applySettings(changes)
     taken = wanted

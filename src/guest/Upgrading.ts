@@ -36,8 +36,8 @@ interface Parts {
   readonly runtime: DatabaseRuntimeShape
   readonly manager: DatastoreManager
   readonly room: VolumeRoom
-  /** As its home was made. */
-  readonly database: DatabaseSpec
+  /** As its home was made, in the size that it has now. */
+  readonly database: () => DatabaseSpec
   /** Tells how far it has come. */
   readonly tell: (text: string) => Effect.Effect<void>
   /** Tells that the server is stopped for it, and that it serves again. */
@@ -70,11 +70,11 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     if (release.trying !== null) {
       // What is not there yet must not pass for one on which nothing lies.
       yield* room.ready
-      yield* runtime.stop(database)
-      yield* runtime.kept.putBack(database)
+      yield* runtime.stop(database())
+      yield* runtime.kept.putBack(database())
       yield* notes.keepRelease({ ...release, trying: null, ended: verdict ?? release.ended })
     }
-    return { ...database, ...release.serves }
+    return { ...database(), ...release.serves }
   })
 
   const end = (operation: string, reason: string) =>
@@ -101,9 +101,9 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
   const attempt = Effect.fnUntraced(function* (target: DatabaseSpec) {
     const endpoint = { address: target.address, port: target.port, adminPassword: target.adminPassword }
     const session = yield* manager.open(endpoint)
-    yield* runtime.stop(database)
+    yield* runtime.stop(database())
     yield* tell("the data is being copied")
-    yield* runtime.kept.keep(database)
+    yield* runtime.kept.keep(database())
     yield* tell("the new version is being tried on the copy")
     yield* runtime
       .start(target, tell)
@@ -129,9 +129,9 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
       const program: Program = { version, image }
       const before = yield* notes.release
       yield* room.ready
-      if (before.kept) yield* runtime.kept.forget(database)
+      if (before.kept) yield* runtime.kept.forget(database())
       const { good } = yield* notes.overrides
-      const target = { ...database, ...program, port: database.port + trialPorts, settings: good }
+      const target = { ...database(), ...program, port: database().port + trialPorts, settings: good }
       yield* check(target)
       yield* inTurn(
         Effect.uninterruptibleMask((restore) =>
@@ -148,7 +148,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
             else if (isCalledOff) yield* end(operation, calledOff)
             // The agent ends: the next one goes back, and is asked again.
             else return
-            yield* runtime.logs(database, 20).pipe(
+            yield* runtime.logs(database(), 20).pipe(
               Effect.flatMap((lines) =>
                 Exit.isFailure(exit) ? Effect.logWarning(`the new version said: ${lines}`) : Effect.void
               ),
@@ -219,7 +219,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     Effect.gen(function* () {
       const release = yield* notes.release
       if (working !== null || release.trying !== null || !release.kept) return
-      yield* Effect.andThen(room.ready, runtime.kept.forget(database)).pipe(
+      yield* Effect.andThen(room.ready, runtime.kept.forget(database())).pipe(
         Effect.mapError(({ message }) => new GuestRefusal({ message }))
       )
       yield* notes.keepRelease({ ...release, kept: false })

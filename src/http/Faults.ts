@@ -150,6 +150,7 @@ const hindrance: Record<ShownState, string> = {
   Active: "instance status was ACTIVE",
   Restarting: "task status was (3 REBOOTING Rebooting the instance.)",
   Configuring: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
+  Resizing: "task status was (4 RESIZING Resizing the instance.)",
   RestartRequired: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
   Upgrading: "task status was (12 UPGRADING Upgrading the instance.)",
   Stopping: "task status was STOPPING",

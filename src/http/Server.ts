@@ -13,6 +13,7 @@ import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { DatastoreUpgrades } from "../services/DatastoreUpgrades.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { Previews } from "../services/Previews.ts"
+import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
 import { UserRequests } from "../services/UserRequests.ts"
 import { VolumeUsage } from "../services/VolumeUsage.ts"
@@ -58,7 +59,7 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  Layer.merge(ConfigurationPreviews.layer, DatastoreUpgrades.layer).pipe(
+  Layer.mergeAll(ConfigurationPreviews.layer, DatastoreUpgrades.layer, ResizeRequests.layer).pipe(
     Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),

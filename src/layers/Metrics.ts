@@ -61,6 +61,7 @@ const stateDuring = {
   restart: "Restarting",
   configure: "Configuring",
   upgrade: "Upgrading",
+  resize: "Resizing",
   stop: "Stopping",
   start: "Starting",
   delete: "Deleting"

@@ -16,6 +16,7 @@ export const layer = Layer.unwrap(
       restart: yield* duration("COFFER_RESTART_DEADLINE", defaultDeadlines.restart),
       configure: yield* duration("COFFER_CONFIGURE_DEADLINE", defaultDeadlines.configure),
       upgrade: yield* duration("COFFER_UPGRADE_DEADLINE", defaultDeadlines.upgrade),
+      resize: yield* duration("COFFER_RESIZE_DEADLINE", defaultDeadlines.resize),
       stop: yield* duration("COFFER_STOP_DEADLINE", defaultDeadlines.stop),
       start: yield* duration("COFFER_START_DEADLINE", defaultDeadlines.start),
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)

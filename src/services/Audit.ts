@@ -172,6 +172,7 @@ const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis):
     case "Restarting":
     case "Configuring":
     case "Upgrading":
+    case "Resizing":
     case "Stopping":
     case "Starting":
     case "Deleting":

@@ -164,6 +164,28 @@ export const GuestApi = RpcGroup.make(
     { success: Schema.Union([Waits, Schema.Void]), error: GuestRefusal, timeout: high }
   ),
   /**
+   * The server has the memory and the processors that its machine has for it now, and takes at once what can be taken at
+   * once; whether it waits for a restart, or is down. Ours alone: Trove's agents start their server with a whole new
+   * configuration instead.
+   */
+  call(
+    "apply_flavor",
+    { memory_mb: Schema.Int, vcpus: Schema.Int },
+    { success: Schema.Struct({ restart_required: Schema.Boolean }), error: GuestRefusal, timeout: high }
+  ),
+  /** For Trove's agents: stop the server, write its configuration anew, and start it. */
+  call(
+    "start_db_with_conf_changes",
+    { config_contents: Schema.NullOr(Schema.String), ds_version: Schema.String },
+    { error: GuestRefusal, timeout: high, version: "1.1" }
+  ),
+  /** For Trove's agents: the file system of the volume grows to all that its device has. */
+  call(
+    "resize_fs",
+    { device_path: Schema.NullOr(Schema.String), mount_point: Schema.NullOr(Schema.String), online: Schema.Boolean },
+    { error: GuestRefusal, timeout: high, version: "1.1" }
+  ),
+  /**
    * Ours: clients of these networks reach the database from now on, and no others; with none, everybody. Enforced, and kept
    * for the next start, before it is answered.
    */

@@ -17,6 +17,7 @@ export const OperationKind = Schema.Literals([
   "build",
   "restart",
   "configure",
+  "resize",
   "stop",
   "start",
   "upgrade",

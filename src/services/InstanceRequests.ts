@@ -223,7 +223,7 @@ export class InstanceRequests extends Context.Service<
   )
 }
 
-const notActionable = ({ desired, observed, state }: InstanceRecord, now: Millis) =>
+export const notActionable = ({ desired, observed, state }: InstanceRecord, now: Millis) =>
   new InstanceNotActionable({ id: desired.id, state, operatingStatus: operatingStatusOf(state, observed, now) })
 
 /** The datastore of that id or name. */

@@ -53,6 +53,11 @@ export class Placements extends Context.Service<
       id: InstanceId,
       wanted: Wanted
     ) => Effect.Effect<Placement, NoAddressLeft | NoHost | PlaceUnwanted | ComputeError, Compute>
+    /**
+     * Whether its machine has the memory for all that live there, with what resizes that are under way take more. What
+     * does not count its memory has.
+     */
+    readonly hasRoom: (id: InstanceId) => Effect.Effect<boolean>
     readonly find: (id: InstanceId) => Effect.Effect<Option.Option<Placement>>
     readonly release: (id: InstanceId) => Effect.Effect<void>
   }

@@ -177,5 +177,14 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
     return Option.isSome(mine) ? mine.value : yield* allocate(id, wanted)
   })
 
-  return { ensure, find: rows.find, release: rows.release }
+  const hasRoom = Effect.fn("Placements.hasRoom")(function* (id: InstanceId) {
+    const mine = Option.getOrNull(yield* rows.find(id))
+    if (mine === null) return false
+    if (standing.some(({ name }) => name === mine.host)) return true
+    // Also of one that is silent: its memory is what it was.
+    const host = (yield* rows.inTurn(rows.hosts(0))).find(({ name }) => name === mine.host)
+    return host !== undefined && host.usedMb <= host.memoryMb
+  })
+
+  return { ensure, hasRoom, find: rows.find, release: rows.release }
 }

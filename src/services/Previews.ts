@@ -40,6 +40,7 @@ const duringOf: Record<OperationKind, ShownState> = {
   restart: "Restarting",
   configure: "Configuring",
   upgrade: "Upgrading",
+  resize: "Resizing",
   stop: "Stopping",
   start: "Starting",
   delete: "Deleting",

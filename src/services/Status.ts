@@ -13,6 +13,7 @@ export const StateTag = Schema.Literals([
   "Active",
   "Restarting",
   "Configuring",
+  "Resizing",
   "Stopping",
   "Stopped",
   "Starting",
@@ -45,6 +46,7 @@ const expectsGuest: Record<StateTag, boolean> = {
   Active: true,
   Restarting: true,
   Configuring: true,
+  Resizing: true,
   Stopping: true,
   Stopped: true,
   Starting: true,
@@ -86,6 +88,7 @@ export interface Requested {
   /** In the very state that it is in, by the command's name: of what has failed its delete, of all else what is done next. */
   readonly now: string | null
   readonly configure: boolean
+  readonly resize: boolean
 }
 
 /** What a state holds that shows. */
@@ -93,6 +96,8 @@ export interface Shades {
   readonly restartRequired: boolean
   /** A restart follows what is under way. */
   readonly restart: boolean
+  /** A resize follows what is under way. */
+  readonly resize: boolean
   /** A stop does. */
   readonly stop: boolean
 }
@@ -108,6 +113,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
   if (isOpen && (requested.now === "Restart" || shades.restart)) return "Restarting"
   if (isOpen && requested.now === "Upgrade") return "Upgrading"
   if (state === "Stopped" && requested.now !== null) return "Starting"
+  if (isOpen && (requested.resize || shades.resize)) return "Resizing"
   if (state === "Active" && requested.configure) return "Configuring"
   return state === "Active" && shades.restartRequired ? "RestartRequired" : state
 }
@@ -115,7 +121,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
 /** The API's `status`, in Trove's words. */
 export const statusOf = (
   state: ShownState
-): "BUILD" | "ACTIVE" | "REBOOT" | "UPGRADE" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
+): "BUILD" | "ACTIVE" | "REBOOT" | "RESIZE" | "UPGRADE" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
   switch (state) {
     case "New":
     case "Building":
@@ -128,6 +134,8 @@ export const statusOf = (
       return "REBOOT"
     case "Upgrading":
       return "UPGRADE"
+    case "Resizing":
+      return "RESIZE"
     // As in Trove, whose group needs a restart until it is seen that it does not.
     case "Configuring":
     case "RestartRequired":

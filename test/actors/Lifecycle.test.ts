@@ -4,17 +4,19 @@ import fc from "fast-check"
 import type { Event, EventTag, State } from "../../src/actors/Instance.ts"
 import { decide, unreadable } from "../../src/actors/Lifecycle.ts"
 import { defaultDeadlines, type Moment } from "../../src/actors/Transitions.ts"
-import { deadlineOf, workOf } from "../../src/actors/Work.ts"
+import { deadlineOf, resizeOf, workOf } from "../../src/actors/Work.ts"
 import { operationId } from "../../src/services/Ids.ts"
 import type { StateTag } from "../../src/services/Status.ts"
 
 const build = operationId("build", "1")
 const restart = operationId("restart", "1")
 const configure = operationId("configure", "1")
+const resize = operationId("resize", "1")
 const stop = operationId("stop", "1")
 const start = operationId("start", "1")
 const upgrade = operationId("upgrade", "1")
 const remove = operationId("delete", "1")
+const to = { _tag: "Flavor", flavor: "2", ram: 1024 } as const
 const fault = { message: "it broke", details: null, at: 5 }
 
 const states: Record<StateTag, State> = {
@@ -23,6 +25,7 @@ const states: Record<StateTag, State> = {
   Active: { _tag: "Active" },
   Restarting: { _tag: "Restarting", operation: restart, deadline: 100 },
   Configuring: { _tag: "Configuring", operation: configure, deadline: 100 },
+  Resizing: { _tag: "Resizing", operation: resize, deadline: 100, to },
   Stopping: { _tag: "Stopping", operation: stop, deadline: 100 },
   Stopped: { _tag: "Stopped" },
   Starting: { _tag: "Starting", operation: start, deadline: 100 },
@@ -71,6 +74,15 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Configuring", { _tag: "Delete" }, "Deleting"],
   ["Configuring", cancel(configure), "Active"],
   ["Configuring", defect(), "Failed"],
+  ["Active", { _tag: "Resize", to }, "Resizing"],
+  ["Configuring", { _tag: "Resize", to }, "Configuring"],
+  ["Resizing", { _tag: "Configure" }, "Resizing"],
+  ["Resizing", succeeded(resize), "Active"],
+  ["Resizing", failed(resize), "Active"],
+  ["Resizing", { _tag: "DeadlinePassed" }, "Resizing"],
+  ["Resizing", cancel(resize), "Resizing"],
+  ["Resizing", { _tag: "Delete" }, "Deleting"],
+  ["Resizing", defect(), "Failed"],
   ["Active", { _tag: "Stop" }, "Stopping"],
   ["Configuring", { _tag: "Stop" }, "Configuring"],
   ["Stopping", succeeded(stop), "Stopped"],
@@ -126,10 +138,12 @@ const events: ReadonlyArray<Event> = [
   { _tag: "Start" },
   { _tag: "Configure" },
   toVersion,
+  { _tag: "Resize", to },
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
   succeeded(configure),
+  succeeded(resize),
   succeeded(stop),
   succeeded(start),
   succeeded(upgrade),
@@ -137,6 +151,7 @@ const events: ReadonlyArray<Event> = [
   failed(build),
   failed(restart),
   failed(configure),
+  failed(resize),
   failed(stop),
   failed(start),
   failed(upgrade),
@@ -147,6 +162,7 @@ const events: ReadonlyArray<Event> = [
   cancel(build),
   cancel(restart),
   cancel(configure),
+  cancel(resize),
   cancel(stop),
   cancel(start),
   cancel(upgrade),
@@ -250,6 +266,40 @@ describe("the machine", () => {
     expect(next(struck, retry)._tag).toBe("Configuring")
     const later = next(next(states.Active, defect()), { _tag: "Configure" })
     expect(next(later, retry)._tag).toBe("Configuring")
+  })
+
+  it("goes back to what it was when a resize is called off, and is at rest when that has ended", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    for (const event of [cancel(resize), { _tag: "DeadlinePassed" } as const]) {
+      const back = next(states.Resizing, event)
+      expect(workOf(back)).toEqual({ _tag: "Interrupt", operation: resize })
+      expect(resizeOf(back)).toEqual(to)
+      expect(decide(back, cancel(resize), moment)).toBeNull()
+      expect(next(back, failed(resize))).toEqual({ _tag: "Active" })
+      expect(next(back, { _tag: "DeadlinePassed" })).toEqual({ _tag: "Active" })
+      // It had succeeded when it was called off.
+      expect(decide(back, succeeded(resize), moment)).toMatchObject({ state: { _tag: "Active" }, resized: to })
+    }
+  })
+
+  it("says what the instance is when a resize has succeeded, whatever came in between", () => {
+    expect(decide(states.Resizing, succeeded(resize), moment)).toMatchObject({ state: { _tag: "Active" }, resized: to })
+    expect(decide(states.Resizing, failed(resize), moment)).not.toHaveProperty("resized")
+    const struck = decide(states.Resizing, defect(), moment)?.state ?? states.New
+    expect(resizeOf(struck)).toEqual(to)
+    const after = decide(struck, succeeded(resize), moment)
+    expect(after).toMatchObject({ state: { _tag: "Failed", previous: null }, resized: to })
+    expect(resizeOf(after?.state ?? struck)).toBeNull()
+    expect(resizeOf(decide(struck, failed(resize), moment)?.state ?? struck)).toBeNull()
+  })
+
+  it("resizes when the configuration that was under way has ended, and brings a changed group after that", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const both = next(next(states.Configuring, { _tag: "Resize", to }), { _tag: "Configure" })
+    expect(resizeOf(both)).toEqual(to)
+    const resizing = next(both, succeeded(configure))
+    expect(resizing).toMatchObject({ _tag: "Resizing", operation: "resize-2", to, configure: true })
+    expect(next(resizing, succeeded(operationId("resize", "2")))._tag).toBe("Configuring")
   })
 
   it("need not wait for what has come to its end before the delete is called off", () => {
@@ -383,6 +433,7 @@ const tags: ReadonlyArray<EventTag> = [
   "Restart",
   "Configure",
   "Upgrade",
+  "Resize",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -417,6 +468,8 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
       return { _tag: tag, by }
     case "Upgrade":
       return toVersion
+    case "Resize":
+      return { _tag: tag, to }
     case "Defect":
       return defect()
     default:
@@ -436,16 +489,17 @@ describe("whatever order messages come in", () => {
           const before = state
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
           const isOver = state._tag === "Upgrading" && state.calledOff !== undefined
-          const busy = isOver || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
+          const isHeld = isOver || state._tag === "Resizing"
+          const busy = isHeld || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
-          const isServing = ["Restarting", "Configuring", "Stopping", "Starting"].includes(state._tag)
+          const isServing = ["Restarting", "Configuring", "Resizing", "Stopping", "Starting"].includes(state._tag)
           const next = decide(state, { _tag: "DeadlinePassed" }, moment)?.state
           if (state._tag === "Upgrading" && !isOver) {
             expect(next).toMatchObject({ _tag: "Upgrading", calledOff: "the upgrade passed its deadline" })
             return
           }
           const out = isServing
-            ? ["Active", "Restarting", "Configuring", "Stopping", "Stopped", "Starting"]
+            ? ["Active", "Restarting", "Configuring", "Resizing", "Stopping", "Stopped", "Starting"]
             : ["Failed"]
           if (busy) expect(out).toContain(next?._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
@@ -466,6 +520,7 @@ describe("whatever order messages come in", () => {
             "Active",
             "Restarting",
             "Configuring",
+            "Resizing",
             "Stopping",
             "Stopped",
             "Starting",
@@ -474,6 +529,7 @@ describe("whatever order messages come in", () => {
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
           else if (state._tag === "Stopped") expect(before._tag).toBe("Failed")
           else if (state._tag === "Restarting") expect.unreachable("it was not in service")
+          else if (state._tag === "Resizing") expect.unreachable("it was not in service")
           else if (state._tag === "Configuring") expect(["Building", "Failed"]).toContain(before._tag)
         })
       })

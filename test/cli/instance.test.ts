@@ -247,6 +247,56 @@ describe("restart", () => {
   )
 })
 
+describe("resize", () => {
+  const aResize = Effect.fnUntraced(function* (id: InstanceId, error: string | null) {
+    const history = yield* History
+    const operation = OperationId.make("resize-1")
+    const step = { operation, operationName: "resize", step: error === null ? "report" : "plan the resize", attempt: 1 }
+    const to = { _tag: "Flavor", flavor: "3", ram: 4096 } as const
+    yield* moveTo(id, { _tag: "Resizing", operation, deadline: 1, to }, "resize requested")
+    yield* history.stepStarted(id, { ...step, waitsFor: "the store", deadline: null })
+    yield* history.stepEnded(id, { ...step, outcome: error === null ? "done" : "failed", error, detail: null })
+    yield* moveTo(id, { _tag: "Active" }, "it ended")
+  })
+  const resizeAsked = (id: InstanceId) =>
+    Effect.flatMap(Instances, (instances) =>
+      Effect.repeat(instances.get("any", id), {
+        until: Option.exists(({ state }) => state === "Resizing"),
+        schedule: Schedule.spaced("10 millis")
+      })
+    )
+
+  for (const error of [null, "The machine of the database has no memory left for the larger flavor."])
+    it.live(`waits until it is ${error === null ? "done" : "back, and tells why it failed"}`, () =>
+      Effect.gen(function* () {
+        const { id } = yield* active({ name: "first" })
+        const running = yield* Effect.forkChild(coffer("resize", "first", "--flavor", "m1.medium", "--wait"))
+        yield* resizeAsked(id as InstanceId)
+        yield* aResize(id as InstanceId, error)
+        const { code, err, out } = yield* Fiber.join(running)
+        expect([code, out]).toEqual(error === null ? [0, "first was resized.\n"] : [1, ""])
+        if (error !== null) expect(err).toContain(`coffer: The resize of first failed: ${error}\n`)
+      }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+    )
+
+  it.live("wants one size, and tells why it is refused", () =>
+    Effect.gen(function* () {
+      yield* active({ name: "first" })
+      for (const size of [[], ["--flavor", "2", "--volume", "3"]]) {
+        const refused = yield* coffer("resize", "first", ...size)
+        expect(refused).toMatchObject({ code: 1, out: "" })
+        expect(refused.err).toContain("Say what to resize to")
+      }
+      expect((yield* coffer("resize", "first", "--flavor", "none")).err).toMatch(
+        /There is no flavor none\. There are: /
+      )
+      expect((yield* coffer("resize", "first", "--volume", "1")).err).toMatch(/must be larger than the current volume/)
+      const { out } = yield* coffer("resize", "first", "--volume", "3", "--json")
+      expect(JSON.parse(out)).toMatchObject({ instance: { status: "RESIZE", operating_status: "" } })
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
 describe("stop and start", () => {
   it.live("tell what they would do, do it, and say how it ended", () =>
     Effect.gen(function* () {

@@ -96,7 +96,6 @@ const managed = (action: string, value: unknown = {}): Line => [
 const networks = waiting("Networks")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
-const resizing = waiting("Resizing")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
@@ -135,8 +134,8 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),
       done(202, ...acted("reset_status")),
-      resizing.refused(...acted("resize", { volume: { size: 2 } }, " of the volume")),
-      resizing.refused(...acted("resize", { flavorRef: "3" }, " to a flavor")),
+      done(202, ...acted("resize", { volume: { size: 3 } }, " of the volume")),
+      done(202, ...acted("resize", { flavorRef: "3" }, " to a flavor")),
       replication.refused(...acted("promote_to_replica_source")),
       replication.refused(...acted("eject_replica_source")),
       done(200, "GET", `${one}/configuration`),

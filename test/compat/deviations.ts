@@ -172,7 +172,6 @@ export const deviations: ReadonlyArray<Deviation> = [
   ),
 
   ...waiting("Replication", ["501 Replication (replica_of): not implemented in Coffer yet.", answered("069")]),
-  ...waiting("Resizing", ["501 Resizing an instance: not implemented in Coffer yet.", answered("110")]),
   ...waiting("Logs", ["501 Logs of an instance: not implemented in Coffer yet.", answered("118")])
 ]
 

@@ -21,6 +21,8 @@ export interface DatabaseRuntimeSubject<R> {
   readonly connect: (spec: DatabaseSpec) => Effect.Effect<Client, unknown, Scope.Scope>
   /** Names of what is still there of an instance: processes, containers. */
   readonly leftovers: (spec: DatabaseSpec) => Effect.Effect<ReadonlyArray<string>, never, R>
+  /** MB that the server may have of its host; not there where nobody limits that. */
+  readonly memoryOf?: (spec: DatabaseSpec) => Effect.Effect<number, unknown, R>
   /** Moments of a first start at which to interrupt it, in ms. */
   readonly interruptAfter: ReadonlyArray<number>
   /** Another program listens where the spec's server would; a real one unless told. */
@@ -129,6 +131,34 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
         })
       )
     }
+
+    behaves("gives a server that runs another size, which it has also when it is started anew", (spec, runtime) =>
+      Effect.gen(function* () {
+        yield* runtime.limit(spec, "exactly")
+        yield* runtime.start(spec, quiet)
+        const client = yield* patiently(spec)
+        const before = yield* subject.leftovers(spec)
+        const larger = { ...spec, memoryMb: spec.memoryMb * 2, vcpus: spec.vcpus + 1 }
+        const sizes = [
+          [larger, "atLeast", larger],
+          [larger, "exactly", larger],
+          [spec, "atLeast", larger],
+          [spec, "exactly", spec]
+        ] as const
+        for (const [asked, how, then] of sizes) {
+          yield* runtime.limit(asked, how)
+          if (subject.memoryOf !== undefined) assert.strictEqual(yield* subject.memoryOf(spec), then.memoryMb)
+          yield* runtime.start(asked, quiet)
+        }
+        // Nobody was cut off, and it is the same server.
+        yield* client.query("SELECT 1")
+        yield* runtime.stop(spec)
+        yield* runtime.start(larger, quiet)
+        yield* (yield* patiently(spec)).query("SELECT 1")
+        if (subject.memoryOf !== undefined) assert.strictEqual(yield* subject.memoryOf(spec), larger.memoryMb)
+        assert.lengthOf(yield* subject.leftovers(spec), before.length)
+      })
+    )
 
     behaves("leaves nothing when it is removed in the middle of its first start", (spec, runtime) =>
       Effect.gen(function* () {

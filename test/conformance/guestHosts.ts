@@ -57,13 +57,14 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       })
     )
 
-    behaves("makes a home once, and finds it again after a start as it was made", (open) =>
+    behaves("makes a home once, and finds it again after a start as it was made, but for its size", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open
         const made = yield* hosts.ensure(serverSpec("a"), null, "docker")
-        const again = yield* hosts.ensure({ ...serverSpec("a"), memoryMb: 1024 }, null, "process")
+        const larger = { memoryMb: 1024, vcpus: 4, volumeSize: 9 }
+        const again = yield* hosts.ensure({ ...serverSpec("a"), version: "99", ...larger }, null, "process")
         for (const home of [again, Option.getOrThrow(yield* (yield* open).find("a"))]) {
-          assert.deepEqual(home.spec, serverSpec("a"))
+          assert.deepEqual(home.spec, { ...serverSpec("a"), ...larger })
           assert.strictEqual(home.runtime, "docker")
           assert.strictEqual(home.volume, made.volume)
         }

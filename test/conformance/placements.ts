@@ -4,12 +4,14 @@
  */
 import { assert, layer } from "@effect/vitest"
 import { Clock, Duration, Effect, Fiber, type Layer, Option } from "effect"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Compute, ComputeError } from "../../src/services/Compute.ts"
 import { GuestHostDirectory, hostExpiry } from "../../src/services/GuestHostDirectory.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { type Placement, Placements } from "../../src/services/Placements.ts"
 import { commandHost } from "../../src/services/Placing.ts"
+import { Resizes } from "../../src/services/Resizes.ts"
 import type { Store } from "./store.ts"
 
 export const standing = [commandHost("10.99.0.0/29")]
@@ -86,6 +88,30 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         }
       }),
       () => Effect.as(Effect.sleep("5 millis"), true)
+    )
+
+    behaves(
+      "count what a resize takes more on its machine, and tell whether there is room for it",
+      Effect.gen(function* () {
+        const placements = yield* Placements
+        yield* fleet({ tight: ["10.5.0.0/24", 1_600] })
+        const { id } = yield* placed(512)
+        assert.isTrue(yield* placements.hasRoom(id))
+        const lifecycles = yield* Lifecycles
+        yield* lifecycles.commit(id, { generation: 0, state: { _tag: "Active" }, transition: null, handled: [] })
+        const { desired } = Option.getOrThrow(yield* (yield* Instances).get("any", id))
+        const resizes = yield* Resizes
+        assert.isTrue(yield* resizes.request(id, desired, { _tag: "Flavor", flavor: "2", ram: 1_024 }))
+        assert.isTrue(yield* placements.hasRoom(id))
+        // 576 MB are left, and not 1088.
+        yield* Effect.flip(place(yield* ordered(1_024), { memoryMb: 1_024 }))
+        yield* placed(512)
+        assert.isTrue(yield* placements.hasRoom(id))
+        yield* fleet({ tight: ["10.5.0.0/24", 1_535] })
+        assert.isFalse(yield* placements.hasRoom(id))
+        assert.isFalse(yield* placements.hasRoom(yield* ordered()))
+        yield* placements.release(id)
+      })
     )
 
     let wasAsked = 0

@@ -12,6 +12,7 @@ import { maxBackupReports, Observations } from "../../src/services/Observations.
 import type { Placements } from "../../src/services/Placements.ts"
 import { type Provisioning, ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
+import type { Resizes } from "../../src/services/Resizes.ts"
 
 export type Store =
   | Instances
@@ -22,6 +23,7 @@ export type Store =
   | Placements
   | ProvisioningStore
   | Quotas
+  | Resizes
 
 let drawn = 0
 const uuid = () => `00000000-0000-4000-8000-${String(++drawn).padStart(12, "0")}`

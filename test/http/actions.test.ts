@@ -219,7 +219,6 @@ it.effect("a body that is no JSON is refused in WebOb's shape", () =>
 )
 
 it.effect.each([
-  ["resize", { volume: { size: 2 } }, "Resizing an instance"],
   ["promote_to_replica_source", {}, "Promoting a replica (promote_to_replica_source)"],
   ["eject_replica_source", {}, "Ejecting a replica source (eject_replica_source)"]
 ] as const)("%s is not there yet, and says so of an instance that is there", ([name, argument, feature]) =>
@@ -229,6 +228,45 @@ it.effect.each([
     expect(status).toBe(501)
     expect(json).toEqual({ notImplemented: { code: 501, message: `${feature}: not implemented in Coffer yet.` } })
     expect((yield* act("nosuch", { [name]: argument })).status).toBe(404)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect.each([
+  ["nothing", {}, 400, /resize must name what to resize to/],
+  ["no object", 2, 400, /resize/],
+  ["the flavor that it has", { flavorRef: 2 }, 400, /^The new flavor id must be different than the current/],
+  ["a flavor that there is not", { flavorRef: "none" }, 400, /^Resource none cannot be found/],
+  ["a volume of no size", { volume: {} }, 400, /volume.*size/],
+  ["a volume of text", { volume: { size: "many" } }, 400, /must be a string matching/],
+  [
+    "a volume that is not larger",
+    { volume: { size: 1 } },
+    400,
+    /^The new volume 'size' must be larger than the current/
+  ],
+  ["a volume that is too large", { volume: { size: 1000 } }, 413, /cannot exceed maximum of 10 GB, 1000/]
+] as const)("a resize to %s is refused, and why is said", ([, asked, code, message]) =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    const { json, status } = yield* act(id, { resize: asked })
+    expect(status).toBe(code)
+    expect(Object.values(json)).toMatchObject([{ code, message: expect.stringMatching(message) }])
+    expect(yield* mailOf(id)).toEqual([])
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("a resize is accepted, holds what it takes more, and shows at once; another one is refused then", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    // A volume, where both are asked for, as in Trove.
+    expect((yield* act(id, { resize: { volume: { size: "3" }, flavorRef: "1" } })).status).toBe(202)
+    const { json } = yield* call("GET", path(`/instances/${id}`))
+    expect(json.instance).toMatchObject({ status: "RESIZE", volume: { size: 2 }, operating_status: "" })
+    expect((yield* mailOf(id)).at(-1)).toBe("Resize")
+    const again = yield* act(id, { resize: { volume: { size: 4 } } })
+    expect(again.status).toBe(422)
+    expect(again.json.unprocessableEntity.message).toContain("(task status was (4 RESIZING Resizing the instance.)")
+    expect((yield* act(id, { restart: {} })).status).toBe(422)
   }).pipe(Effect.scoped, Effect.provide(server()))
 )
 

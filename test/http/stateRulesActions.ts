@@ -61,7 +61,7 @@ export const actions: Readonly<Record<string, Action>> = {
   "disable root": ask("DELETE", "/root"),
 
   "resize volume": act("resize", { volume: { size: 2 } }),
-  "resize flavor": act("resize", { flavorRef: "1" }),
+  "resize flavor": act("resize", { flavorRef: "2" }),
   promote: act("promote_to_replica_source"),
   eject: act("eject_replica_source"),
   "change access": ask("PUT", "", { instance: { access: { is_public: true } } }),

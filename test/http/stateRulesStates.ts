@@ -187,6 +187,16 @@ export const states: Readonly<Record<string, State>> = {
       }),
     shows: "REBOOT"
   },
+  size: {
+    come: (ids, ask) =>
+      Effect.gen(function* () {
+        yield* up(ids, ask)
+        yield* neverStarts
+        yield* accepted(ids, (id) => ask(owner, "POST", `/instances/${id}/action`, { resize: { flavorRef: "2" } }))
+        yield* World.passes("2 seconds")
+      }),
+    shows: "RESIZE"
+  },
   rest: {
     come: (ids, ask) =>
       Effect.gen(function* () {

@@ -17,6 +17,7 @@ import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as ConfigureInstance from "../../src/actors/ConfigureInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as ResizeInstance from "../../src/actors/ResizeInstance.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as StartInstance from "../../src/actors/StartInstance.ts"
 import * as StopInstance from "../../src/actors/StopInstance.ts"
@@ -33,7 +34,10 @@ import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import * as FakeDatabases from "./FakeDatabases.ts"
 
 export const catalog: CatalogContents = {
-  flavors: [{ id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 }],
+  flavors: [
+    { id: "1", name: "small", ram: 512, vcpus: 1, disk: 1, ephemeral: 0 },
+    { id: "2", name: "medium", ram: 1024, vcpus: 2, disk: 2, ephemeral: 0 }
+  ],
   datastores: [
     {
       id: "ds-1",
@@ -101,6 +105,7 @@ export const rolesWith = (contents: CatalogContents) =>
         RestartInstance.layer,
         ConfigureInstance.layer,
         UpgradeInstance.layer,
+        ResizeInstance.layer,
         StopInstance.layer,
         StartInstance.layer,
         DeleteInstance.layer,

@@ -48,6 +48,7 @@ databaseRuntimeConformance("the fake runtime", {
   spec: aSpec,
   connect: (spec) => connect(spec, "postgres", spec.adminPassword, "postgres"),
   leftovers: ({ instanceId }) => Effect.sync(() => (world.servers.has(instanceId) ? [instanceId] : [])),
+  memoryOf: ({ instanceId }) => Effect.sync(() => world.servers.get(instanceId)?.limitMb ?? 0),
   interruptAfter: [5],
   occupy: ({ address }) => Effect.sync(() => world.occupied.add(address))
 })

@@ -9,6 +9,7 @@ import { HostFirewall } from "../../src/guest/HostFirewall.ts"
 import { LocalRuntimes } from "../../src/layers/embedded/LocalRuntimes.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { needRestart, parametersOf } from "../../src/services/configuration/Parameters.ts"
+import { flavorSettings } from "../../src/services/configuration/ServerFile.ts"
 import { GuestRefusal, type NewUser } from "../../src/services/GuestApi.ts"
 import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
 import { type FakeFirewall, makeFakeFirewall } from "./FakeFirewall.ts"
@@ -35,6 +36,8 @@ export interface Faults {
   free: number
   /** Which setting a running server does not take. */
   unwilling: string | null
+  /** MB: a server that is given more ends instead of starting. */
+  mostMemory: number
 }
 
 export class FakeDatabases extends Context.Service<
@@ -89,7 +92,7 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
     if (known?.running === true) return
     yield* progress("starting the server")
     yield* Effect.sleep(faults.startTime)
-    if (faults.fatal(spec.settings) || faults.unfit(spec.version))
+    if (faults.fatal(spec.settings) || faults.unfit(spec.version) || spec.memoryMb > faults.mostMemory)
       return yield* new RuntimeError({
         message: "The database server could not be started.",
         detail: "",
@@ -98,6 +101,7 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
     if (known !== undefined) {
       known.start(spec)
       known.settings = known.file = spec.settings
+      known.limitMb = known.memoryMb = known.fileMb = spec.memoryMb
       return
     }
     initialisations.set(spec.instanceId, (initialisations.get(spec.instanceId) ?? 0) + 1)
@@ -109,10 +113,18 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
   const runtime: DatabaseRuntimeShape = {
     kind: "process",
     start,
-    configure: ({ instanceId, settings }) =>
+    configure: ({ instanceId, memoryMb, settings }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)
-        if (server !== undefined) server.file = settings
+        if (server === undefined) return
+        server.file = settings
+        server.fileMb = memoryMb
+      }),
+    limit: ({ instanceId, memoryMb }, how) =>
+      Effect.sync(() => {
+        const server = servers.get(instanceId)
+        if (server?.running !== true) return
+        server.limitMb = how === "exactly" ? memoryMb : Math.max(memoryMb, server.limitMb)
       }),
     provide: () => Effect.void,
     convert: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.convert()),
@@ -238,14 +250,17 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>, faults: Faults): 
       applySettings: Effect.fnUntraced(function* (changes) {
         const { unwilling } = faults
         if (unwilling !== null && unwilling in changes) return yield* refuse(`The database does not take ${unwilling}.`)
-        const waiting = needRestart(parameters, Object.keys(changes))
         const there = yield* server
+        const given = flavorSettings("postgresql", there.memoryMb)
+        const others = Object.keys(changes).filter((name) => changes[name] !== (there.settings[name] ?? given[name]))
+        const waiting = needRestart(parameters, others)
         for (const name of Object.keys(changes)) {
           if (waiting.includes(name)) continue
           const { [name]: _, ...others } = there.settings
           const value = there.file[name]
           there.settings = value === undefined ? others : { ...others, [name]: value }
         }
+        if (waiting.length === 0) there.memoryMb = there.fileMb
         return waiting.length > 0
       }),
       enableRoot: (password) => Effect.map(server, (server) => server.setRoot(password)),
@@ -267,7 +282,8 @@ export const layer = Layer.sync(FakeDatabases, () => {
     fatal: () => false,
     unfit: () => false,
     free: 1024 ** 3,
-    unwilling: null
+    unwilling: null,
+    mostMemory: Number.POSITIVE_INFINITY
   }
   const { initialised, runtime } = makeRuntime(servers, occupied, faults)
   return FakeDatabases.of({

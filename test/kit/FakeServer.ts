@@ -51,9 +51,14 @@ export class FakeServer {
   /** What it runs with, and what its file holds for the next start. */
   settings: Values = {}
   file: Values = {}
+  /** MB that it has of its host, that it runs with, and that its file is of. */
+  limitMb: number
+  memoryMb: number
+  fileMb: number
   readonly #adminPassword: string
 
-  constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword" | "version">) {
+  constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword" | "version" | "memoryMb">) {
+    this.limitMb = this.memoryMb = this.fileMb = at.memoryMb
     this.address = at.address
     this.volume = at.volume
     this.port = at.port

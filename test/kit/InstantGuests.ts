@@ -54,6 +54,9 @@ export const layer = Layer.effect(
           stop_db: () => Effect.void,
           update_overrides: () => Effect.void,
           apply_overrides: () => Effect.void,
+          apply_flavor: () => Effect.succeed({ restart_required: false }),
+          start_db_with_conf_changes: () => Effect.void,
+          resize_fs: () => Effect.void,
           update_access: () => Effect.void
         })
         .pipe(Scope.provide(scope))

@@ -30,6 +30,7 @@ import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import type { AccessInventory, ServerInventory } from "../../src/services/Inventories.ts"
 import { localName } from "../../src/services/Placing.ts"
+import { Resizes, type ResizeTarget } from "../../src/services/Resizes.ts"
 import { operatingStatusOf, statusOf } from "../../src/services/Status.ts"
 import { Switching } from "../../src/services/Switching.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
@@ -196,6 +197,14 @@ export const restart = Effect.fnUntraced(function* (id: InstanceId) {
 /** What the api does with a change of the datastore version; whether it was accepted. */
 export const upgrade = Effect.fnUntraced(function* (id: InstanceId, version = "v-2") {
   const accepted = yield* (yield* UpgradeOrders).request(id, version)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a resize; whether it was accepted. */
+export const resize = Effect.fnUntraced(function* (id: InstanceId, target: ResizeTarget) {
+  const { desired } = yield* record(id)
+  const accepted = yield* (yield* Resizes).request(id, desired, target)
   yield* news(id)
   return accepted
 })

@@ -56,6 +56,14 @@ describe.skipIf(missingEngine !== null)(named, () => {
           ? mysqlLogin(spec, "root", spec.adminPassword, "mysql")
           : postgresLogin({ ...spec, user: "postgres", password: spec.adminPassword, database: "postgres" }),
       leftovers: containersOf,
+      memoryOf: ({ instanceId }) =>
+        Effect.flatMap(Engine, ({ docker }) =>
+          Effect.promise(async () => {
+            const { HostConfig } = await docker.getContainer(containerName(instanceId)).inspect()
+            assert.strictEqual(HostConfig.MemorySwap, HostConfig.Memory)
+            return (HostConfig.Memory ?? 0) / 1024 ** 2
+          })
+        ),
       // While the container is made, while it starts, in the middle of the initialisation.
       interruptAfter: [15, 150, 600, 900]
     })

@@ -72,6 +72,7 @@ const table: Record<
   Restarting: { orphans: [], missing: ["hold"] },
   Configuring: { orphans: [], missing: ["hold"] },
   Upgrading: { orphans: [], missing: ["hold"] },
+  Resizing: { orphans: [], missing: ["hold"] },
   Stopping: { orphans: [], missing: ["hold"] },
   Stopped: { orphans: ["provisioning"], missing: must },
   Starting: { orphans: [], missing: ["hold"] },

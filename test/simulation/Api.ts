@@ -60,7 +60,7 @@ interface Running {
 }
 
 /** Calls by which something is accepted: of these it matters most who dies at them. */
-const decisive = /^(Instances\.(create|request)|Lifecycles\.request)/
+const decisive = /^(Instances\.(create|request)|Resizes|Lifecycles\.request)/
 
 export interface Known {
   readonly token: string

@@ -22,7 +22,7 @@ const maxOrders = 5
 const maxGroups = 3
 
 /** What each tenant may have. */
-const limits = { instances: 2, volumes: 4 }
+const limits = { instances: 2, volumes: 4, ram: 1_536 }
 
 export const tenants = Requests.tenantNames.map((name) => ProjectId.make(name))
 
@@ -41,6 +41,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
   const dice = universe.dice("clients")
   const others = universe.dice("other requests")
   const settings = universe.dice("settings")
+  const sizes = universe.dice("sizes")
   const switches = universe.dice("switches")
   // Some are asked more often than they would be.
   const api = Api.make(universe, Requests.tokens, others.chance(0.2) ? 6 : 200)
@@ -108,6 +109,13 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     const id = settings.pick(kept)
     if (kind < 0.5 || mine.length === 0) return Requests.regroup(settings, tenant, id)
     return Requests.attach(tenant, settings.pick(mine).desired.id, kind < 0.85 ? id : null)
+  }
+
+  /** Sizes: another flavor, a larger volume, and what is neither. */
+  const resize = (): Requests.Ask | null => {
+    const tenant = sizes.pick(tenants)
+    const mine = mineOf(tenant)
+    return mine.length === 0 ? null : Requests.resize(sizes, tenant, sizes.pick(mine).desired.id)
   }
 
   /** Databases that are stopped for a while, and started again, one way or the other. */
@@ -179,6 +187,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     begin: (until: number) => {
       later(until, () => dice.between(200, dice.chance(0.3) ? 2_000 : 45_000), request)
       later(until, () => settings.between(500, settings.chance(0.3) ? 5_000 : 40_000), tune)
+      later(until, () => sizes.between(500, sizes.chance(0.3) ? 5_000 : 60_000), resize)
       later(until, () => switches.between(500, switches.chance(0.3) ? 5_000 : 60_000), toggle)
       later(until, () => others.between(100, others.chance(0.3) ? 1_000 : 30_000), other)
     },

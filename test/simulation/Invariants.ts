@@ -4,17 +4,18 @@
  */
 import { Effect, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
-import { deadlineOf } from "../../src/actors/Work.ts"
+import { deadlineOf, resizeOf } from "../../src/actors/Work.ts"
 import { networksOf } from "../../src/services/AllowedNetworks.ts"
 import { findVersion } from "../../src/services/Catalog.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { changed } from "../../src/services/configuration/Parameter.ts"
 import { History } from "../../src/services/History.ts"
-import { Instances } from "../../src/services/Instances.ts"
+import { Instances, type Resource } from "../../src/services/Instances.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { amountOf, Quotas, resources } from "../../src/services/Quotas.ts"
+import { moreOf } from "../../src/services/Resizes.ts"
 import { heartbeatExpiry, operatingStatusOf } from "../../src/services/Status.ts"
 import { catalog } from "../kit/ControlPlane.ts"
 import { ordered, tenants } from "./Clients.ts"
@@ -42,11 +43,27 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
   /** Since when a database is shown healthy and is not there. */
   const falsely = new Map<string, number>()
 
+  /** What resizes that were accepted and have not ended hold beyond what their instances are. */
+  const resizing = Effect.fnUntraced(function* (held: ReadonlyArray<Known>) {
+    const more: Partial<Record<Resource, number>> = {}
+    for (const { desired, state } of held) {
+      const loaded = Option.getOrNull(yield* Effect.orElseSucceed((yield* Lifecycles).load(desired.id), Option.none))
+      const asked = loaded?.mail.flatMap(({ command }) => (command._tag === "Resize" ? [command.to] : [])) ?? []
+      const target = resizeOf(state) ?? asked[0]
+      if (target === undefined) continue
+      const { ram, volumes } = moreOf(desired, target)
+      more.ram = (more.ram ?? 0) + ram
+      more.volumes = (more.volumes ?? 0) + volumes
+    }
+    return more
+  })
+
   const quotas = Effect.gen(function* () {
     for (const tenant of tenants) {
       const held = all().filter(({ desired, letGo }) => desired.project === tenant && !letGo)
+      const more = yield* resizing(held)
       for (const { inUse, limit, reserved, resource } of yield* (yield* Quotas).usage(tenant)) {
-        const lives = held.reduce((sum, { desired }) => sum + amountOf(desired)[resource], 0)
+        const lives = held.reduce((sum, { desired }) => sum + amountOf(desired)[resource], 0) + (more[resource] ?? 0)
         if (inUse + reserved !== lives)
           witness.wrong(`${tenant} holds ${inUse + reserved} of ${resource}, and ${lives} live`)
         if (limit >= 0 && inUse + reserved > limit) witness.wrong(`${tenant} holds more ${resource} than it may`)
@@ -131,6 +148,12 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
           `${short} is of version ${version}, and its server of ${serverOf(id)?.version} on data of ${serverOf(id)?.madeBy}`
         )
       if (serverOf(id)?.kept !== null) left.push(`${short} keeps data of another version`)
+      const { fileMb, limitMb, memoryMb } = serverOf(id) ?? {}
+      const size = record.desired.ram
+      const lines = yield* (yield* History).list(id)
+      const isExcused = lines.some((line) => line.kind === "report" && line.text.startsWith("left behind"))
+      if (!isExcused && serverOf(id)?.running === true && [fileMb, limitMb, memoryMb].some((mb) => mb !== size))
+        left.push(`${short} is ACTIVE with ${size} MB, and its server has ${fileMb}, ${limitMb}, ${memoryMb}`)
       const enforced = machines.flatMap(({ databases }) => databases.firewall.guards.get(id)?.networks ?? [])
       if (record.state === "Active" && enforced.join() !== networksOf(record.desired.access).join())
         left.push(`${short} is ACTIVE, and reached by others than were told of`)

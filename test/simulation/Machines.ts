@@ -91,6 +91,7 @@ const troubledRuntime = (
       forget: (spec) => change("forget", raw.kept.forget(spec))
     },
     configure: (spec) => change("configure", raw.configure(spec)),
+    limit: (spec, how) => change("limit", raw.limit(spec, how)),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
     list: (folder) => whileAlive(life, raw.list(folder)),

@@ -12,6 +12,7 @@ import { DatastoreUpgrades } from "../../src/services/DatastoreUpgrades.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { type InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { InstanceRequests, NewId } from "../../src/services/InstanceRequests.ts"
+import { ResizeRequests, type Size } from "../../src/services/ResizeRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import * as FaultyServices from "./FaultyServices.ts"
 import { fatalConnections, ordered } from "./Requests.ts"
@@ -27,6 +28,7 @@ interface Hands {
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
   readonly upgrade: () => Promise<void>
+  readonly resize: (size: Size) => Promise<void>
   /** Says who may reach it. */
   readonly restrict: (networks: ReadonlyArray<string>) => Promise<void>
   readonly remove: () => Promise<void>
@@ -37,6 +39,8 @@ interface Hands {
   readonly startable: (can: boolean) => void
   /** No server of another version comes up. */
   readonly unfit: () => void
+  /** With how much memory at the most, in MB. */
+  readonly mostMemory: (mb: number) => void
   /** How long one takes to start, in milliseconds. */
   readonly startTime: (millis: number) => void
 }
@@ -113,6 +117,24 @@ export const stories: ReadonlyArray<Story> = [
     },
     act: ({ ask }) => ask("cancel")
   },
+  {
+    operation: "a flavor resize",
+    before: anActive,
+    act: ({ resize }) => resize({ flavor: "2" })
+  },
+  {
+    operation: "a volume resize",
+    before: anActive,
+    act: ({ resize }) => resize({ volume: 3 })
+  },
+  {
+    operation: "a resize to a flavor with which no server starts",
+    before: async (hands) => {
+      await anActive(hands)
+      hands.mostMemory(600)
+    },
+    act: ({ resize }) => resize({ flavor: "2" })
+  },
   { operation: "a stop", before: anActive, act: ({ stop }) => stop() },
   {
     operation: "a start",
@@ -157,6 +179,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     Layer.build(
       Layer.mergeAll(
         ConfigurationRequests.layer,
+        ResizeRequests.layer,
         AccessRequests.layer,
         DatastoreUpgrades.layer,
         OperatorRequests.layer
@@ -172,7 +195,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     request: Effect.Effect<
       A,
       E,
-      InstanceRequests | ConfigurationRequests | AccessRequests | DatastoreUpgrades | OperatorRequests
+      InstanceRequests | ConfigurationRequests | ResizeRequests | AccessRequests | DatastoreUpgrades | OperatorRequests
     >
   ) => inWorld(Effect.orDie(Effect.provideContext(request, requests)))
   let known: Option.Option<InstanceId> = Option.none()
@@ -217,6 +240,8 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       asked(
         Effect.flatMap(DatastoreUpgrades, (api) => Effect.flatMap(the, (id) => api.request({ project }, id, "v-2")))
       ),
+    resize: (size) =>
+      asked(Effect.flatMap(ResizeRequests, (api) => Effect.flatMap(the, (id) => api.resize({ project }, id, size)))),
     stop: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.stop({ project }, id)))),
     start: () =>
@@ -235,6 +260,9 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     },
     unfit: () => {
       for (const { databases } of machines) databases.faults.unfit = (version) => version === "18.4"
+    },
+    mostMemory: (mb) => {
+      for (const { databases } of machines) databases.faults.mostMemory = mb
     },
     startTime: (millis) => {
       for (const { databases } of machines) databases.faults.startTime = Duration.millis(millis)

@@ -112,6 +112,15 @@ export const upgrade = (tenant: string, id: string): Ask =>
     of: id
   })
 
+/** Also to what it is, or less than it has: what is not possible is refused. */
+export const resize = (dice: Dice, tenant: string, id: string): Ask => {
+  const size = dice.pick([{ flavorRef: "1" }, { flavorRef: "2" }, { volume: { size: dice.between(1, 3) } }])
+  return asking(tenant)(`resizes ${shortOf(id)}`, "POST", `/instances/${id}/action`, [202, 400, 404, 413, 422], {
+    body: { resize: size },
+    of: id
+  })
+}
+
 export const switched = (tenant: string, id: string, action: "restart" | "stop" | "start"): Ask =>
   asking(tenant)(`asks to ${action} ${shortOf(id)}`, "POST", `/instances/${id}/action`, [202, 404, 422], {
     body: { [action]: {} },
@@ -262,7 +271,7 @@ export const illegal = (dice: Dice, tenant: string, mine: string | null, others:
     () => ask("asks for nothing", "POST", `${own}/action`, may(400), { body: {} }),
     () => ask("asks for two things", "POST", `${own}/action`, may(400), { body: { restart: {}, resize: {} } }),
     () => ask("asks for what is not known", "POST", `${own}/action`, may(400), { body: { fly: {} } }),
-    () => ask("asks for what is not yet", "POST", `${own}/action`, may(501), { body: { resize: { flavorRef: 1 } } }),
+    () => ask("asks for what is not yet", "POST", `${own}/action`, may(501), { body: { eject_replica_source: {} } }),
     () => ask("renames to nothing", "PUT", own, may(400), { body: { instance: { name: "" } } }),
     () => ask("wants a page of nothing", "GET", "/instances?limit=0", [400]),
     () => ask("wants a page of many", "GET", "/instances?limit=many", [400]),

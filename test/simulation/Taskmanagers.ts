@@ -20,6 +20,7 @@ export const deadlines = {
   restart: Duration.minutes(5),
   upgrade: Duration.minutes(10),
   configure: Duration.minutes(5),
+  resize: Duration.minutes(6),
   stop: Duration.minutes(5),
   start: Duration.minutes(5),
   delete: Duration.minutes(6)

@@ -10,11 +10,12 @@ import type * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import { History } from "../../src/services/History.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { type Desired, Instances } from "../../src/services/Instances.ts"
+import { resized } from "../../src/services/Resizes.ts"
 import type { Story } from "./Story.ts"
 
 /** What is known of one instance, apart from the store. */
 export interface Known {
-  readonly desired: Desired
+  desired: Desired
   /** Its tenant has let it go: it holds no quota any more. */
   letGo: boolean
   state: State
@@ -77,6 +78,7 @@ export class Witness {
     }
     const isBuilt = commit.state._tag === "Active" || commit.state._tag === "Configuring"
     if (known.state._tag === "Building" && isBuilt) this.onActive(id)
+    if (commit.resized !== undefined) known.desired = resized(known.desired, commit.resized)
     known.state = commit.state
   }
 

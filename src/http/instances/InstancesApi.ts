@@ -1,4 +1,4 @@
-/** The routes of instances: create, list, show, rename, restart, stop, start, delete. */
+/** The routes of instances: create, list, show, rename, restart, resize, stop, start, delete. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Networks } from "../../services/AllowedNetworks.ts"
@@ -74,12 +74,18 @@ export const Arguments = Schema.optionalKey(
   Schema.Record(Schema.String, Schema.Json).annotate({ message: "must be an object" })
 )
 
+/** Another flavor, or a larger volume; where both are given the volume is meant, as in Trove. */
+export const NewSize = Schema.Struct({
+  flavorRef: Schema.optionalKey(FlavorRef),
+  volume: Schema.optionalKey(Schema.Struct({ size: VolumeSize }))
+})
+
 export const InstanceAction = Schema.Struct({
   restart: Arguments,
+  resize: Schema.optionalKey(NewSize),
   /** Extensions. */
   stop: Arguments,
   start: Arguments,
-  resize: Later,
   promote_to_replica_source: Later,
   eject_replica_source: Later,
   reset_status: Arguments

@@ -12,14 +12,15 @@ import type { ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "../../services/InstanceRequests.ts"
 import { Previews, switched, upgraded } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
+import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
-import { answering, badRequest, notYet } from "../Faults.ts"
+import { answering, badRequest, type Fault, notYet } from "../Faults.ts"
 import { allowed, CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
 import { isPreview, notOffered, previewView } from "../Preview.ts"
 import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
-import type { InstanceAction, InstanceChanges, NewInstance } from "./InstancesApi.ts"
+import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./InstancesApi.ts"
 import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
 
 const laterInCreate = {
@@ -38,7 +39,6 @@ const laterInUpdate = {
 }
 
 const laterActions = {
-  resize: "Resizing an instance",
   promote_to_replica_source: "Promoting a replica (promote_to_replica_source)",
   eject_replica_source: "Ejecting a replica source (eject_replica_source)"
 }
@@ -118,11 +118,22 @@ const orderOf = (instance: typeof NewInstance.Type): Omit<Order, "configuration"
   region: instance.region_name ?? null
 })
 
+const sizeOf = (asked: typeof NewSize.Type | undefined): Effect.Effect<Size, Fault> => {
+  if (asked?.volume !== undefined) return Effect.succeed({ volume: Number(asked.volume.size) })
+  const flavor = flavorIdOf(asked?.flavorRef)
+  return flavor === null
+    ? Effect.fail(
+        badRequest("Validation error: resize must name what to resize to: volume with its size, or flavorRef")
+      )
+    : Effect.succeed({ flavor })
+}
+
 export const InstancesRoutes = HttpApiBuilder.group(
   Api,
   "instances",
   Effect.fnUntraced(function* (handlers) {
     const requests = yield* InstanceRequests
+    const resizes = yield* ResizeRequests
     const volumes = yield* VolumeUsage
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
@@ -252,6 +263,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
             return previewView([yield* previews.of(record, switched(action, record))])
           }
           if (isPreview(query)) return yield* Effect.fail(notOffered)
+          if (action === "resize") return yield* resizes.resize(scope, params.instance, yield* sizeOf(payload.resize))
           if (action !== "reset_status") return yield* Effect.fail(notYet(laterActions[action]))
           const { desired } = yield* requests.get(scope, params.instance)
           yield* operators.reset(desired.id, user)

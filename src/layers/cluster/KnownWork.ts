@@ -8,6 +8,7 @@ import type { MessageStorage } from "effect/cluster"
 import { BuildInstance } from "../../actors/BuildInstance.ts"
 import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
+import { ResizeInstance } from "../../actors/ResizeInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
 import { StartInstance } from "../../actors/StartInstance.ts"
 import { StopInstance } from "../../actors/StopInstance.ts"
@@ -23,6 +24,7 @@ const ours: ReadonlyArray<string> = [
   BuildInstance,
   ConfigureInstance,
   DeleteInstance,
+  ResizeInstance,
   RestartInstance,
   StartInstance,
   StopInstance,

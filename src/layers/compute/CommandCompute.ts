@@ -9,6 +9,8 @@
  * What the program must see to, for nobody else can:
  * - Both verbs may come again at any time, and to ask twice is to ask once: an ensure of a server that is there, and a
  *   destroy of one that is not, succeed.
+ * - An ensure with other memory, processors or volume than before is a resize: the server is made so, and a volume never
+ *   smaller. One that cannot be made so is a failure, and the server stays as it is.
  * - It takes one call at a time for each instance, wherever it is run. A call that takes too long is killed, but one
  *   whose taskmanager was killed goes on, and the next taskmanager calls meanwhile, from another machine perhaps.
  * - A destroy wins. When it has ended with 0, no ensure that was called before makes anything more, also one that is

@@ -140,6 +140,11 @@ const Taskmanager = Schema.Struct({
     "10 minutes",
     "When bringing a configuration group to its guest is called off"
   ),
+  resize_deadline: defaulted(
+    rule.Time,
+    "20 minutes",
+    "When a resize is called off, and how long it may then take to go back to what was before"
+  ),
   stop_deadline: defaulted(rule.Time, "10 minutes", "When a stop is called off"),
   start_deadline: defaulted(rule.Time, "10 minutes", "When a start is called off"),
   upgrade_deadline: defaulted(

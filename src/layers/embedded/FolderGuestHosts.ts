@@ -15,7 +15,7 @@ import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
 import { Provisioning } from "../../services/Provisioning.ts"
 import { replaceFile, syncFolder, writing } from "./DurableFile.ts"
-import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "./GuestHosts.ts"
+import { type GuestHome, GuestHosts, GuestHostsError, isSameLink, isSameSize, resizedSpec } from "./GuestHosts.ts"
 import * as LoopVolume from "./LoopVolume.ts"
 import { removeTree } from "./OwnedFiles.ts"
 import { replayFile } from "./ReplayFile.ts"
@@ -199,10 +199,9 @@ const homesIn = (root: string, volumes: VolumesShape) => {
         const found = known.value
         const { link: before } = Option.getOrElse(yield* load(spec.instanceId), () => ({ link: null }))
         if (!isSameLink(before, link)) yield* keepLink(spec.instanceId, link)
-        if (spec.volumeSize <= found.spec.volumeSize) return homeOf(found, link)
-        const larger = { ...found, spec: { ...found.spec, volumeSize: spec.volumeSize } }
-        yield* write(serverFile(spec.instanceId), ServerFile, larger)
-        return homeOf(larger, link)
+        const resized = { ...found, spec: resizedSpec(found.spec, spec) }
+        if (!isSameSize(found.spec, resized.spec)) yield* write(serverFile(spec.instanceId), ServerFile, resized)
+        return homeOf(resized, link)
       }
       const server: Server = { spec, runtime, volume: volumes.kind }
       const made = homeOf(server, link)

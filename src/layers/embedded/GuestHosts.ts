@@ -44,6 +44,17 @@ export const isSameLink = (one: GuestLink | null, other: GuestLink | null): bool
   return told(one) === told(other)
 }
 
+/** What a home is from now on that was made for `known`: what `wanted` says of its size, and nothing else of it. */
+export const resizedSpec = (known: ServerSpec, { memoryMb, vcpus, volumeSize }: ServerSpec): ServerSpec => ({
+  ...known,
+  memoryMb,
+  vcpus,
+  volumeSize: Math.max(known.volumeSize, volumeSize)
+})
+
+export const isSameSize = (one: ServerSpec, other: ServerSpec) =>
+  one.memoryMb === other.memoryMb && one.vcpus === other.vcpus && one.volumeSize === other.volumeSize
+
 export class GuestHosts extends Context.Service<
   GuestHosts,
   {
@@ -51,8 +62,9 @@ export class GuestHosts extends Context.Service<
     readonly list: Effect.Effect<ReadonlyArray<GuestHome>>
     readonly find: (instanceId: string) => Effect.Effect<Option.Option<GuestHome>, GuestHostsError>
     /**
-     * The home of this instance, made if there is none. One that is there stays as it was made, but for its link, and for
-     * the size of its volume, which is told to be the larger one: who asks for it has had the volume grow before.
+     * The home of this instance, made if there is none. One that is there stays as it was made, but for its link, its
+     * memory and its processors, and for the size of its volume, which is told to be the larger one: who asks for it has
+     * had the volume grow before.
      */
     readonly ensure: (
       spec: ServerSpec,

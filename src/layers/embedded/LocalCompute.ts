@@ -51,13 +51,19 @@ const stillGuarded = ({ detail }: FirewallError) =>
 const irremovableHome = ({ detail }: GuestHostsError) =>
   new ComputeError({ message: "The storage of the instance could not be removed.", detail, transient: true })
 
+interface Agent {
+  readonly home: GuestHome
+  readonly scope: Scope.Closeable
+  readonly learn: (size: GuestAgent.ServerSize) => Effect.Effect<void>
+}
+
 const make = Effect.gen(function* () {
   const hosts = yield* GuestHosts
   const runtimes = yield* LocalRuntimes
   const links = yield* GuestLinks
   const canListen = yield* PortProbe
   const firewall = yield* HostFirewall
-  const agents = new Map<string, { readonly home: GuestHome; readonly scope: Scope.Closeable }>()
+  const agents = new Map<string, Agent>()
   /** Homes whose agent has yet to be started. */
   const waiting = new Map<string, GuestHome>()
   const locks = yield* RcMap.make({ lookup: (_instanceId: string) => Semaphore.make(1) })
@@ -81,9 +87,9 @@ const make = Effect.gen(function* () {
     }
     const { disk, link, notes, replayFloor, spec, volume } = home
     yield* Effect.mapError(disk.mount, unusableVolume)
-    yield* Effect.gen(function* () {
+    return yield* Effect.gen(function* () {
       const fabric = yield* Effect.mapError(links.open(link, spec.instanceId, replayFloor), unusableLink)
-      yield* GuestAgent.start({ spec, volume, room: roomOf(home), runtime, manager }).pipe(
+      return yield* GuestAgent.start({ spec, volume, room: roomOf(home), runtime, manager }).pipe(
         Effect.provideService(GuestNotes, notes),
         Effect.provideService(Fabric, fabric),
         Effect.provideService(HostFirewall, firewall),
@@ -112,13 +118,17 @@ const make = Effect.gen(function* () {
     Effect.uninterruptibleMask((restore) =>
       Effect.gen(function* () {
         const running = agents.get(home.spec.instanceId)
-        if (running !== undefined && isSameLink(running.home.link, home.link)) return
+        if (running !== undefined && isSameLink(running.home.link, home.link)) {
+          yield* running.learn(home.spec)
+          agents.set(home.spec.instanceId, { ...running, home })
+          return
+        }
         yield* endAgent(home.spec.instanceId)
         waiting.set(home.spec.instanceId, home)
         const scope = yield* Scope.make()
-        yield* Effect.onError(restore(openAgent(home, scope)), () => Scope.close(scope, Exit.void))
+        const learn = yield* Effect.onError(restore(openAgent(home, scope)), () => Scope.close(scope, Exit.void))
         waiting.delete(home.spec.instanceId)
-        agents.set(home.spec.instanceId, { home, scope })
+        agents.set(home.spec.instanceId, { home, scope, learn })
       })
     )
 

@@ -14,6 +14,7 @@ export interface ConfiguredInstance {
   readonly desired: Desired
   readonly state: State
   readonly deleteRequested: boolean
+  /** Or a resize. */
   readonly restartRequested: boolean
   readonly touch: (now: number) => void
   readonly post: (command: Command, now: number) => void
@@ -34,7 +35,7 @@ const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance
   !deleteRequested &&
   !restartRequested &&
   ((state._tag === "Active" && state.restartRequired !== true) ||
-    (state._tag === "Configuring" && state.restart !== true && state.stop !== true) ||
+    (state._tag === "Configuring" && state.restart !== true && state.stop !== true && state.resize === undefined) ||
     state._tag === "Stopped")
 
 const hears: ReadonlyArray<State["_tag"]> = [
@@ -42,6 +43,7 @@ const hears: ReadonlyArray<State["_tag"]> = [
   "Active",
   "Restarting",
   "Configuring",
+  "Resizing",
   "Stopping",
   "Stopped",
   "Starting",

@@ -3,7 +3,14 @@ import { Context, Effect, Layer, Option, Redacted } from "effect"
 import { firstRelease, GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
-import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "../embedded/GuestHosts.ts"
+import {
+  type GuestHome,
+  GuestHosts,
+  GuestHostsError,
+  isSameLink,
+  isSameSize,
+  resizedSpec
+} from "../embedded/GuestHosts.ts"
 import { gigabyte, type HomeVolume } from "../embedded/Volumes.ts"
 import type { ReplayFloor } from "../fabric/secure/ReplayGuard.ts"
 
@@ -134,7 +141,6 @@ export const layer: Layer.Layer<GuestHosts> = Layer.effect(
           const id = spec.instanceId
           const home = homeAt(id)
           const found = homes.get(id)
-          const isLarger = found !== undefined && spec.volumeSize > found.spec.volumeSize
           const known = found ?? {
             spec,
             runtime,
@@ -147,12 +153,11 @@ export const layer: Layer.Layer<GuestHosts> = Layer.effect(
             replayFloor: makeFloor(home, writing),
             link
           }
-          const { volumeSize } = isLarger ? spec : known.spec
-          const made: GuestHome = { ...known, link, spec: { ...known.spec, volumeSize } }
+          const made: GuestHome = { ...known, link, spec: resizedSpec(known.spec, spec) }
           const keep = () => void homes.set(id, made)
-          const isThere = homes.has(id) && !isLarger && isSameLink(known.link, link)
+          const isThere = homes.has(id) && isSameSize(known.spec, made.spec) && isSameLink(known.link, link)
           const kept = isThere ? Effect.sync(keep) : writing(`${home}/server.json`, keep)
-          return made.disk.make(volumeSize).pipe(
+          return made.disk.make(made.spec.volumeSize).pipe(
             Effect.mapError((error) =>
               error._tag === "DiskError" ? error : new GuestHostsError({ detail: error.detail })
             ),

@@ -13,7 +13,7 @@ import {
   readState,
   StaleGeneration
 } from "../../actors/Lifecycles.ts"
-import { deadlineOf, operationsOf } from "../../actors/Work.ts"
+import { deadlineOf, operationsOf, resizeOf } from "../../actors/Work.ts"
 import { Accesses } from "../../services/Accesses.ts"
 import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
@@ -38,6 +38,7 @@ import { type Placement, Placements } from "../../services/Placements.ts"
 import { localHost, type StandingHost } from "../../services/Placing.ts"
 import { type Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
+import { moreOf, Resizes, resized } from "../../services/Resizes.ts"
 import { isInService, quietStates, type StoredState, shownState, stateNamed } from "../../services/Status.ts"
 import { Switching } from "../../services/Switching.ts"
 import { makeMemoryAccesses } from "./MemoryAccesses.ts"
@@ -91,6 +92,8 @@ interface Rows {
   readonly backups: Map<string, KnownBackup>
   history: Array<{ readonly key: string | null; readonly entry: Entry }>
   hold: "reserved" | "committed" | null
+  /** Beyond that, for a resize. */
+  more: { readonly ram: number; readonly volumes: number } | null
   provisioning: Provisioning | null
   root: RootRecord | null
 }
@@ -134,7 +137,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             desired: row.desired,
             state: row.state,
             deleteRequested: row.deleteRequested,
-            restartRequested: has(row, "restart"),
+            restartRequested: has(row, "restart") || has(row, "resize"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
             },
@@ -164,12 +167,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         {
           delete: row.deleteRequested,
           now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
-          configure: has(row, "configure")
+          configure: has(row, "configure"),
+          resize: has(row, "resize")
         },
         {
           restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
           restart: "restart" in row.state && row.state.restart === true,
-          stop: "stop" in row.state && row.state.stop === true
+          stop: "stop" in row.state && row.state.stop === true,
+          resize: "resize" in row.state
         }
       ),
       fault: row.state._tag === "Failed" ? row.state.fault : null,
@@ -183,10 +188,14 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       const mine = [...rows.values()].filter((row) => row.desired.project === project)
       const held = (resource: Resource, hold: Rows["hold"]) =>
         mine.filter((row) => row.hold === hold).reduce((sum, row) => sum + amountOf(row.desired)[resource], 0)
+      const more = (resource: Resource) =>
+        resource === "ram" || resource === "volumes"
+          ? mine.reduce((sum, row) => sum + (row.more === null ? 0 : row.more[resource]), 0)
+          : 0
       return resources.map((resource) => ({
         resource,
         inUse: held(resource, "committed"),
-        reserved: held(resource, "reserved"),
+        reserved: held(resource, "reserved") + more(resource),
         limit: limits.get(project)?.[resource] ?? defaultLimits[resource]
       }))
     }
@@ -209,6 +218,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             backups: new Map(),
             history: [],
             hold: "reserved",
+            more: null,
             provisioning,
             root: null
           }
@@ -224,6 +234,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           row.deleteRequested = true
           groups.detach(id)
           row.hold = null
+          row.more = null
           row.desired = { ...row.desired, updated: now }
           letter(row, `delete:${row.generation}`, { _tag: "Delete" }, now)
         })
@@ -339,6 +350,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         if (commit.version !== undefined) row.desired = { ...row.desired, datastoreVersion: commit.version }
         if (commit.state._tag === "Deleted") row.observed = null
         if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
+        if (commit.resized !== undefined) row.desired = resized(row.desired, commit.resized)
+        const isAsked = row.mailbox.some(({ command, handled }) => command._tag === "Resize" && handled === null)
+        if (resizeOf(commit.state) === null && !isAsked) row.more = null
       }),
       post: Effect.fnUntraced(function* (id, key, command) {
         const now = yield* Clock.currentTimeMillis
@@ -578,7 +592,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
     const { directory, placements } = makeMemoryPlacements(
       {
         byInstance: places,
-        ramOf: (id) => rows.get(id)?.desired.ram ?? 0,
+        ramOf: (id) => (rows.get(id)?.desired.ram ?? 0) + (rows.get(id)?.more?.ram ?? 0),
         isAwaited: (id) => ["New", "Building"].includes(rows.get(id)?.state._tag ?? "")
       },
       standing
@@ -601,6 +615,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       release: (id) =>
         change(id, (row) => {
           row.hold = null
+          row.more = null
         })
     })
 
@@ -616,6 +631,22 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         }
       }
     })
+    const resizes = Resizes.of({
+      request: Effect.fnUntraced(function* (id, seen, target) {
+        const now = yield* Clock.currentTimeMillis
+        const row = rows.get(id)
+        if (row === undefined || !isInService(toRecord(row).state)) return false
+        if (row.desired.flavor !== seen.flavor || row.desired.volumeSize !== seen.volumeSize) return false
+        const more = moreOf(row.desired, target)
+        const exceeded = exceededBy(usage(row.desired.project), { instances: 0, backups: 0, ...more })
+        if (exceeded.length > 0) return yield* new QuotaExceeded({ resources: exceeded })
+        row.more = more
+        row.desired = { ...row.desired, updated: now }
+        letter(row, `resize:${row.generation}`, { _tag: "Resize", to: target }, now)
+        return true
+      })
+    })
+
     const catalog = makeMemoryCatalogStore(
       (version) =>
         groups.isOf(version) ||
@@ -655,6 +686,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(GuestHostDirectory, directory),
       Context.add(ProvisioningStore, provisioning),
       Context.add(Quotas, quotas),
+      Context.add(Resizes, resizes),
       Context.add(AllInstances, managed),
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),

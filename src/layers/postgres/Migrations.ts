@@ -225,6 +225,18 @@ const configurations = Effect.gen(function* () {
 
 /** Databases can be stopped and started: states and commands of new kinds. */
 const stopAndStart = Effect.void
+/** What resizes that are under way hold beyond what their instances are. */
+const resizes = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`
+    CREATE TABLE resize_holds (
+      instance text PRIMARY KEY REFERENCES instances ON DELETE CASCADE,
+      project text NOT NULL,
+      ram int NOT NULL,
+      volumes int NOT NULL
+    )`
+  yield* sql`CREATE INDEX resize_holds_by_project ON resize_holds (project) INCLUDE (ram, volumes)`
+})
 
 /** Who may reach an instance, as its guest was told last. */
 const accesses = Effect.gen(function* () {
@@ -264,7 +276,8 @@ const migrations = {
   "0008_stop_and_start": stopAndStart,
   "0009_accesses": accesses,
   "0010_catalog": catalog,
-  "0011_upgrades": upgrades
+  "0011_upgrades": upgrades,
+  "0012_resizes": resizes
 }
 
 /**

@@ -116,7 +116,7 @@ const make = Effect.gen(function* () {
           SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
           JOIN attached_configurations c ON c.instance = l.instance AND c.configuration = ${id}
           WHERE l.tag IN (
-              'Building', 'Active', 'Restarting', 'Configuring', 'Stopping', 'Stopped', 'Starting', 'Upgrading', 'Failed'
+              'Building', 'Active', 'Restarting', 'Configuring', 'Resizing', 'Stopping', 'Stopped', 'Starting', 'Upgrading', 'Failed'
             ) AND i.delete_requested IS NULL
           ORDER BY l.instance FOR UPDATE OF l
         ), posted AS (
@@ -154,9 +154,12 @@ const make = Effect.gen(function* () {
         WHERE l.instance = ${instance} AND i.delete_requested IS NULL
           AND (l.tag = 'Active' AND (l.state -> 'restartRequired') IS DISTINCT FROM 'true'
             OR l.tag = 'Configuring' AND (l.state -> 'restart') IS DISTINCT FROM 'true'
-              AND (l.state -> 'stop') IS DISTINCT FROM 'true'
+              AND (l.state -> 'stop') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
             OR l.tag = 'Stopped')
-          AND NOT EXISTS (SELECT FROM mailbox WHERE instance = l.instance AND key = 'restart:' || l.generation)
+          AND NOT EXISTS (
+            SELECT FROM mailbox WHERE instance = l.instance
+            AND key IN ('restart:' || l.generation, 'resize:' || l.generation)
+          )
         FOR UPDATE OF l, i
       ), changed AS (${changed}), anew AS (
         UPDATE applied_configurations SET refused = NULL WHERE instance IN (SELECT instance FROM changed)

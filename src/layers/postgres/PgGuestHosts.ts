@@ -40,10 +40,12 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
   const sql = yield* SqlClient.SqlClient
   const isAlive = sql`h.reported >= ${new Date(since)}`
   const rows = yield* sql`
-    SELECT h.name, h.addresses, h.memory_mb, h.next_address, coalesce(sum(i.ram), 0) AS used_mb
+    SELECT h.name, h.addresses, h.memory_mb, h.next_address, 
+      coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
     LEFT JOIN instances i ON i.id = a.instance
+    LEFT JOIN resize_holds r ON r.instance = a.instance
     WHERE ${named.length === 0 ? isAlive : sql`(${isAlive} OR ${sql.in("h.name", named)})`}
     GROUP BY h.name ORDER BY h.name COLLATE "C"`.pipe(Effect.flatMap(decodeRows), died)
   return rows.map((row) => ({

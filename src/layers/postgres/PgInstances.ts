@@ -17,6 +17,7 @@ import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } fr
 import { SecretBox } from "../../services/SecretBox.ts"
 import { Fault, shownState } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
+import * as PgResizes from "./PgResizes.ts"
 import * as PgSwitching from "./PgSwitching.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
@@ -58,9 +59,11 @@ export const RecordRow = Schema.Struct({
   delete_requested: Schema.NullOr(Schema.Date),
   requested_now: Schema.NullOr(Schema.String),
   configure_requested: Schema.NullOr(Schema.Date),
+  resize_requested: Schema.NullOr(Schema.Date),
   restart_required: Schema.NullOr(Schema.Boolean),
   restart_follows: Schema.NullOr(Schema.Boolean),
   stop_follows: Schema.NullOr(Schema.Boolean),
+  resize_follows: Schema.Boolean,
   configuration: Schema.NullOr(Schema.String),
   configuration_name: Schema.NullOr(Schema.String),
   not_applied: Schema.NullOr(Schema.String),
@@ -84,12 +87,14 @@ export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
     {
       delete: row.delete_requested !== null,
       now: row.requested_now,
-      configure: row.configure_requested !== null
+      configure: row.configure_requested !== null,
+      resize: row.resize_requested !== null
     },
     {
       restartRequired: row.restart_required === true,
       restart: row.restart_follows === true,
-      stop: row.stop_follows === true
+      stop: row.stop_follows === true,
+      resize: row.resize_follows
     }
   ),
   fault: Option.getOrNull(decodeFault(row.fault)),
@@ -131,11 +136,16 @@ const makeQuotas = Effect.gen(function* () {
     )
     const sums = yield* sql`
       SELECT committed, count(*) AS instances, coalesce(sum(ram), 0) AS ram, coalesce(sum(volumes), 0) AS volumes
-      FROM quota_holds WHERE project = ${project} GROUP BY committed`.pipe(Effect.flatMap(decodeSums), died)
-    const held = (resource: Resource, committed: boolean) => {
-      const row = sums.find((sum) => sum.committed === committed)
-      return row === undefined || resource === "backups" ? 0 : Number(row[resource])
-    }
+      FROM quota_holds WHERE project = ${project} GROUP BY committed
+      UNION ALL
+      SELECT false, 0, coalesce(sum(ram), 0), coalesce(sum(volumes), 0) FROM resize_holds WHERE project = ${project}`.pipe(
+      Effect.flatMap(decodeSums),
+      died
+    )
+    const held = (resource: Resource, committed: boolean) =>
+      resource === "backups"
+        ? 0
+        : sums.reduce((sum, row) => (row.committed === committed ? sum + Number(row[resource]) : sum), 0)
     return resources.map(
       (resource): Usage => ({
         resource,
@@ -158,7 +168,12 @@ const makeQuotas = Effect.gen(function* () {
       { discard: true }
     ).pipe(sql.withTransaction, again, died)
 
-  const release = (id: InstanceId) => died(Effect.asVoid(sql`DELETE FROM quota_holds WHERE instance = ${id}`))
+  const release = (id: InstanceId) =>
+    died(
+      Effect.asVoid(sql`
+        WITH freed AS (DELETE FROM resize_holds WHERE instance = ${id})
+        DELETE FROM quota_holds WHERE instance = ${id}`)
+    )
 
   return Quotas.of({ usage, setLimits, release })
 })
@@ -173,12 +188,14 @@ export const selectRecords = (
   joins: Statement.Fragment = sql``
 ) => sql`
     SELECT i.*, l.tag, l.state -> 'fault' AS fault, l.since, o.status, o.heartbeat_at, a.address,
-      asked.command AS requested_now, wanted.posted AS configure_requested, l.restart_required, l.restart_follows,
-      l.stop_follows, c.id AS configuration, c.name AS configuration_name, c.not_applied${columns}
+      asked.command AS requested_now, wanted.posted AS configure_requested, larger.posted AS resize_requested,
+      l.restart_required, l.restart_follows, l.stop_follows, l.resize_follows,
+      c.id AS configuration, c.name AS configuration_name, c.not_applied${columns}
     FROM instances i
     CROSS JOIN LATERAL (
       SELECT tag, state, since, generation, (state ->> 'restartRequired')::boolean AS restart_required,
-        (state ->> 'restart')::boolean AS restart_follows, (state ->> 'stop')::boolean AS stop_follows
+        (state ->> 'restart')::boolean AS restart_follows, (state ->> 'stop')::boolean AS stop_follows,
+        jsonb_exists(state, 'resize') AS resize_follows
       FROM lifecycles WHERE instance = i.id LIMIT 1
     ) l
     LEFT JOIN LATERAL (
@@ -188,6 +205,9 @@ export const selectRecords = (
     LEFT JOIN LATERAL (
       SELECT posted FROM mailbox WHERE instance = i.id AND key = 'configure:' || l.generation LIMIT 1
     ) wanted ON true
+    LEFT JOIN LATERAL (
+      SELECT posted FROM mailbox WHERE instance = i.id AND key = 'resize:' || l.generation LIMIT 1
+    ) larger ON true
     LEFT JOIN LATERAL (
       SELECT g.id, g.name, (
         SELECT refused ->> 'reason' FROM applied_configurations
@@ -275,6 +295,8 @@ const makeInstances = Effect.gen(function* () {
         DELETE FROM attached_configurations WHERE instance IN (SELECT instance FROM target)
       ), freed AS (
         DELETE FROM quota_holds WHERE instance IN (SELECT instance FROM target)
+      ), unresized AS (
+        DELETE FROM resize_holds WHERE instance IN (SELECT instance FROM target)
       )
       INSERT INTO mailbox (instance, key, command, posted)
       SELECT instance, 'delete:' || generation, '{"_tag":"Delete"}', ${now}::timestamptz FROM target
@@ -290,6 +312,8 @@ const makeInstances = Effect.gen(function* () {
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${id} AND l.tag IN ('Active', 'Configuring') AND i.delete_requested IS NULL
           AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'stop') IS DISTINCT FROM 'true'
+          AND (l.state -> 'resize') IS NULL
+          AND NOT EXISTS (SELECT 1 FROM mailbox WHERE instance = l.instance AND key = 'resize:' || l.generation)
         FOR UPDATE OF l, i
       ), posted AS (
         INSERT INTO mailbox (instance, key, command, posted)
@@ -363,6 +387,8 @@ const makeProvisioning = Effect.gen(function* () {
 
 export const layer = Layer.mergeAll(
   PgSwitching.layer,
-  Layer.effect(Instances, makeInstances).pipe(Layer.provideMerge(Layer.effect(Quotas, makeQuotas))),
+  Layer.merge(Layer.effect(Instances, makeInstances), PgResizes.layer).pipe(
+    Layer.provideMerge(Layer.effect(Quotas, makeQuotas))
+  ),
   Layer.effect(ProvisioningStore, makeProvisioning)
 )

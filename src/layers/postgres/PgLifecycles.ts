@@ -14,13 +14,14 @@ import {
   StaleGeneration,
   type Unsettled
 } from "../../actors/Lifecycles.ts"
-import { deadlineOf } from "../../actors/Work.ts"
+import { deadlineOf, resizeOf } from "../../actors/Work.ts"
 import type { ReportEntry, TransitionEntry } from "../../services/History.ts"
 import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
-import { type StoredState, stateNamed } from "../../services/Status.ts"
+import { type StateTag, type StoredState, stateNamed } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 import { trimHistory } from "./PgHistory.ts"
 import { DesiredRow, toDesired } from "./PgInstances.ts"
+import { endResize, resize } from "./PgResizes.ts"
 
 const died = Effect.orDie
 
@@ -71,6 +72,9 @@ const decodeCounts = Schema.decodeUnknownEffect(
 const decodeCommands = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ command: Command })))
 const encodeState = Schema.encodeSync(Schema.fromJsonString(State))
 const encodeCommand = Schema.encodeSync(Schema.fromJsonString(Command))
+
+/** Where a resize may have ended; a delete gives back all that is held. */
+const mayEndResize: ReadonlySet<StateTag> = new Set(["Active", "Restarting", "Configuring", "Failed"])
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -158,6 +162,8 @@ const make = Effect.gen(function* () {
       if (tag === "Active") {
         yield* died(sql`UPDATE quota_holds SET committed = true WHERE instance = ${id} AND NOT committed`)
       }
+      if (commit.resized !== undefined) yield* died(resize(sql, id, commit.resized))
+      if (mayEndResize.has(tag) && resizeOf(commit.state) === null) yield* died(endResize(sql, id))
     }).pipe(sql.withTransaction, again, Effect.catchTag("SqlError", Effect.die))
   })
 

@@ -29,8 +29,9 @@ const make = Effect.gen(function* () {
     return accepted.length > 0
   })
 
-  const isOpen = sql`(l.tag = 'Active' OR l.tag = 'Configuring'
-    AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'stop') IS DISTINCT FROM 'true')`
+  const isOpen = sql`(l.tag = 'Active' OR l.tag = 'Configuring' AND (l.state -> 'resize') IS NULL
+    AND (l.state -> 'restart') IS DISTINCT FROM 'true' AND (l.state -> 'stop') IS DISTINCT FROM 'true')
+    AND NOT EXISTS (SELECT 1 FROM mailbox WHERE instance = l.instance AND key = 'resize:' || l.generation)`
 
   return Switching.of({
     requestStop: (id) => Effect.withSpan(request(id, "Stop", isOpen), "Switching.requestStop"),

@@ -34,6 +34,7 @@ const settings = ({
   configure_deadline,
   delete_deadline,
   deleted_retention,
+  resize_deadline,
   restart_deadline,
   upgrade_deadline,
   start_deadline,
@@ -46,6 +47,7 @@ const settings = ({
       restart: restart_deadline,
       configure: configure_deadline,
       upgrade: upgrade_deadline,
+      resize: resize_deadline,
       stop: stop_deadline,
       start: start_deadline,
       delete: delete_deadline

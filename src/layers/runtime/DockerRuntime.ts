@@ -20,9 +20,9 @@ import {
   containerName,
   emptierName,
   instanceLabel,
+  isMadeFor,
+  limitsOf,
   networkName,
-  specHash,
-  specLabel,
   volumeOfMount
 } from "./docker/Container.ts"
 import { discardContainer, Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
@@ -136,6 +136,36 @@ const make = Effect.gen(function* () {
     })
   )
 
+  const setLimits = Effect.fnUntraced(function* (
+    spec: DatabaseSpec,
+    { HostConfig: now }: Dockerode.ContainerInspectInfo,
+    how: "atLeast" | "exactly"
+  ) {
+    const wanted = limitsOf(spec, cpus)
+    const memory = now.Memory ?? 0
+    const isLess = (now.NanoCpus ?? 0) < wanted.NanoCpus || memory < wanted.Memory
+    const isOther = now.NanoCpus !== wanted.NanoCpus || memory !== wanted.Memory
+    if (!(how === "atLeast" ? isLess : isOther)) return
+    const limits =
+      how === "exactly"
+        ? wanted
+        : {
+            NanoCpus: Math.max(now.NanoCpus ?? 0, wanted.NanoCpus),
+            Memory: Math.max(memory, wanted.Memory),
+            MemorySwap: Math.max(memory, wanted.MemorySwap),
+            PidsLimit: Math.max(now.PidsLimit ?? 0, wanted.PidsLimit)
+          }
+    yield* Effect.mapError(
+      request(() => docker.getContainer(containerName(spec.instanceId)).update(limits)),
+      unavailable
+    )
+  })
+
+  const limit = Effect.fn("DockerRuntime.limit")(function* (spec: DatabaseSpec, how: "atLeast" | "exactly") {
+    const found = yield* inspect(spec.instanceId)
+    if (found?.State.Running) yield* setLimits(spec, found, how)
+  })
+
   /** A container for this spec, not running: the one that is there if it was made for it, else a new one. */
   const ensureContainer = Effect.fn("DockerRuntime.ensureContainer")(function* (
     spec: DatabaseSpec,
@@ -150,7 +180,8 @@ const make = Effect.gen(function* () {
       yield* removeData(docker, spec, Effect.succeed(image.Id))
     }
     yield* prepareVolume(spec)
-    if (found?.Config.Labels[specLabel] === specHash(spec) && found.Config.Labels[configuredLabel] !== undefined) return
+    if (found !== null && isMadeFor(found.Config.Labels, spec) && found.Config.Labels[configuredLabel] !== undefined)
+      return yield* setLimits(spec, found, "exactly")
     if (found !== null) yield* discard(containerName(spec.instanceId))
     // Not left in flight by an interruption: it would come into being after a removal that saw nothing.
     yield* Effect.uninterruptible(request(() => docker.createContainer(containerFor(spec, image, cpus)))).pipe(
@@ -161,7 +192,7 @@ const make = Effect.gen(function* () {
   const start = Effect.fn("DockerRuntime.start")(
     function* (spec: DatabaseSpec, progress: Progress) {
       const found = yield* inspect(spec.instanceId)
-      if (!found?.State.Running || found.Config.Labels[specLabel] !== specHash(spec)) {
+      if (!found?.State.Running || !isMadeFor(found.Config.Labels, spec)) {
         yield* ensureContainer(spec, found, progress)
         yield* progress("starting the database server")
         yield* orAlready(request(() => docker.getContainer(containerName(spec.instanceId)).start())).pipe(
@@ -211,6 +242,7 @@ const make = Effect.gen(function* () {
     kind: "docker",
     start,
     configure: (spec) => Effect.provideService(configure(spec), FileSystem.FileSystem, files),
+    limit,
     stop: (spec) => halt(spec.instanceId),
     status,
     provide: (spec, progress) => Effect.asVoid(ensureImage(docker, spec.image, progress)),

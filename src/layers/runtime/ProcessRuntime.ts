@@ -129,6 +129,8 @@ export const layer = Layer.effect(
         failed: (error, spec) => refusal(error, spec)
       }),
       configure: (spec) => Effect.mapError(writeConfig(spec), (error) => refusal(error, spec)),
+      // Its memory is its settings' to bound, and its processors nobody's.
+      limit: () => Effect.void,
       stop: (spec) => Effect.mapError(end(spec.volume, stopOf(spec)), (error) => refusal(error, spec)),
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),
       logs: (spec, lines) =>

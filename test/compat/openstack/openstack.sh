@@ -132,13 +132,21 @@ the_end() {
 # ---- what is not there yet
 
 changes_of_an_instance() {
-  later 'Resizing an instance: not implemented' database instance resize volume second 2
-  later 'Resizing an instance: not implemented' database instance resize flavor second 2
   does '^$' database instance upgrade second 18
   later 'Detaching a replica .*: not implemented' database instance detach second
   later 'Promoting a replica .*: not implemented' database instance promote second
   later 'Ejecting a replica source .*: not implemented' database instance eject second
   admin later 'Rebuilding .*: not implemented' database instance rebuild "$(id_of second)" $some_id
+}
+
+sizes() {
+  does '^$' database instance resize volume second 2
+  until_it_is ACTIVE HEALTHY second
+  does 'size +\| 2|volume +\| 2' database instance show second
+  does '^$' database instance resize flavor second 2
+  until_it_is ACTIVE HEALTHY second
+  does 'flavor +\| 2' database instance show second
+  fails 'must be different than the current flavor id' database instance resize flavor second 2
 }
 
 configuration_groups() {
@@ -235,6 +243,7 @@ databases_and_users
 
 changes_of_an_instance
 configuration_groups
+sizes
 backups
 logs
 clusters

@@ -94,13 +94,36 @@ const bind = (source: string, target: string, readOnly: boolean): Dockerode.Moun
   ReadOnly: readOnly
 })
 
-/** A container whose label differs from this was made for another spec, and gives way to a new one. */
-export const specHash = (spec: DatabaseSpec) => {
-  const { adminPassword: _, settings: __, ...visible } = spec
-  return createHash("sha256")
-    .update(JSON.stringify(Object.entries(visible).sort(([a], [b]) => (a < b ? -1 : 1))))
+const hashOf = (what: object) =>
+  createHash("sha256")
+    .update(JSON.stringify(Object.entries(what).sort(([a], [b]) => (a < b ? -1 : 1))))
     .digest("hex")
+
+/** What a container is made for. Its limits are no part of that: they change under a server that runs, and labels cannot. */
+export const specHash = (spec: DatabaseSpec) => {
+  const { adminPassword: _, memoryMb: __, settings: ___, vcpus: ____, ...lasting } = spec
+  return hashOf(lasting)
 }
+
+/** Earlier releases hashed the limits as well. */
+const hashWithLimits = (spec: DatabaseSpec) => {
+  const { adminPassword: _, settings: __, ...visible } = spec
+  return hashOf(visible)
+}
+
+/** A container of which this is not true was made for another spec, and gives way to a new one. */
+export const isMadeFor = (labels: Readonly<Record<string, string>>, spec: DatabaseSpec) =>
+  [specHash(spec), hashWithLimits(spec)].includes(labels[specLabel] ?? "")
+
+/** What a container may have of its host; the engine changes it under a server that runs. */
+export const limitsOf = (spec: Pick<DatabaseSpec, "memoryMb" | "vcpus">, cpus: number) => ({
+  NanoCpus: Math.min(spec.vcpus, cpus) * 1e9,
+  // The engine takes no memory above the swap of before: they go together.
+  Memory: megabytes(spec.memoryMb),
+  MemorySwap: megabytes(spec.memoryMb),
+  // PostgreSQL has a process for each client, MariaDB a thread.
+  PidsLimit: Math.max(256, spec.memoryMb)
+})
 
 /** No Ulimits, OomScoreAdj or Privileged: where this runs the engine itself may lack the right to give them. */
 export const containerFor = (
@@ -137,11 +160,7 @@ export const containerFor = (
       CapDrop: ["ALL"],
       CapAdd: capabilities,
       SecurityOpt: ["no-new-privileges"],
-      NanoCpus: Math.min(spec.vcpus, cpus) * 1e9,
-      Memory: megabytes(spec.memoryMb),
-      MemorySwap: megabytes(spec.memoryMb),
-      // PostgreSQL has a process for each client, MariaDB a thread.
-      PidsLimit: Math.max(256, spec.memoryMb),
+      ...limitsOf(spec, cpus),
       // PostgreSQL's parallel queries share memory here.
       ShmSize: Math.max(megabytes(64), megabytes(spec.memoryMb) / 4),
       LogConfig: { Type: "json-file", Config: { "max-size": "10m", "max-file": "3" } }
