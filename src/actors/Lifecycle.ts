@@ -138,7 +138,7 @@ const table: Table = {
     Restart: (_, __, moment) => serve("start", { restartRequired: false }, moment, begunBy.restart),
     Stop: stay,
     Start: (_, __, moment) => serve("start", { restartRequired: false }, moment),
-    // Its start brings what it is to have by then.
+    // Its start brings what it is to have by then, and who may reach it.
     Configure: stay,
     Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),

@@ -164,10 +164,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
-      const { configuration, datastore_version } = changes
+      const { access, configuration, datastore_version } = changes
       if (datastore_version !== undefined) yield* upgrades.request(scope, id, datastore_version)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
-      const { access } = changes
       if (access !== undefined) return yield* accesses.change(scope, id, access)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
@@ -181,7 +180,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       const record = yield* requests.get(scope, id)
       yield* refuseChanges(changes)
-      const { configuration, datastore_version, name } = changes
+      const { configuration, datastore_version, name, ...others } = changes
+      if (Object.keys(others).length > 0) return yield* Effect.fail(notOffered)
       if (datastore_version !== undefined) {
         const { record } = yield* upgrades.check(scope, id, datastore_version)
         return previewView([yield* previews.of(record, upgraded)])
