@@ -175,10 +175,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
-      const { configuration, datastore_version } = changes
+      const { access, configuration, datastore_version } = changes
       if (datastore_version !== undefined) yield* upgrades.request(scope, id, datastore_version)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
-      const { access } = changes
       if (access !== undefined) return yield* accesses.change(scope, id, access)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
