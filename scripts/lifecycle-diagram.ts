@@ -8,6 +8,7 @@ import { operationId } from "../src/services/Ids.ts"
 const build = operationId("build", "b")
 const restart = operationId("restart", "r")
 const configure = operationId("configure", "c")
+const upgrade = operationId("upgrade", "u")
 const stop = operationId("stop", "s")
 const start = operationId("start", "t")
 const remove = operationId("delete", "d")
@@ -27,9 +28,12 @@ const states: ReadonlyArray<State> = [
   { _tag: "Stopped" },
   { _tag: "Starting", operation: start, deadline: 0 },
   { _tag: "Starting", operation: start, deadline: 0, configure: true },
+  { _tag: "Upgrading", operation: upgrade, deadline: 0, version: "" },
+  { _tag: "Upgrading", operation: upgrade, deadline: 0, version: "", calledOff: "" },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
   { _tag: "Failed", fault, previous: build },
   { _tag: "Failed", fault, previous: remove },
+  { _tag: "Failed", fault, previous: upgrade, again: "service" },
   { _tag: "Failed", fault, previous: null, again: "build" },
   { _tag: "Failed", fault, previous: null, again: "delete" },
   { _tag: "Failed", fault, previous: null, again: "service" },
@@ -43,12 +47,14 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["stop", { _tag: "Stop" }],
   ["start", { _tag: "Start" }],
   ["configuration group changed", { _tag: "Configure" }],
+  ["upgrade", { _tag: "Upgrade", version: "" }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
   ["configuration succeeded", { _tag: "OperationSucceeded", operation: configure }],
   ["stop succeeded", { _tag: "OperationSucceeded", operation: stop }],
   ["start succeeded", { _tag: "OperationSucceeded", operation: start }],
+  ["upgrade succeeded", { _tag: "OperationSucceeded", operation: upgrade }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
   ["restart failed", { _tag: "OperationFailed", operation: restart, fault }],
@@ -57,6 +63,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["stop failed", { _tag: "OperationFailed", operation: stop, fault }],
   ["start failed", { _tag: "OperationFailed", operation: start, fault }],
   ["seen to serve", { _tag: "Observed", status: "healthy" }],
+  ["upgrade failed", { _tag: "OperationFailed", operation: upgrade, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
   ["deadline passed", { _tag: "DeadlinePassed" }],
   ["cancel", { _tag: "Cancel", operation: build, by }],
@@ -64,6 +71,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["cancel", { _tag: "Cancel", operation: configure, by }],
   ["cancel", { _tag: "Cancel", operation: stop, by }],
   ["cancel", { _tag: "Cancel", operation: start, by }],
+  ["cancel", { _tag: "Cancel", operation: upgrade, by }],
   ["cancel", { _tag: "Cancel", operation: remove, by }],
   ["compensate", { _tag: "TakeBack", by }],
   ["retry", { _tag: "Retry", by }],
@@ -83,7 +91,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Stopping\`, \`Starting\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Stopping\`, \`Starting\`, \`Upgrading\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2

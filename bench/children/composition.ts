@@ -22,6 +22,7 @@ import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
 import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
+import * as PgUpgradeOrders from "../../src/layers/postgres/PgUpgradeOrders.ts"
 import * as PgUpgrades from "../../src/layers/postgres/PgUpgrades.ts"
 import * as Telemetry from "../../src/layers/Telemetry.ts"
 import { Compute } from "../../src/services/Compute.ts"
@@ -39,6 +40,7 @@ export const stores = Layer.mergeAll(
   PgCatalogStore.layer,
   PgLifecycles.layer,
   PgUpgrades.layer,
+  PgUpgradeOrders.layer,
   PgObservations.layer,
   PgHistory.layer,
   PgGuestHosts.layer,

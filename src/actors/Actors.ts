@@ -9,6 +9,7 @@ import * as StartInstance from "./StartInstance.ts"
 import * as StopInstance from "./StopInstance.ts"
 import * as TakeBackInstance from "./TakeBackInstance.ts"
 import * as Taskmanager from "./Taskmanager.ts"
+import * as UpgradeInstance from "./UpgradeInstance.ts"
 
 export const layer = Taskmanager.layer.pipe(
   Layer.provideMerge(InstanceActor.layer),
@@ -16,6 +17,7 @@ export const layer = Taskmanager.layer.pipe(
     BuildInstance.layer,
     RestartInstance.layer,
     ConfigureInstance.layer,
+    UpgradeInstance.layer,
     StopInstance.layer,
     StartInstance.layer,
     DeleteInstance.layer,

@@ -36,7 +36,7 @@ const restrict = (operation: Operation, what: string) =>
     waitsFor: "the guest agent to enforce who may connect (allowed_cidrs)",
     deadline: Duration.minutes(1),
     retries: 4,
-    execute: askGuest(operation, what, tell(operation.instance))
+    execute: askGuest(operation, what, tell(operation.instance), { isHarmlessTwice: true })
   })
 
 /** A step, where something has changed. */

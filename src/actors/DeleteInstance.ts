@@ -16,6 +16,7 @@ import { StartInstance } from "./StartInstance.ts"
 import { StopInstance } from "./StopInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { teardown } from "./Teardown.ts"
+import { UpgradeInstance } from "./UpgradeInstance.ts"
 import { operationsOf } from "./Work.ts"
 
 export const DeleteInstance = Workflow.make("DeleteInstance", {
@@ -54,6 +55,8 @@ const executionOf = (operation: Operation) => {
       return executed(RestartInstance, RestartInstance.executionId(operation))
     case "configure":
       return executed(ConfigureInstance, ConfigureInstance.executionId(operation))
+    case "upgrade":
+      return executed(UpgradeInstance, UpgradeInstance.executionId({ ...operation, version: "" }))
     case "stop":
       return executed(StopInstance, StopInstance.executionId(operation))
     case "start":

@@ -34,6 +34,17 @@ export const Configuring = Schema.TaggedStruct("Configuring", {
   restart: Schema.optionalKey(Schema.Boolean),
   stop: Schema.optionalKey(Schema.Boolean)
 })
+/**
+ * The guest tries another version on a copy of the data. `calledOff`, with the reason: nobody waits for the new version any
+ * more, but which of the two serves is the guest's to tell.
+ */
+export const Upgrading = Schema.TaggedStruct("Upgrading", {
+  ...underWay,
+  /** The id of the version that it goes to. */
+  version: Schema.String,
+  calledOff: Schema.optionalKey(Schema.String),
+  configure
+})
 export const Stopping = Schema.TaggedStruct("Stopping", { ...underWay, configure, restartRequired })
 /** At rest, with a database that is not to run. What its configuration group is by then, its start brings. */
 export const Stopped = Schema.TaggedStruct("Stopped", {})
@@ -58,6 +69,7 @@ export const State = Schema.Union([
   Active,
   Restarting,
   Configuring,
+  Upgrading,
   Stopping,
   Stopped,
   Starting,
@@ -77,10 +89,14 @@ export const Stop = Schema.TaggedStruct("Stop", {})
 export const Start = Schema.TaggedStruct("Start", {})
 /** The guest is to have what the store says of the instance's configuration group. */
 export const Configure = Schema.TaggedStruct("Configure", {})
+/** Another version of the datastore is to serve, by its id. */
+export const Upgrade = Schema.TaggedStruct("Upgrade", { version: Schema.String })
 export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
-  restartRequired
+  restartRequired,
+  /** The id of the version that serves from now on. */
+  version: Schema.optionalKey(Schema.String)
 })
 /** `serves`: of a stop or a start, that a client can log in all the same. */
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
@@ -102,6 +118,7 @@ export const Command = Schema.Union([
   Stop,
   Start,
   Configure,
+  Upgrade,
   Delete,
   OperationSucceeded,
   OperationFailed,

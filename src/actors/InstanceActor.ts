@@ -28,6 +28,7 @@ import { StartInstance } from "./StartInstance.ts"
 import { StopInstance } from "./StopInstance.ts"
 import { TakeBackInstance } from "./TakeBackInstance.ts"
 import { type Deadlines, defaultDeadlines } from "./Transitions.ts"
+import { UpgradeInstance } from "./UpgradeInstance.ts"
 import { tellWaiting } from "./Waiting.ts"
 import { workOf } from "./Work.ts"
 
@@ -96,6 +97,10 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(StopInstance.execute(operation, { discard: true, detached: true }))
     case "Start":
       return yield* Effect.asVoid(StartInstance.execute(operation, { discard: true, detached: true }))
+    case "Upgrade":
+      return yield* Effect.asVoid(
+        UpgradeInstance.execute({ ...operation, version: work.version }, { discard: true, detached: true })
+      )
     case "Delete":
       return yield* Effect.asVoid(
         DeleteInstance.execute({ ...operation, ...remembered(calledOffOf(work)) }, { discard: true, detached: true })
@@ -150,7 +155,8 @@ const turn = Effect.fn("Instance.turn")(function* (
       generation,
       state: next,
       transition: decision === null ? null : { from: state._tag, to: next._tag, because: decision.because },
-      handled
+      handled,
+      ...(decision?.version === undefined ? {} : { version: decision.version })
     })
     progress.at = null
     if (decision !== null) {

@@ -33,6 +33,7 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
 /** What there is to say of the end of an operation. */
 interface Outcome {
   readonly restartRequired?: boolean
+  readonly version?: string
   /** Of a stop or a start that failed: whether the database serves all the same. */
   readonly serves?: boolean
 }
@@ -44,7 +45,8 @@ const outcomeOf = (
   outcome: Outcome
 ): Command => {
   const restart = outcome.restartRequired === true ? { restartRequired: true } : {}
-  if (cause === null) return { _tag: "OperationSucceeded", operation, ...restart }
+  const version = outcome.version === undefined ? {} : { version: outcome.version }
+  if (cause === null) return { _tag: "OperationSucceeded", operation, ...restart, ...version }
   const failure = cause.reasons.find((reason) => reason._tag === "Fail")?.error
   const fault = Schema.is(TenantFault)(failure)
     ? { message: storable(failure.message), details: failure.detail === "" ? null : storable(failure.detail), at }

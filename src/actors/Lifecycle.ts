@@ -29,6 +29,7 @@ import {
   strike,
   unasked
 } from "./Transitions.ts"
+import { newServes, oldServes, startUpgrade, toldAfterAll, Upgrading } from "./UpgradeTransitions.ts"
 
 type Table = {
   readonly [S in StateTag]: { readonly [E in EventTag]: (state: In<S>, event: On<E>, moment: Moment) => Decision }
@@ -46,6 +47,7 @@ const table: Table = {
     Stop: stay,
     Start: stay,
     Configure: stay,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -60,6 +62,7 @@ const table: Table = {
     Stop: stay,
     Start: stay,
     Configure: remember,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
@@ -91,6 +94,7 @@ const table: Table = {
     Start: stay,
     Configure: ({ restartRequired }, _, moment) =>
       serve("configure", { restartRequired: restartRequired === true }, moment),
+    Upgrade: (_, { version }, moment) => startUpgrade(version, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -134,8 +138,9 @@ const table: Table = {
     Restart: (_, __, moment) => serve("start", { restartRequired: false }, moment, begunBy.restart),
     Stop: stay,
     Start: (_, __, moment) => serve("start", { restartRequired: false }, moment),
-    // Its start brings what it is to have by then.
+    // Its start brings what it is to have by then, and who may reach it.
     Configure: stay,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -154,6 +159,7 @@ const table: Table = {
       operation === state.operation ? stopped(`the start was ${cancelled(by)}`) : null,
     Defect: strike("stopped")
   },
+  Upgrading,
   Deleting: {
     ...news,
     ...unasked,
@@ -162,6 +168,7 @@ const table: Table = {
     Stop: stay,
     Start: stay,
     Configure: stay,
+    Upgrade: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -191,6 +198,7 @@ const table: Table = {
     Stop: stay,
     Start: stay,
     Configure: stay,
+    Upgrade: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -208,9 +216,10 @@ const table: Table = {
       state.again === "service" && state.configure !== true
         ? { state: { ...state, configure: true }, because: begunBy.configure }
         : null,
+    Upgrade: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     // What was called off may have come to its end after all.
-    OperationSucceeded: (state, { operation }, moment) => {
+    OperationSucceeded: (state, { operation, version }, moment) => {
       if (!calledOffOf(state).includes(operation)) return null
       switch (kindOf(operation)) {
         case "delete":
@@ -225,16 +234,17 @@ const table: Table = {
         case "stop":
         case "start":
           return endedIn(state, operation)
+        case "upgrade":
+          return toldAfterAll(state, operation, newServes, moment, version)
         case "takeback":
           return endedIn(state, operation, "what was left of it is taken back")
       }
     },
-    OperationFailed: (state, { fault, operation }) =>
-      endedIn(
-        state,
-        operation,
-        kindOf(operation) === "takeback" ? `not all of it could be taken back: ${fault.message}` : ended
-      ),
+    OperationFailed: (state, { fault, operation }, moment) => {
+      if (kindOf(operation) === "upgrade") return toldAfterAll(state, operation, oldServes, moment)
+      const because = kindOf(operation) === "takeback" ? `not all of it could be taken back: ${fault.message}` : ended
+      return endedIn(state, operation, because)
+    },
     DeadlinePassed: stay,
     // A build begins when the one before has come to its end; a delete sees to that itself.
     Retry: (state, { by }, moment) => {

@@ -72,6 +72,8 @@ export interface Commit {
   /** For the history; null when only mail was handled. */
   readonly transition: { readonly from: string; readonly to: string; readonly because: string } | null
   readonly handled: ReadonlyArray<number>
+  /** The version of its datastore that serves from now on, by its id. */
+  readonly version?: string
   /** Commands that cannot be handled: kept with the reason, and not given to the actor any more. */
   readonly setAside?: ReadonlyArray<{ readonly seq: number; readonly reason: string }>
 }

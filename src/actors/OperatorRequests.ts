@@ -129,6 +129,8 @@ const whyNot = (action: Action, state: State): string => {
       return "Its restart is under way, which makes nothing. It can be cancelled."
     case "Configuring":
       return "Its configuration group is being brought to it, which makes nothing. It can be cancelled."
+    case "Upgrading":
+      return "Its upgrade is under way, and goes back by itself where it fails. It can be cancelled."
     case "Stopping":
     case "Starting":
       return `Its ${state._tag === "Stopping" ? "stop" : "start"} is under way, which makes nothing. It can be cancelled.`

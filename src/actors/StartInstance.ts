@@ -1,6 +1,6 @@
 /**
  * The start of a database that was stopped: its guest is told, and answers when a client can log in. What its
- * configuration group has become meanwhile, it brings along. A start that fails leaves it stopped, for the guest stops
+ * configuration group has become meanwhile, and who may reach it, it brings along. A start that fails leaves it stopped, for the guest stops
  * what does not come up; where the guest is seen to serve all the same, it is in service.
  */
 import { Duration, Effect } from "effect"
@@ -41,6 +41,7 @@ export const layer = StartInstance.toLayer(
         yield* insist(reportOutcome(operation, cause, { serves }))
       })
     )
+    // First: what is down lets nobody in who is to be kept out, and is not started where that cannot be enforced.
     yield* BringAccess.whereItHasChanged(operation, "start")
     yield* startDatabase(operation)
     yield* step(operation, { name: "report", execute: reportOutcome(operation, null) })

@@ -15,6 +15,7 @@ export interface Deadlines {
   readonly configure: Duration.Duration
   readonly stop: Duration.Duration
   readonly start: Duration.Duration
+  readonly upgrade: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -25,6 +26,8 @@ export const defaultDeadlines: Deadlines = {
   configure: Duration.minutes(10),
   stop: Duration.minutes(10),
   start: Duration.minutes(10),
+  // The data is copied, and an image may have to be fetched.
+  upgrade: Duration.hours(2),
   delete: Duration.minutes(10)
 }
 
@@ -36,8 +39,8 @@ export interface Moment {
   readonly deadlines: Deadlines
 }
 
-/** The next state, and why, in words for the history. `null`: nothing happened. */
-export type Decision = { readonly state: State; readonly because: string } | null
+/** The next state, and why, in words for the history. `version`: the one that serves from now on. `null`: nothing happened. */
+export type Decision = { readonly state: State; readonly because: string; readonly version?: string } | null
 
 export type In<S extends StateTag> = Extract<State, { readonly _tag: S }>
 export type On<E extends EventTag> = Extract<Event, { readonly _tag: E }>
@@ -78,7 +81,7 @@ export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: stri
   failed(fault, callingOff(state), "delete", because)
 
 /** In service with an operation under way, or about to be: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring" | "Stopping" | "Starting">
+type Serving = In<"Restarting" | "Configuring" | "Stopping" | "Starting" | "Upgrading">
 
 /** In words of the history. */
 export const begunBy = {
@@ -108,12 +111,14 @@ export const serve = (
   return { state: { _tag: servingAs[kind], ...begun(kind, moment), ...known }, because }
 }
 
+const isRestartRequired = (state: State) => "restartRequired" in state && state.restartRequired === true
+
 /** At rest in service again, or on to what was asked for meanwhile: a restart or a stop first, which may be called off itself. */
 export const backInService = (
   state: Serving | In<"Building">,
   because: string,
   moment: Moment,
-  restartRequired = "restartRequired" in state && state.restartRequired === true
+  restartRequired = isRestartRequired(state)
 ): Decision => {
   const configure = state.configure === true
   if ("restart" in state && state.restart === true)
@@ -184,6 +189,7 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   Restart: stay,
   Stop: stay,
   Start: stay,
+  Upgrade: stay,
   Configure: remember,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),
   OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
@@ -194,15 +200,15 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
           state,
           `the ${what} failed: ${event.fault.message}`,
           moment,
-          event.restartRequired === true || state.restartRequired === true
+          event.restartRequired === true || isRestartRequired(state)
         )
       : null,
   // What still runs of it finds that nobody waits for it any more, and ends.
   DeadlinePassed: (state: Serving, event: On<"DeadlinePassed">, moment: Moment) =>
-    backInService(state, overdue(what, event), moment, isMade || state.restartRequired === true),
+    backInService(state, overdue(what, event), moment, isMade || isRestartRequired(state)),
   Cancel: (state: Serving, { by, operation }: On<"Cancel">, moment: Moment) =>
     operation === state.operation
-      ? backInService(state, `the ${what} was ${cancelled(by)}`, moment, isMade || state.restartRequired === true)
+      ? backInService(state, `the ${what} was ${cancelled(by)}`, moment, isMade || isRestartRequired(state))
       : null,
   Defect: strike("service")
 })

@@ -18,6 +18,7 @@ export type Work =
   | { readonly _tag: "Build"; readonly operation: OperationId; readonly anew: boolean }
   | { readonly _tag: "Restart"; readonly operation: OperationId }
   | { readonly _tag: "Configure"; readonly operation: OperationId }
+  | { readonly _tag: "Upgrade"; readonly operation: OperationId; readonly version: string }
   | { readonly _tag: "Stop"; readonly operation: OperationId }
   | { readonly _tag: "Start"; readonly operation: OperationId }
   | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
@@ -33,6 +34,10 @@ export const workOf = (state: State): Work => {
       return { _tag: "Restart", operation: state.operation }
     case "Configuring":
       return { _tag: "Configure", operation: state.operation }
+    case "Upgrading":
+      return state.calledOff === undefined
+        ? { _tag: "Upgrade", operation: state.operation, version: state.version }
+        : { _tag: "Interrupt", operation: state.operation }
     case "Stopping":
       return { _tag: "Stop", operation: state.operation }
     case "Starting":

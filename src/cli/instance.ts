@@ -7,8 +7,11 @@ import { list } from "./listInstances.ts"
 import { rename } from "./renameInstance.ts"
 import { show } from "./showInstance.ts"
 import { restart, start, stop } from "./switchInstance.ts"
+import { upgrade } from "./upgradeInstance.ts"
 
 export const instance = Command.make("instance").pipe(
-  Command.withDescription("Order database instances, look at them, rename, restart, stop, start, open and delete them"),
-  Command.withSubcommands([create, list, show, rename, access, restart, stop, start, deletion])
+  Command.withDescription(
+    "Order database instances, look at them, rename, restart, stop, start, upgrade, open and delete them"
+  ),
+  Command.withSubcommands([create, list, show, rename, access, restart, stop, start, upgrade, deletion])
 )

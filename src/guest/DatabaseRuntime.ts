@@ -7,6 +7,7 @@
  */
 import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { Values } from "../services/configuration/Parameter.ts"
+import type { KeptData } from "./KeptData.ts"
 
 /** One database to run. */
 export interface DatabaseSpec {
@@ -50,6 +51,14 @@ export interface DatabaseRuntimeShape {
    * initialised that the next call would trust.
    */
   readonly start: (spec: DatabaseSpec, progress: Progress) => Effect.Effect<void, RuntimeError>
+  /**
+   * All that it takes to start this spec is there, as its image, and it can be started here at all. Whatever runs goes on.
+   */
+  readonly provide: (spec: DatabaseSpec, progress: Progress) => Effect.Effect<void, RuntimeError>
+  /** The running server, which another version has made the data of, has had done what its makers want done then. */
+  readonly convert: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
+  /** What lies beside the data while another version is tried on it. */
+  readonly kept: KeptData
   /** The server is started with the spec's settings from now on, and reads them when it is told to read its file anew. */
   readonly configure: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
   /** Stops the server cleanly (clients are disconnected, data is flushed); done when it is gone. */

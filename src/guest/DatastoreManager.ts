@@ -31,6 +31,8 @@ export type Listed<A> = readonly [ReadonlyArray<A>, string | null]
 export interface DatastoreSession {
   /** A client can log in and gets an answer. */
   readonly ping: Effect.Effect<void, GuestRefusal>
+  /** As the server tells it: "15.10 (Debian 15.10-0)", "10.11.6-MariaDB". */
+  readonly version: Effect.Effect<string, GuestRefusal>
   readonly listDatabases: (page: Page) => Effect.Effect<Listed<Database>, GuestRefusal>
   /** Existing ones are left as they are. */
   readonly createDatabases: (databases: ReadonlyArray<Database>) => Effect.Effect<void, GuestRefusal>

@@ -36,6 +36,7 @@ import * as GuestReports from "./GuestReports.ts"
 import { HostFirewall } from "./HostFirewall.ts"
 import * as Overriding from "./Overriding.ts"
 import * as Switching from "./Switching.ts"
+import * as Upgrading from "./Upgrading.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
 import * as VolumeWatch from "./VolumeWatch.ts"
 
@@ -162,10 +163,26 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.andThen(Effect.fail(failure))
     )
 
+  const upgrading = yield* Upgrading.make({
+    notes,
+    runtime,
+    manager,
+    room,
+    database,
+    tell: beat,
+    stopped: become("upgrading", "the database is stopped for an upgrade"),
+    serving: (text) => become("healthy", text),
+    inTurn: server.withPermits(1)
+  })
+
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
     yield* Effect.mapError(guarding.enforce, ({ message }) => new OrderFailed({ message, final: true }))
-    yield* Effect.andThen(room.ready, runtime.start({ ...database, settings }, beat)).pipe(
+    const current = yield* Effect.mapError(
+      upgrading.settled,
+      ({ message }) => new OrderFailed({ message, final: true })
+    )
+    yield* Effect.andThen(room.ready, runtime.start({ ...current, settings }, beat)).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
@@ -174,13 +191,18 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   }, Effect.catch(explain))
 
   /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
-  const startServer = Overriding.start({
+  const startWanted = Overriding.start({
     notes,
     startWith,
     status: runtime.status(database),
     stop: runtime.stop(database),
     logs: runtime.logs(database, 40)
   })((reason) => beat(`the configuration was taken back: ${reason}`))
+  // What an upgrade has left is put back before anybody looks at what runs.
+  const startServer = Effect.andThen(
+    Effect.mapError(upgrading.settled, ({ message }) => new OrderFailed({ message, final: true })),
+    startWanted
+  )
   const switching = yield* Switching.make({
     notes,
     onDisk,
@@ -346,6 +368,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         prepare,
         restart: switching.restart,
         stop: switching.stop,
+        upgrade: (info) => upgrading.ask(info, startServer),
+        forgetUpgraded: upgrading.forget,
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
         updateAccess: guarding.update,
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides))

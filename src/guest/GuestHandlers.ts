@@ -4,7 +4,7 @@ import { SecureRandom } from "effect/crypto"
 import type { Handlers } from "../services/Contract.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
-import type { GuestMethods, GuestRefusal } from "../services/GuestApi.ts"
+import type { GuestMethods, GuestRefusal, UpgradeInfo, UpgradeStanding } from "../services/GuestApi.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
@@ -32,6 +32,8 @@ interface AgentMethods {
   readonly prepare: (order: Provisioning) => Effect.Effect<void>
   /** Why the settings that were wanted were taken back; null where they were not. */
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
+  readonly upgrade: (info: UpgradeInfo) => Effect.Effect<UpgradeStanding, GuestRefusal | DiskError>
+  readonly forgetUpgraded: Effect.Effect<void, GuestRefusal | DiskError>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
   readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
   readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
@@ -41,7 +43,7 @@ interface AgentMethods {
 
 export const makeHandlers = (
   session: DatastoreSession,
-  { applyOverrides, prepare, restart, stop, updateAccess, updateOverrides }: AgentMethods,
+  { applyOverrides, forgetUpgraded, prepare, restart, stop, updateAccess, updateOverrides, upgrade }: AgentMethods,
   room: VolumeRoom
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
@@ -55,6 +57,8 @@ export const makeHandlers = (
     update_overrides: ({ overrides }) => updateOverrides(overrides),
     apply_overrides: ({ overrides }) =>
       Effect.map(applyOverrides(overrides), (good) => (good === null ? undefined : { came_up_with: good })),
+    upgrade: ({ upgrade_info }) => upgrade(upgrade_info),
+    post_upgrade: () => forgetUpgraded,
     // Where the volume has no end of its own, the server is asked what it takes, and does not answer when it is down.
     get_filesystem_stats: Effect.fnUntraced(function* () {
       const stats = yield* room.stats

@@ -18,6 +18,25 @@ export type Overrides = typeof Overrides.Type
 
 export const noOverrides: Overrides = { wanted: {}, good: {} }
 
+/** What a server is started by. */
+export const Program = Schema.Struct({ version: Schema.String, image: Schema.String })
+export type Program = typeof Program.Type
+
+/** Which program works on the data: what an upgrade turns on, switched by one write. */
+export const Release = Schema.Struct({
+  /** Null: the one that the home was made with. */
+  serves: Schema.NullOr(Program),
+  /** An upgrade tries another one on a copy. Until that is over, the data is what lies beside the copy. */
+  trying: Schema.NullOr(Schema.Struct({ operation: Schema.String })),
+  /** What `serves` was upgraded from lies there still. */
+  kept: Schema.Boolean,
+  /** How the last upgrade ended; `reason`: why it went back, null where it did not. */
+  ended: Schema.NullOr(Schema.Struct({ operation: Schema.String, reason: Schema.NullOr(Schema.String) }))
+})
+export type Release = typeof Release.Type
+
+export const firstRelease: Release = { serves: null, trying: null, kept: false, ended: null }
+
 export class GuestNotes extends Context.Service<
   GuestNotes,
   {
@@ -28,6 +47,8 @@ export class GuestNotes extends Context.Service<
     readonly keepOrder: (order: Provisioning) => Effect.Effect<void, DiskError>
     readonly overrides: Effect.Effect<Overrides>
     readonly keepOverrides: (overrides: Overrides) => Effect.Effect<void, DiskError>
+    readonly release: Effect.Effect<Release>
+    readonly keepRelease: (release: Release) => Effect.Effect<void, DiskError>
     /** The networks whose clients reach the server; none: everybody does. */
     readonly access: Effect.Effect<ReadonlyArray<string>>
     readonly keepAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, DiskError>

@@ -162,6 +162,11 @@ const open = Effect.fn("MariadbManager.open")(function* (endpoint: Endpoint) {
         )
       ),
     applySettings: (changes) => oneAtATime(withServer(applySettings(changes))),
+    version: withServer((connection) =>
+      Effect.map(ask(connection, Schema.Struct({ version: Schema.String }), "SELECT VERSION() AS version"), ([row]) =>
+        row === undefined ? "" : row.version
+      )
+    ),
     usedBytes: withServer(usedBytes),
     disableRoot: change(Users.deleteUser("root", anyHost))
   } satisfies DatastoreSession

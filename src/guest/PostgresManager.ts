@@ -132,6 +132,10 @@ const open = Effect.fn("PostgresManager.open")(function* (endpoint: Endpoint) {
         oneAtATime,
         refused
       ),
+    version: ask(Schema.Struct({ server_version: Schema.String }), "SHOW server_version").pipe(
+      Effect.map(([row]) => row?.server_version ?? ""),
+      refused
+    ),
     // The write-ahead log fills the volume like the tables do.
     usedBytes: ask(
       Schema.Struct({ bytes: Schema.Number }),

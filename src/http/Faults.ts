@@ -151,6 +151,7 @@ const hindrance: Record<ShownState, string> = {
   Restarting: "task status was (3 REBOOTING Rebooting the instance.)",
   Configuring: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
   RestartRequired: "task status was (7 RESTART_REQUIRED Instance requires a restart.)",
+  Upgrading: "task status was (12 UPGRADING Upgrading the instance.)",
   Stopping: "task status was STOPPING",
   Stopped: "instance status was SHUTDOWN",
   Starting: "task status was (3 REBOOTING Rebooting the instance.)",

@@ -10,6 +10,7 @@ import { CatalogRequests } from "../services/catalog/CatalogRequests.ts"
 import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../services/configuration/ConfigurationRequests.ts"
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
+import { DatastoreUpgrades } from "../services/DatastoreUpgrades.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { Previews } from "../services/Previews.ts"
 import { RootRequests } from "../services/RootRequests.ts"
@@ -57,7 +58,7 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  ConfigurationPreviews.layer.pipe(
+  Layer.merge(ConfigurationPreviews.layer, DatastoreUpgrades.layer).pipe(
     Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),

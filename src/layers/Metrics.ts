@@ -60,6 +60,7 @@ const stateDuring = {
   build: "Building",
   restart: "Restarting",
   configure: "Configuring",
+  upgrade: "Upgrading",
   stop: "Stopping",
   start: "Starting",
   delete: "Deleting"

@@ -15,6 +15,7 @@ export const layer = Layer.unwrap(
       build: yield* duration("COFFER_BUILD_DEADLINE", defaultDeadlines.build),
       restart: yield* duration("COFFER_RESTART_DEADLINE", defaultDeadlines.restart),
       configure: yield* duration("COFFER_CONFIGURE_DEADLINE", defaultDeadlines.configure),
+      upgrade: yield* duration("COFFER_UPGRADE_DEADLINE", defaultDeadlines.upgrade),
       stop: yield* duration("COFFER_STOP_DEADLINE", defaultDeadlines.stop),
       start: yield* duration("COFFER_START_DEADLINE", defaultDeadlines.start),
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)

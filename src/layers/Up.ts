@@ -52,6 +52,7 @@ import * as PgLifecycles from "./postgres/PgLifecycles.ts"
 import * as PgObservations from "./postgres/PgObservations.ts"
 import * as PgPlacements from "./postgres/PgPlacements.ts"
 import * as PgPool from "./postgres/PgPool.ts"
+import * as PgUpgradeOrders from "./postgres/PgUpgradeOrders.ts"
 import * as PgUpgrades from "./postgres/PgUpgrades.ts"
 import * as Settings from "./Settings.ts"
 
@@ -92,6 +93,7 @@ const store = Layer.unwrap(
       PgCatalogStore.layer,
       PgLifecycles.layer,
       PgUpgrades.layer,
+      PgUpgradeOrders.layer,
       PgObservations.layer,
       PgHistory.layer,
       PgGuestHosts.layer,

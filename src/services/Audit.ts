@@ -171,6 +171,7 @@ const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis):
     case "Building":
     case "Restarting":
     case "Configuring":
+    case "Upgrading":
     case "Stopping":
     case "Starting":
     case "Deleting":

@@ -94,6 +94,23 @@ const Waits = Schema.Struct({ came_up_with: Values })
 /** A server did not start with its overrides, and runs with those of before: what it said of them. Trove's agents do not say so. */
 export const TakenBack = Schema.Struct({ taken_back: Schema.String })
 
+/** How an upgrade stands; `message`: why it failed, and the version of before serves. */
+export const UpgradeStanding = Schema.Union([
+  Schema.Struct({ state: Schema.Literals(["working", "done"]) }),
+  Schema.Struct({ state: Schema.Literal("failed"), message: Schema.String })
+])
+export type UpgradeStanding = typeof UpgradeStanding.Type
+
+/** Another version for a guest's server, by the operation that brings it. */
+export const UpgradeInfo = Schema.Struct({
+  operation: Schema.String,
+  datastore_version: Schema.String,
+  image: Schema.String,
+  /** Nobody waits for it any more: it goes back, where it has not come to its end, and is never begun. */
+  called_off: Schema.Boolean
+})
+export type UpgradeInfo = typeof UpgradeInfo.Type
+
 export const GuestApi = RpcGroup.make(
   /** Make the database and all that is asked for in it. Told again, it goes on where it was. */
   cast(
@@ -151,6 +168,21 @@ export const GuestApi = RpcGroup.make(
    * for the next start, before it is answered.
    */
   call("update_access", { allowed_cidrs: Networks }, { error: Schema.Union([GuestRefusal, DiskError]), timeout: low }),
+  /**
+   * The server is to be of another version: tried on a copy of the data, and gone back from where it does not serve. Begun
+   * once, and answered at once with how it stands. Trove's agents take it for a cast, and answer nothing.
+   */
+  call(
+    "upgrade",
+    { upgrade_info: UpgradeInfo },
+    { success: UpgradeStanding, error: Schema.Union([GuestRefusal, DiskError]), timeout: low }
+  ),
+  /** Nobody wants to go back: the data that the upgrade has kept is removed. */
+  call(
+    "post_upgrade",
+    { upgrade_info: Schema.Struct({ operation: Schema.String }) },
+    { error: Schema.Union([GuestRefusal, DiskError]), timeout: high }
+  ),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),
     error: GuestRefusal,

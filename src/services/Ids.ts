@@ -12,8 +12,17 @@ export const Text = Schema.String.check(
 export const ProjectId = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type
 
-/** A configure brings a configuration group to the guest; a takeback removes what a failed operation has left behind. */
-export const OperationKind = Schema.Literals(["build", "restart", "configure", "stop", "start", "delete", "takeback"])
+/** A configure brings a configuration group to the guest; an upgrade another version; a takeback removes what a failed operation has left behind. */
+export const OperationKind = Schema.Literals([
+  "build",
+  "restart",
+  "configure",
+  "stop",
+  "start",
+  "upgrade",
+  "delete",
+  "takeback"
+])
 export type OperationKind = typeof OperationKind.Type
 
 /** One run of one operation, `<kind>-<uuid>`; the durable workflow that does the work bears the same id. */

@@ -39,6 +39,7 @@ const duringOf: Record<OperationKind, ShownState> = {
   build: "Building",
   restart: "Restarting",
   configure: "Configuring",
+  upgrade: "Upgrading",
   stop: "Stopping",
   start: "Starting",
   delete: "Deleting",
@@ -102,4 +103,12 @@ export const switched = (wanted: "restart" | "stop" | "start", { state }: Instan
     }
   if (state === "Stopped") return { operation: "start", restart: false, reason: "its database is brought up again" }
   return { operation: "restart", restart: true, reason: "its clients are cut off while its database comes up again" }
+}
+
+/** Another version of the datastore. */
+export const upgraded: Change = {
+  operation: "upgrade",
+  restart: true,
+  reason:
+    "its clients are cut off while the new version is tried on a copy of its data; the one before serves on where that fails"
 }

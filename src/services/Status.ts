@@ -16,6 +16,7 @@ export const StateTag = Schema.Literals([
   "Stopping",
   "Stopped",
   "Starting",
+  "Upgrading",
   "Deleting",
   "Deleted",
   "Failed"
@@ -47,6 +48,7 @@ const expectsGuest: Record<StateTag, boolean> = {
   Stopping: true,
   Stopped: true,
   Starting: true,
+  Upgrading: true,
   Deleting: false,
   Deleted: false,
   Failed: false
@@ -104,6 +106,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
   const isOpen = state === "Active" || state === "Configuring"
   if (isOpen && (requested.now === "Stop" || shades.stop)) return "Stopping"
   if (isOpen && (requested.now === "Restart" || shades.restart)) return "Restarting"
+  if (isOpen && requested.now === "Upgrade") return "Upgrading"
   if (state === "Stopped" && requested.now !== null) return "Starting"
   if (state === "Active" && requested.configure) return "Configuring"
   return state === "Active" && shades.restartRequired ? "RestartRequired" : state
@@ -112,7 +115,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
 /** The API's `status`, in Trove's words. */
 export const statusOf = (
   state: ShownState
-): "BUILD" | "ACTIVE" | "REBOOT" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
+): "BUILD" | "ACTIVE" | "REBOOT" | "UPGRADE" | "RESTART_REQUIRED" | "SHUTDOWN" | "ERROR" | "UNKNOWN" => {
   switch (state) {
     case "New":
     case "Building":
@@ -123,6 +126,8 @@ export const statusOf = (
     case "Starting":
     case "Restarting":
       return "REBOOT"
+    case "Upgrading":
+      return "UPGRADE"
     // As in Trove, whose group needs a restart until it is seen that it does not.
     case "Configuring":
     case "RestartRequired":

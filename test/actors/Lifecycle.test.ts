@@ -13,6 +13,7 @@ const restart = operationId("restart", "1")
 const configure = operationId("configure", "1")
 const stop = operationId("stop", "1")
 const start = operationId("start", "1")
+const upgrade = operationId("upgrade", "1")
 const remove = operationId("delete", "1")
 const fault = { message: "it broke", details: null, at: 5 }
 
@@ -25,6 +26,7 @@ const states: Record<StateTag, State> = {
   Stopping: { _tag: "Stopping", operation: stop, deadline: 100 },
   Stopped: { _tag: "Stopped" },
   Starting: { _tag: "Starting", operation: start, deadline: 100 },
+  Upgrading: { _tag: "Upgrading", operation: upgrade, deadline: 100, version: "v-2" },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -36,6 +38,7 @@ const by = "ann"
 const takeback = operationId("takeback", "1")
 const cancel = (operation: typeof build): Event => ({ _tag: "Cancel", operation, by })
 const defect = (command: string | null = null): Event => ({ _tag: "Defect", fault, command })
+const toVersion: Event = { _tag: "Upgrade", version: "v-2" }
 const retry: Event = { _tag: "Retry", by }
 const takeBack: Event = { _tag: "TakeBack", by }
 
@@ -89,6 +92,14 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Starting", { _tag: "Delete" }, "Deleting"],
   ["Starting", cancel(start), "Stopped"],
   ["Starting", defect(), "Failed"],
+  ["Active", toVersion, "Upgrading"],
+  ["Upgrading", { _tag: "Configure" }, "Upgrading"],
+  ["Upgrading", succeeded(upgrade), "Active"],
+  ["Upgrading", failed(upgrade), "Active"],
+  ["Upgrading", { _tag: "DeadlinePassed" }, "Upgrading"],
+  ["Upgrading", { _tag: "Delete" }, "Deleting"],
+  ["Upgrading", cancel(upgrade), "Upgrading"],
+  ["Upgrading", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -114,18 +125,21 @@ const events: ReadonlyArray<Event> = [
   { _tag: "Stop" },
   { _tag: "Start" },
   { _tag: "Configure" },
+  toVersion,
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
   succeeded(configure),
   succeeded(stop),
   succeeded(start),
+  succeeded(upgrade),
   succeeded(remove),
   failed(build),
   failed(restart),
   failed(configure),
   failed(stop),
   failed(start),
+  failed(upgrade),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -135,6 +149,7 @@ const events: ReadonlyArray<Event> = [
   cancel(configure),
   cancel(stop),
   cancel(start),
+  cancel(upgrade),
   cancel(remove),
   retry,
   takeBack,
@@ -197,6 +212,30 @@ describe("the machine", () => {
     expect(next(restarting, failed(again))).toEqual(waits)
     expect(next(restarting, { _tag: "DeadlinePassed" })).toEqual(waits)
     expect(next(restarting, succeeded(again))).toEqual({ _tag: "Active" })
+  })
+
+  it("follows the guest about which version serves, also where the upgrade is called off, or long given up", () => {
+    const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+    const done: Event = { _tag: "OperationSucceeded", operation: upgrade, version: "v-2" }
+    const serves = { state: { _tag: "Active" }, version: "v-2" }
+    expect(decide(states.Upgrading, done, moment)).toMatchObject(serves)
+    expect(decide(states.Upgrading, failed(upgrade), moment)).toEqual({
+      state: { _tag: "Active" },
+      because: "the upgrade failed: it broke; the version of before serves"
+    })
+    const off = next(states.Upgrading, cancel(upgrade))
+    expect(workOf(off)).toEqual({ _tag: "Interrupt", operation: upgrade })
+    expect(decide(off, cancel(upgrade), moment)).toBeNull()
+    expect(decide(off, done, moment)).toMatchObject(serves)
+    expect(decide(off, failed(upgrade), moment)).toMatchObject({
+      state: { _tag: "Active" },
+      because: "the upgrade was called off by ann; the version of before serves"
+    })
+    const lost = next(off, { _tag: "DeadlinePassed" })
+    expect(lost).toMatchObject({ _tag: "Failed", previous: upgrade, again: "service" })
+    expect(decide(lost, done, moment)).toMatchObject(serves)
+    expect(decide(lost, failed(upgrade), moment)?.state).toEqual({ _tag: "Active" })
+    expect(next(next(states.Upgrading, { _tag: "Configure" }), done)._tag).toBe("Configuring")
   })
 
   it("says that a restart is required where a configuration was cut off, and has it done again after a defect", () => {
@@ -343,6 +382,7 @@ const tags: ReadonlyArray<EventTag> = [
   "Create",
   "Restart",
   "Configure",
+  "Upgrade",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -375,6 +415,8 @@ const eventIn = (state: State, tag: EventTag, whose: number): Event => {
     case "Retry":
     case "TakeBack":
       return { _tag: tag, by }
+    case "Upgrade":
+      return toVersion
     case "Defect":
       return defect()
     default:
@@ -393,13 +435,19 @@ describe("whatever order messages come in", () => {
           const moment = { now: n, fresh: String(n), deadlines: defaultDeadlines }
           const before = state
           state = decide(state, eventIn(state, tag, whose), moment)?.state ?? state
-          const busy = !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
+          const isOver = state._tag === "Upgrading" && state.calledOff !== undefined
+          const busy = isOver || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
           const isServing = ["Restarting", "Configuring", "Stopping", "Starting"].includes(state._tag)
+          const next = decide(state, { _tag: "DeadlinePassed" }, moment)?.state
+          if (state._tag === "Upgrading" && !isOver) {
+            expect(next).toMatchObject({ _tag: "Upgrading", calledOff: "the upgrade passed its deadline" })
+            return
+          }
           const out = isServing
             ? ["Active", "Restarting", "Configuring", "Stopping", "Stopped", "Starting"]
             : ["Failed"]
-          if (busy) expect(out).toContain(decide(state, { _tag: "DeadlinePassed" }, moment)?.state._tag)
+          if (busy) expect(out).toContain(next?._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
         })
       })
@@ -420,7 +468,8 @@ describe("whatever order messages come in", () => {
             "Configuring",
             "Stopping",
             "Stopped",
-            "Starting"
+            "Starting",
+            "Upgrading"
           ]
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
           else if (state._tag === "Stopped") expect(before._tag).toBe("Failed")
@@ -442,7 +491,7 @@ describe("whatever order messages come in", () => {
           state = decide(state, event, { now: n, fresh: String(n), deadlines: defaultDeadlines })?.state ?? state
           if (tag === "Delete") asked = true
           // The one way back to life: a build that was called off at its deadline ended well before the delete came.
-          if (asked && state._tag === "Active") expect(previous?.startsWith("build-")).toBe(true)
+          if (asked && state._tag === "Active") expect(previous).toMatch(/^(build|upgrade)-/)
           if (asked) expect(["Deleting", "Deleted", "Failed"]).toContain(state._tag)
         })
       })

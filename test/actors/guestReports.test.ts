@@ -2,7 +2,7 @@
 import { expect, it } from "@effect/vitest"
 import { Effect, Layer, Logger, Option, Redacted } from "effect"
 import { TestClock } from "effect/testing"
-import { GuestNotes, noOverrides } from "../../src/guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, noOverrides } from "../../src/guest/GuestNotes.ts"
 import * as GuestReports from "../../src/guest/GuestReports.ts"
 import { ConductorApi, conductorTopic } from "../../src/services/ConductorApi.ts"
 import { DiskError } from "../../src/services/Disk.ts"
@@ -15,6 +15,8 @@ const instanceId = "00000000-0000-4000-8000-000000000001"
 const disk = () => {
   const state = { stamp: 0, writes: 0, full: false }
   const notes = GuestNotes.of({
+    release: Effect.succeed(firstRelease),
+    keepRelease: () => Effect.void,
     overrides: Effect.succeed(noOverrides),
     keepOverrides: () => Effect.void,
     access: Effect.succeed([]),

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Clock, Duration, Effect } from "effect"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
+import { Accesses } from "../../src/services/Accesses.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
@@ -189,6 +190,25 @@ describe("a start", () => {
         yield* World.passes("5 seconds")
         yield* isBack(id)
         expect((yield* FakeDatabases).servers.get(id)?.settings).toEqual({ max_connections: 42 })
+      })
+    )
+  )
+
+  it.effect("lets nobody in whom a change has kept out meanwhile", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { firewall } = yield* FakeDatabases
+        const networks = (id: InstanceId) => firewall.guards.get(id)?.networks ?? []
+        const id = yield* stopped
+        yield* (yield* Accesses).request(id, { allowed_cidrs: ["10.0.0.0/8"] })
+        yield* World.passes("5 seconds")
+        expect([yield* World.status(id), networks(id)]).toEqual(["SHUTDOWN", []])
+        yield* World.start(id)
+        yield* World.passes("5 seconds")
+        yield* isBack(id)
+        expect(networks(id)).toEqual(["10.0.0.0/8"])
+        const steps = (yield* World.story(id)).filter((line) => line.startsWith("start: "))
+        expect(steps.slice(0, 2)).toEqual(["start: restrict who reaches it done", "start: start the database done"])
       })
     )
   )

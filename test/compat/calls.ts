@@ -97,7 +97,6 @@ const networks = waiting("Networks")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
 const resizing = waiting("Resizing")
-const upgrades = waiting("Upgrading the datastore")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
@@ -131,7 +130,7 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...changed("name", "other")),
       done(202, ...changed("configuration", group)),
       replication.refused(...changed("replica_of", "")),
-      upgrades.refused(...changed("datastore_version", "8.0.29")),
+      done(202, ...changed("datastore_version", "16")),
       done(202, ...changed("access", { is_public: true })),
       done(202, "PATCH", one, { instance: { name: "other" } }),
       done(202, ...acted("restart")),

@@ -140,6 +140,50 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
       })
     )
 
+    behaves(
+      "keeps the data while another version is tried on a copy, and puts it back, or forgets it",
+      (spec, runtime) =>
+        Effect.gen(function* () {
+          const { kept } = runtime
+          const trial = { ...spec, port: spec.port + 10_000 }
+          const query = (at: DatabaseSpec, sql: string) =>
+            Effect.scoped(Effect.flatMap(patiently(at), (client) => client.query(sql)))
+          const rows = (at: DatabaseSpec) => query(at, "SELECT n FROM kept")
+          yield* runtime.provide(spec, quiet)
+          yield* runtime.start(spec, quiet)
+          yield* query(spec, "CREATE TABLE kept (n int)")
+          yield* query(spec, "INSERT INTO kept VALUES (7)")
+          const { free, needed } = yield* kept.room(spec)
+          assert.isTrue(needed > 0 && free > needed)
+          yield* runtime.stop(spec)
+
+          // With nothing beside it, the data stays what it is.
+          yield* kept.putBack(spec)
+          yield* kept.forget(spec)
+          yield* kept.keep(spec)
+          yield* kept.keep(spec)
+          yield* runtime.start(trial, quiet)
+          yield* Effect.flip(subject.connect(spec))
+          yield* query(trial, "INSERT INTO kept VALUES (8)")
+          yield* runtime.stop(trial)
+          yield* kept.putBack(spec)
+          yield* kept.putBack(spec)
+          yield* runtime.start(spec, quiet)
+          assert.deepEqual(yield* rows(spec), [{ n: 7 }])
+          yield* runtime.stop(spec)
+
+          yield* kept.keep(spec)
+          yield* runtime.start(spec, quiet)
+          yield* query(spec, "INSERT INTO kept VALUES (9)")
+          yield* kept.forget(spec)
+          yield* kept.forget(spec)
+          yield* runtime.stop(spec)
+          yield* kept.putBack(spec)
+          yield* runtime.start(spec, quiet)
+          assert.deepEqual(yield* rows(spec), [{ n: 7 }, { n: 9 }])
+        })
+    )
+
     behaves("removes a running server, twice, and leaves nothing", (spec, runtime) =>
       Effect.gen(function* () {
         yield* runtime.start(spec, quiet)

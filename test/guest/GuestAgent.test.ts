@@ -4,7 +4,7 @@ import { expect, it } from "@effect/vitest"
 import { Effect, Layer, Option, Redacted, Schedule } from "effect"
 import { DatabaseRuntime } from "../../src/guest/DatabaseRuntime.ts"
 import * as GuestAgent from "../../src/guest/GuestAgent.ts"
-import { GuestNotes, noOverrides, type Phase } from "../../src/guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, noOverrides, type Phase } from "../../src/guest/GuestNotes.ts"
 import { PostgresManager } from "../../src/guest/PostgresManager.ts"
 import { processOn } from "../../src/layers/embedded/HostProcess.ts"
 import { plainFolder } from "../../src/layers/embedded/Volumes.ts"
@@ -20,6 +20,8 @@ const notesOf = (adminPassword: Redacted.Redacted) => {
   let phase: Phase = "new"
   let order: Option.Option<Provisioning> = Option.none()
   return GuestNotes.of({
+    release: Effect.succeed(firstRelease),
+    keepRelease: () => Effect.void,
     overrides: Effect.succeed(noOverrides),
     keepOverrides: () => Effect.void,
     access: Effect.succeed([]),

@@ -172,6 +172,7 @@ it.effect("where none is offered it is refused, whatever the change, and nothing
     expect((yield* act(id, "reset_status", "?preview=true")).status).toBe(403)
     for (const action of ["promote_to_replica_source", "eject_replica_source"])
       expect((yield* act(id, action)).json.badRequest.message).toContain("preview")
+    expect((yield* change(id, { access: { is_public: false } })).json.badRequest.message).toContain("preview")
     const mended = yield* call("POST", path(`/mgmt/instances/${id}/action?preview=true`), {
       body: { "reset-task-status": {} },
       token: adminToken

@@ -196,6 +196,18 @@ export const states: Readonly<Record<string, State>> = {
       }),
     shows: "SHUTDOWN SHUTDOWN"
   },
+  move: {
+    come: (ids, ask) =>
+      Effect.gen(function* () {
+        yield* up(ids, ask)
+        yield* neverStarts
+        yield* accepted(ids, (id) =>
+          ask(owner, "PATCH", `/instances/${id}`, { instance: { datastore_version: "18.4" } })
+        )
+        yield* World.passes("2 seconds")
+      }),
+    shows: "UPGRADE"
+  },
   exit: {
     come: (ids, ask) =>
       Effect.gen(function* () {

@@ -14,7 +14,7 @@ export const testImages = { postgresql: "coffer-test/postgres:15", mariadb: "cof
 
 const run = promisify(execFile)
 const here = import.meta.dirname
-const base = "coffer-test/base:bookworm"
+export const baseImage = "coffer-test/base:bookworm"
 /** What the base is made from; part of its hash. */
 const trims = ["doc", "man", "info", "locale", "i18n"].map((folder) => `path-exclude=/usr/share/${folder}/*`)
 const inputsLabel = "coffer.test.inputs"
@@ -48,14 +48,14 @@ const hasBootstrapper = async () => {
 /** A minimal Debian made here, or the public one where there is no mmdebstrap (then a registry is needed). */
 const ensureBase = async () => {
   const inputs = hash(trims)
-  if ((await inputsOf(base)) === inputs) return base
+  if ((await inputsOf(baseImage)) === inputs) return baseImage
   if (!(await hasBootstrapper())) return "debian:bookworm-slim"
   const source = "deb http://deb.debian.org/debian bookworm main"
   // Nobody will miss these packages after a crash: dpkg need not sync each file to the disk.
   const options = [...trims, "force-unsafe-io"].map((option) => `--dpkgopt=${option}`)
   const args = ["--variant=apt", "--quiet", ...options, "bookworm", "-", source]
   const bootstrap = spawn("mmdebstrap", args, { stdio: ["ignore", "pipe", "inherit"] })
-  const load = spawn("docker", ["import", "--change", `LABEL ${inputsLabel}=${inputs}`, "-", base], {
+  const load = spawn("docker", ["import", "--change", `LABEL ${inputsLabel}=${inputs}`, "-", baseImage], {
     stdio: ["pipe", "ignore", "inherit"]
   })
   const loaded = new Promise<void>((resolve, reject) => {
@@ -70,10 +70,10 @@ const ensureBase = async () => {
   try {
     await Promise.all([pipeline(bootstrap.stdout, load.stdin), loaded, made])
   } catch (error) {
-    await run("docker", ["image", "rm", base]).catch(() => null)
+    await run("docker", ["image", "rm", baseImage]).catch(() => null)
     throw error
   }
-  return base
+  return baseImage
 }
 
 const buildOne = async (folder: string, image: string) => {

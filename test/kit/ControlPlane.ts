@@ -22,6 +22,7 @@ import * as StartInstance from "../../src/actors/StartInstance.ts"
 import * as StopInstance from "../../src/actors/StopInstance.ts"
 import * as TakeBackInstance from "../../src/actors/TakeBackInstance.ts"
 import * as Taskmanager from "../../src/actors/Taskmanager.ts"
+import * as UpgradeInstance from "../../src/actors/UpgradeInstance.ts"
 import { knownWork } from "../../src/layers/cluster/KnownWork.ts"
 import * as SteadyStorage from "../../src/layers/cluster/SteadyStorage.ts"
 import { PortProbe } from "../../src/layers/embedded/PortProbe.ts"
@@ -38,7 +39,10 @@ export const catalog: CatalogContents = {
       id: "ds-1",
       name: "postgresql",
       defaultVersion: "v-1",
-      versions: [{ id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true }]
+      versions: [
+        { id: "v-1", name: "18", version: "18", manager: "postgresql", image: "postgres:18", active: true },
+        { id: "v-2", name: "18.4", version: "18.4", manager: "postgresql", image: "postgres:18.4", active: true }
+      ]
     }
   ],
   defaultDatastore: "postgresql"
@@ -96,6 +100,7 @@ export const rolesWith = (contents: CatalogContents) =>
         BuildInstance.layer,
         RestartInstance.layer,
         ConfigureInstance.layer,
+        UpgradeInstance.layer,
         StopInstance.layer,
         StartInstance.layer,
         DeleteInstance.layer,

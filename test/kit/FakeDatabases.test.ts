@@ -32,9 +32,14 @@ const aSpec = Effect.sync((): DatabaseSpec => {
   }
 })
 
-const connect = (at: { readonly address: string }, user: string, password: Redacted.Redacted, database: string) =>
+const connect = (
+  at: { readonly address: string; readonly port: number },
+  user: string,
+  password: Redacted.Redacted,
+  database: string
+) =>
   Effect.suspend(() => {
-    const server = [...world.servers.values()].find(({ address }) => address === at.address)
+    const server = [...world.servers.values()].find(({ address, port }) => address === at.address && port === at.port)
     return server?.connect(user, password, database) ?? Effect.fail(new FakeRefusal({ message: "nobody is there" }))
   })
 

@@ -29,6 +29,10 @@ export interface Faults {
   removeTime: Duration.Duration
   /** With which settings a server ends instead of starting. */
   fatal: (settings: Values) => boolean
+  /** Which versions end instead of starting. */
+  unfit: (version: string) => boolean
+  /** Bytes that a volume has beside its data. */
+  free: number
   /** Which setting a running server does not take. */
   unwilling: string | null
 }
@@ -85,14 +89,14 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
     if (known?.running === true) return
     yield* progress("starting the server")
     yield* Effect.sleep(faults.startTime)
-    if (faults.fatal(spec.settings))
+    if (faults.fatal(spec.settings) || faults.unfit(spec.version))
       return yield* new RuntimeError({
         message: "The database server could not be started.",
         detail: "",
         transient: true
       })
     if (known !== undefined) {
-      known.running = true
+      known.start(spec)
       known.settings = known.file = spec.settings
       return
     }
@@ -110,6 +114,19 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         const server = servers.get(instanceId)
         if (server !== undefined) server.file = settings
       }),
+    provide: () => Effect.void,
+    convert: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.convert()),
+    kept: {
+      room: ({ instanceId }) =>
+        Effect.sync(() => ({ needed: (servers.get(instanceId)?.databases.size ?? 0) * 1024 ** 2, free: faults.free })),
+      keep: ({ instanceId }) =>
+        Effect.andThen(
+          Effect.sleep(faults.startTime),
+          Effect.sync(() => servers.get(instanceId)?.keep())
+        ),
+      putBack: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.putBack()),
+      forget: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.forget())
+    },
     stop: ({ instanceId }) =>
       Effect.suspend(() => {
         if (faults.stopFails !== null) return Effect.fail(faults.stopFails)
@@ -150,7 +167,9 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>, faults: Faults): 
   port: 5432,
   open: (endpoint) => {
     const server = Effect.suspend(() => {
-      const found = [...servers.values()].find(({ address }) => address === endpoint.address)
+      const found = [...servers.values()].find(
+        ({ address, port }) => address === endpoint.address && port === endpoint.port
+      )
       return found?.running === true ? Effect.succeed(found) : Effect.fail(refuse("The database does not answer."))
     })
 
@@ -173,6 +192,7 @@ const makeManager = (servers: ReadonlyMap<string, FakeServer>, faults: Faults): 
 
     return Effect.succeed({
       ping: Effect.asVoid(server),
+      version: Effect.map(server, ({ version }) => version),
       usedBytes: Effect.map(server, ({ databases }) => databases.size * 1024 ** 2),
       listDatabases: (page) =>
         Effect.map(server, ({ databases }) =>
@@ -245,6 +265,8 @@ export const layer = Layer.sync(FakeDatabases, () => {
     removeFails: null,
     removeTime: Duration.zero,
     fatal: () => false,
+    unfit: () => false,
+    free: 1024 ** 3,
     unwilling: null
   }
   const { initialised, runtime } = makeRuntime(servers, occupied, faults)

@@ -17,6 +17,14 @@ interface Account {
   readonly grants: Set<string>
 }
 
+/** All that lies on a volume. */
+interface Data {
+  readonly databases: Map<string, Tables>
+  readonly users: Map<string, Account>
+  readonly root: string | null
+  readonly madeBy: string
+}
+
 /** The database that is there from the first, and the administrator who may enter it. */
 const initialDatabase = "postgres"
 const administrator = "postgres"
@@ -27,29 +35,76 @@ export interface FakeClient {
 
 export class FakeServer {
   running = true
-  readonly databases = new Map<string, Tables>([[initialDatabase, new Map()]])
-  readonly #users = new Map<string, Account>()
+  databases = new Map<string, Tables>([[initialDatabase, new Map()]])
+  #users = new Map<string, Account>()
   #root: string | null = null
   /** Clients of an earlier run are none of this one. */
-  #run = 0
+  run = 0
   readonly address: string
-  readonly port: number
+  port: number
+  version: string
+  /** The version that its data is of, as its makers converted it. */
+  madeBy: string
+  /** What lies beside its data. */
+  kept: Data | null = null
   readonly volume: string
   /** What it runs with, and what its file holds for the next start. */
   settings: Values = {}
   file: Values = {}
   readonly #adminPassword: string
 
-  constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword">) {
+  constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword" | "version">) {
     this.address = at.address
     this.volume = at.volume
     this.port = at.port
+    this.version = this.madeBy = at.version
     this.#adminPassword = Redacted.value(at.adminPassword)
+  }
+
+  start({ port, version }: Pick<DatabaseSpec, "port" | "version">) {
+    this.running = true
+    this.port = port
+    this.version = version
+  }
+
+  convert() {
+    this.madeBy = this.version
+  }
+
+  #data(): Data {
+    const databases = [...this.databases].map(([name, tables]): [string, Tables] => [
+      name,
+      new Map([...tables].map(([table, rows]) => [table, rows.map((row) => ({ ...row }))]))
+    ])
+    const users = [...this.#users].map(([name, { grants, password }]): [string, Account] => [
+      name,
+      { password, grants: new Set(grants) }
+    ])
+    return { databases: new Map(databases), users: new Map(users), root: this.#root, madeBy: this.madeBy }
+  }
+
+  keep() {
+    if (this.running) throw new Error("a server works on the data that is copied")
+    this.kept ??= this.#data()
+  }
+
+  putBack() {
+    if (this.running) throw new Error("a server works on the data that is put back")
+    if (this.kept === null) return
+    this.databases = this.kept.databases
+    this.#users = this.kept.users
+    this.#root = this.kept.root
+    this.madeBy = this.kept.madeBy
+    this.kept = null
+  }
+
+  forget() {
+    this.kept = null
   }
 
   stop() {
     this.running = false
-    this.#run++
+    this.run++
   }
 
   connect(user: string, password: Redacted.Redacted, database: string): Effect.Effect<FakeClient, FakeRefusal> {
@@ -61,11 +116,11 @@ export class FakeServer {
       const tables = this.databases.get(database)
       if (tables === undefined || !this.#may(user, database))
         return Effect.fail(new FakeRefusal({ message: "no such database for you" }))
-      const run = this.#run
+      const run = this.run
       return Effect.succeed({
         query: (sql) =>
           Effect.suspend(() =>
-            this.#run === run && this.databases.get(database) === tables && this.#may(user, database)
+            this.run === run && this.databases.get(database) === tables && this.#may(user, database)
               ? this.#answer(sql, tables)
               : Effect.fail(new FakeRefusal({ message: "the connection is closed" }))
           )

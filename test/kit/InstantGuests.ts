@@ -49,6 +49,8 @@ export const layer = Layer.effect(
         .serve(guestTopic(id), InstantGuest, {
           prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
           restart: () => Effect.void,
+          upgrade: () => Effect.succeed({ state: "done" as const }),
+          post_upgrade: () => Effect.void,
           stop_db: () => Effect.void,
           update_overrides: () => Effect.void,
           apply_overrides: () => Effect.void,

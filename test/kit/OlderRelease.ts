@@ -7,7 +7,7 @@ import { Lifecycles, Unreadable } from "../../src/actors/Lifecycles.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Upgrades } from "../../src/services/Upgrades.ts"
 
-const isNewer = (state: string) => state === "Restarting" || state === "Configuring"
+const isNewer = (state: string) => state === "Restarting" || state === "Configuring" || state === "Upgrading"
 
 const unknown = (what: string) => new Unreadable({ what, reason: "it is of no kind that this release knows" })
 
@@ -19,7 +19,7 @@ const lifecycles = (store: Lifecycles["Service"]): Lifecycles["Service"] => ({
         Option.isSome(loaded) && isNewer(loaded.value.state._tag) ? Effect.die(unknown("the state")) : Effect.void
       ),
       Option.map((loaded) => {
-        const at = loaded.mail.findIndex(({ command }) => command._tag === "Restart" || command._tag === "Configure")
+        const at = loaded.mail.findIndex(({ command }) => ["Restart", "Configure", "Upgrade"].includes(command._tag))
         const letter = loaded.mail[at]
         if (letter === undefined) return loaded
         const unreadable = { seq: letter.seq, key: "restart", reason: unknown("the command").reason }

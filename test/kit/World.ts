@@ -22,6 +22,7 @@ import * as MemoryGuestHosts from "../../src/layers/memory/MemoryGuestHosts.ts"
 import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import type { CatalogContents } from "../../src/services/Catalog.ts"
 import type { Compute } from "../../src/services/Compute.ts"
+import { UpgradeOrders } from "../../src/services/DatastoreUpgrades.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import type { GuestAccess } from "../../src/services/GuestAccess.ts"
 import { type Entry, History } from "../../src/services/History.ts"
@@ -188,6 +189,13 @@ export const create = Effect.fnUntraced(function* (
 /** What the api does with a restart; whether it was accepted. */
 export const restart = Effect.fnUntraced(function* (id: InstanceId) {
   const accepted = yield* (yield* Instances).requestRestart(id)
+  yield* news(id)
+  return accepted
+})
+
+/** What the api does with a change of the datastore version; whether it was accepted. */
+export const upgrade = Effect.fnUntraced(function* (id: InstanceId, version = "v-2") {
+  const accepted = yield* (yield* UpgradeOrders).request(id, version)
   yield* news(id)
   return accepted
 })

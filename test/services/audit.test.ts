@@ -71,6 +71,7 @@ const table: Record<
   Building: { orphans: [], missing: ["hold"] },
   Restarting: { orphans: [], missing: ["hold"] },
   Configuring: { orphans: [], missing: ["hold"] },
+  Upgrading: { orphans: [], missing: ["hold"] },
   Stopping: { orphans: [], missing: ["hold"] },
   Stopped: { orphans: ["provisioning"], missing: must },
   Starting: { orphans: [], missing: ["hold"] },

@@ -1,5 +1,5 @@
 /**
- * Tenants, several at once, who order, restart and delete at any moment, twice, more than they may have, what is not
+ * Tenants, several at once, who order, restart, upgrade and delete at any moment, twice, more than they may have, what is not
  * theirs and what makes no sense; and an administrator who calls off, takes back and repeats. All over the api's routes.
  * What it answers is kept: what was accepted has to end.
  */
@@ -83,14 +83,15 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
 
   const mineOf = (tenant: string) => [...witness.instances.values()].filter(({ desired }) => desired.project === tenant)
 
-  /** What tenants are there for: orders, restarts, deletes. */
+  /** What tenants are there for: orders, restarts, upgrades, deletes. */
   const request = (): Requests.Ask | null => {
     const tenant = dice.pick(tenants)
     const mine = mineOf(tenant)
     const kind = mine.length === 0 ? 0 : dice.next()
     if (kind < 0.35) return orders < maxOrders ? Requests.create(tenant, ++orders) : null
     const { id } = dice.pick(mine).desired
-    return kind < 0.65 ? Requests.restart(tenant, id) : Requests.remove(tenant, id)
+    if (kind < 0.5) return Requests.restart(tenant, id)
+    return kind < 0.65 ? Requests.upgrade(tenant, id) : Requests.remove(tenant, id)
   }
 
   /** What each tenant was told of its groups; some of them are gone. */

@@ -58,7 +58,9 @@ export const catalog = {
   /** When it starts, in the middle of an upgrade or after it was taken back for a while. */
   "taskmanager is of the older release": { chance: 0.7, most: 4 },
   /** Nothing can be written there, and what does not run does not start. What runs goes on, and homes can be removed. */
-  "guest host's disk is full": { chance: 0.2, most: 3 }
+  "guest host's disk is full": { chance: 0.2, most: 3 },
+  /** Its database crashes, and does not start until the volume has grown, or has room by itself. */
+  "volume is full": { chance: 0.2, most: 3 }
 } satisfies Record<string, Fault>
 
 export type FaultKind = keyof typeof catalog

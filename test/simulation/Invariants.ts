@@ -6,6 +6,7 @@ import { Effect, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { deadlineOf } from "../../src/actors/Work.ts"
 import { networksOf } from "../../src/services/AllowedNetworks.ts"
+import { findVersion } from "../../src/services/Catalog.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { changed } from "../../src/services/configuration/Parameter.ts"
 import { History } from "../../src/services/History.ts"
@@ -15,6 +16,7 @@ import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { amountOf, Quotas, resources } from "../../src/services/Quotas.ts"
 import { heartbeatExpiry, operatingStatusOf } from "../../src/services/Status.ts"
+import { catalog } from "../kit/ControlPlane.ts"
 import { ordered, tenants } from "./Clients.ts"
 import { EngineTables } from "./EngineTables.ts"
 import type { Machine } from "./Machines.ts"
@@ -123,6 +125,12 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       const shown = operatingStatusOf(state, record.observed, time.now)
       if (serverOf(id)?.running !== true) left.push(`${short} is ACTIVE and has no database that runs`)
       else if (shown !== "HEALTHY") left.push(`${short} serves, and is shown as ${shown}`)
+      const version = findVersion(catalog, record.desired.datastoreVersion)?.version.version
+      if (serverOf(id)?.version !== version || serverOf(id)?.madeBy !== version)
+        left.push(
+          `${short} is of version ${version}, and its server of ${serverOf(id)?.version} on data of ${serverOf(id)?.madeBy}`
+        )
+      if (serverOf(id)?.kept !== null) left.push(`${short} keeps data of another version`)
       const enforced = machines.flatMap(({ databases }) => databases.firewall.guards.get(id)?.networks ?? [])
       if (record.state === "Active" && enforced.join() !== networksOf(record.desired.access).join())
         left.push(`${short} is ACTIVE, and reached by others than were told of`)

@@ -5,6 +5,7 @@
 import { Clock, Context, Effect, Exit, Layer, Option, Scope } from "effect"
 import { type DatabaseRuntimeShape, RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { DatabasesOutliveAgents } from "../../src/guest/GuestAgent.ts"
+import { gigabyte, leastRoom } from "../../src/guest/VolumeWatch.ts"
 import { type GuestHome, GuestHosts, GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
 import { GuestLinks } from "../../src/layers/embedded/GuestLinks.ts"
 import * as LocalCompute from "../../src/layers/embedded/LocalCompute.ts"
@@ -34,6 +35,9 @@ const longestFreeze = 60_000
 /** How long the disk is full at the most, in milliseconds. */
 const longestFull = 240_000
 
+/** How long a volume is full at the most, in milliseconds. */
+const longestFullVolume = 240_000
+
 /** What it is of the disk that changes. */
 interface Disk {
   trouble: DiskTrouble | null
@@ -47,6 +51,7 @@ const troubledRuntime = (
   name: string,
   life: Life,
   disk: Readonly<Disk>,
+  isFull: (instanceId: string) => Effect.Effect<boolean>,
   raw: DatabaseRuntimeShape
 ) => {
   const broken = (detail: string, transient: boolean) =>
@@ -63,13 +68,12 @@ const troubledRuntime = (
         return effect
       })
     )
-  /** Where the disk is full, of a server that runs already. */
-  const start: DatabaseRuntimeShape["start"] = (spec, progress) =>
-    Effect.flatMap(raw.status(spec), (status) =>
-      disk.trouble === null || status === "running"
-        ? raw.start(spec, progress)
-        : Effect.fail(broken("no space left on device", true))
-    )
+  /** Where the disk is full, or the volume, of a server that runs already. */
+  const start: DatabaseRuntimeShape["start"] = Effect.fnUntraced(function* (spec, progress) {
+    const isStuck = disk.trouble !== null || (yield* isFull(spec.instanceId))
+    if (isStuck && (yield* raw.status(spec)) !== "running") return yield* broken("no space left on device", true)
+    yield* raw.start(spec, progress)
+  })
   const runtime: DatabaseRuntimeShape = {
     kind: raw.kind,
     start: (spec, progress) =>
@@ -78,6 +82,14 @@ const troubledRuntime = (
           ? Effect.fail(broken("404", false))
           : change("start", start(spec, progress))
       ),
+    provide: (spec, progress) => change("provide", raw.provide(spec, progress)),
+    convert: (spec) => change("convert", raw.convert(spec)),
+    kept: {
+      room: (spec) => whileAlive(life, raw.kept.room(spec)),
+      keep: (spec) => change("keep", raw.kept.keep(spec)),
+      putBack: (spec) => change("put back", raw.kept.putBack(spec)),
+      forget: (spec) => change("forget", raw.kept.forget(spec))
+    },
     configure: (spec) => change("configure", raw.configure(spec)),
     stop: (spec) => change("stop", raw.stop(spec)),
     remove: (id, volume) => change("remove", raw.remove(id, volume)),
@@ -125,7 +137,10 @@ const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"],
   }).pipe(
     Context.add(FakeDatabases.FakeDatabases, {
       ...databases,
-      runtime: FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
+      runtime: {
+        ...FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
+        kept: FaultyServices.met("KeptData", databases.runtime.kept, meet)
+      },
       firewall: FaultyServices.met("HostFirewall", databases.firewall, meet),
       manager: {
         ...databases.manager,
@@ -151,15 +166,32 @@ export interface Machine {
 export const make = Effect.fnUntraced(function* (universe: Universe, name: string, addresses: string) {
   const { access, broker, faults, story, time } = universe
   const disk: Disk = { trouble: null }
+  const usedOfVolumes = new Map<string, number>()
   const lasting = yield* Layer.build(
     Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)).pipe(
-      Layer.provide(Layer.succeed(MemoryGuestHosts.MemoryDisk, disk))
+      Layer.provide([
+        Layer.succeed(MemoryGuestHosts.MemoryDisk, disk),
+        Layer.succeed(MemoryGuestHosts.MemoryVolumes, usedOfVolumes)
+      ])
     )
   )
   const databases = Context.get(lasting, FakeDatabases.FakeDatabases)
   databases.faults.fatal = (settings) => settings["max_connections"] === fatalConnections
   const homes = Context.get(lasting, GuestHosts)
   const storage = Effect.sync(() => (disk.trouble === null ? null : `the disk of ${name} is full`))
+  const homeOf = (instanceId: string) => Effect.map(Effect.option(homes.find(instanceId)), Option.flatten)
+  const isFull = (instanceId: string) =>
+    Effect.gen(function* () {
+      const home = yield* homeOf(instanceId)
+      const stats = Option.isSome(home) ? yield* home.value.disk.stats : null
+      return stats !== null && stats.total - stats.used < leastRoom
+    })
+  /** To the last byte of what it is now. */
+  const fill = (instanceId: string) =>
+    Effect.map(homeOf(instanceId), (home) => {
+      if (Option.isSome(home)) usedOfVolumes.set(instanceId, home.value.spec.volumeSize * gigabyte)
+      databases.crash(instanceId)
+    })
   let life: Life = alive()
   let running: { readonly party: Party; readonly scope: Scope.Closeable } | null = null
 
@@ -190,7 +222,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
     const fabric = broker.fabricOf(party)
     const world = mortalServices(meet, troubledHomes(universe, name, life, homes), {
       ...databases,
-      runtime: troubledRuntime(universe, name, life, disk, databases.runtime)
+      runtime: troubledRuntime(universe, name, life, disk, isFull, databases.runtime)
     })
     const layer = GuestHost.layer({ name, addresses, memoryMb: 4096 }).pipe(
       Layer.provide(Layer.merge(LocalCompute.layer, LocalInventory.layer)),
@@ -233,6 +265,13 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
         disk.trouble = null
       })
     }
+    const [filled] = [...databases.servers].filter(([id, { running }]) => running && !usedOfVolumes.has(id))
+    if (filled !== undefined && faults.strikes("volume is full", `${filled[0]} on ${name}`)) {
+      universe.run(fill(filled[0]))
+      time.after(faults.lasts("volume is full", 1_000, longestFullVolume), () => {
+        usedOfVolumes.delete(filled[0])
+      })
+    }
     if (running === null) return
     if (faults.strikes("guest host is killed", name)) {
       kill()
@@ -254,6 +293,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
   const heal = Effect.suspend(() => {
     life.skew = 0
     disk.trouble = null
+    usedOfVolumes.clear()
     if (life.held !== null) thaw(life)
     return boot
   })

@@ -8,6 +8,7 @@ import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 
 import { ConfigurationRequests } from "../../src/services/configuration/ConfigurationRequests.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
+import { DatastoreUpgrades } from "../../src/services/DatastoreUpgrades.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { type InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { InstanceRequests, NewId } from "../../src/services/InstanceRequests.ts"
@@ -25,6 +26,7 @@ interface Hands {
   readonly start: () => Promise<void>
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
+  readonly upgrade: () => Promise<void>
   /** Says who may reach it. */
   readonly restrict: (networks: ReadonlyArray<string>) => Promise<void>
   readonly remove: () => Promise<void>
@@ -33,6 +35,8 @@ interface Hands {
   readonly rest: () => Promise<void>
   /** Whether databases can be started. */
   readonly startable: (can: boolean) => void
+  /** No server of another version comes up. */
+  readonly unfit: () => void
   /** How long one takes to start, in milliseconds. */
   readonly startTime: (millis: number) => void
 }
@@ -89,6 +93,26 @@ export const stories: ReadonlyArray<Story> = [
     },
     act: ({ restart }) => restart()
   },
+  { operation: "an upgrade", before: anActive, act: ({ upgrade }) => upgrade() },
+  {
+    operation: "an upgrade that fails",
+    before: async (hands) => {
+      await anActive(hands)
+      hands.unfit()
+    },
+    act: ({ upgrade }) => upgrade()
+  },
+  {
+    operation: "a cancel of an upgrade",
+    before: async (hands) => {
+      await anActive(hands)
+      hands.startTime(10 * 60_000)
+      await hands.upgrade()
+      await hands.passes(3_000)
+      hands.startTime(1_000)
+    },
+    act: ({ ask }) => ask("cancel")
+  },
   { operation: "a stop", before: anActive, act: ({ stop }) => stop() },
   {
     operation: "a start",
@@ -131,7 +155,12 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
   const party = { name: "api", life, references, meet: FaultyServices.mortal(life, () => undefined) }
   const requests = await inWorld(
     Layer.build(
-      Layer.mergeAll(ConfigurationRequests.layer, AccessRequests.layer, OperatorRequests.layer).pipe(
+      Layer.mergeAll(
+        ConfigurationRequests.layer,
+        AccessRequests.layer,
+        DatastoreUpgrades.layer,
+        OperatorRequests.layer
+      ).pipe(
         Layer.provideMerge(InstanceRequests.layer),
         Layer.provide(OfferedCatalog.layer(ControlPlane.catalog)),
         Layer.provide(Layer.succeed(Fabric, broker.fabricOf(party))),
@@ -140,7 +169,11 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     )
   )
   const asked = <A, E>(
-    request: Effect.Effect<A, E, InstanceRequests | ConfigurationRequests | AccessRequests | OperatorRequests>
+    request: Effect.Effect<
+      A,
+      E,
+      InstanceRequests | ConfigurationRequests | AccessRequests | DatastoreUpgrades | OperatorRequests
+    >
   ) => inWorld(Effect.orDie(Effect.provideContext(request, requests)))
   let known: Option.Option<InstanceId> = Option.none()
   const the = Effect.suspend(() => Effect.fromOption(known))
@@ -180,6 +213,10 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       ),
     restart: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.restart({ project }, id)))),
+    upgrade: () =>
+      asked(
+        Effect.flatMap(DatastoreUpgrades, (api) => Effect.flatMap(the, (id) => api.request({ project }, id, "v-2")))
+      ),
     stop: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.stop({ project }, id)))),
     start: () =>
@@ -195,6 +232,9 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     startable: (can) => {
       const broken = new RuntimeError({ message: "There is no such image.", detail: "404", transient: false })
       for (const { databases } of machines) databases.faults.startFails = can ? null : broken
+    },
+    unfit: () => {
+      for (const { databases } of machines) databases.faults.unfit = (version) => version === "18.4"
     },
     startTime: (millis) => {
       for (const { databases } of machines) databases.faults.startTime = Duration.millis(millis)

@@ -105,6 +105,13 @@ export const restart = (tenant: string, id: string): Ask =>
     of: id
   })
 
+/** To a version that it may have already. */
+export const upgrade = (tenant: string, id: string): Ask =>
+  asking(tenant)(`upgrades ${shortOf(id)}`, "PATCH", `/instances/${id}`, [202, 400, 404, 422], {
+    body: { instance: { datastore_version: "18.4" } },
+    of: id
+  })
+
 export const switched = (tenant: string, id: string, action: "restart" | "stop" | "start"): Ask =>
   asking(tenant)(`asks to ${action} ${shortOf(id)}`, "POST", `/instances/${id}/action`, [202, 404, 422], {
     body: { [action]: {} },

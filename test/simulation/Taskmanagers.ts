@@ -18,6 +18,7 @@ import { alive, type Life, thaw } from "./VirtualTime.ts"
 export const deadlines = {
   build: Duration.minutes(6),
   restart: Duration.minutes(5),
+  upgrade: Duration.minutes(10),
   configure: Duration.minutes(5),
   stop: Duration.minutes(5),
   start: Duration.minutes(5),

@@ -69,7 +69,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a guest that starts its server again and again with what it does not start with",
     file: "src/guest/Overriding.ts",
     find: "yield* startWith(good, 0)",
-    replace: "yield* startWith(wanted, 0)"
+    replace: "yield* startWith(wanted, 0)",
+    seed: 121
   },
   {
     what: "a group that is with the guest, and nobody asks the server to take",
@@ -130,14 +131,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a guest that says that its server has stopped, and lets it run",
     file: "src/guest/Switching.ts",
     find: "Effect.onError(stopServer, () =>",
-    replace: "Effect.onError(Effect.void, () =>",
-    operation: "a stop"
-  },
-  {
-    what: "a stop that was cut off, and that nobody brings back from",
-    file: "src/actors/Transitions.ts",
-    find: 'serve("start", { restartRequired: false, configure: state.configure === true }, moment, because)',
-    replace: "backInService(state, because, moment)"
+    replace: "Effect.onError(Effect.void, () =>"
   },
   {
     what: "an operator's word that is accepted and not written",

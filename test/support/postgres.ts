@@ -21,6 +21,7 @@ import * as PgLifecycles from "../../src/layers/postgres/PgLifecycles.ts"
 import * as PgObservations from "../../src/layers/postgres/PgObservations.ts"
 import * as PgPlacements from "../../src/layers/postgres/PgPlacements.ts"
 import * as PgPool from "../../src/layers/postgres/PgPool.ts"
+import * as PgUpgradeOrders from "../../src/layers/postgres/PgUpgradeOrders.ts"
 import * as PgUpgrades from "../../src/layers/postgres/PgUpgrades.ts"
 import { localHost, type StandingHost } from "../../src/services/Placing.ts"
 
@@ -56,6 +57,7 @@ export const storesWith = (standing: ReadonlyArray<StandingHost>) =>
     PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
+    PgUpgradeOrders.layer,
     PgObservations.layer,
     PgHistory.layer,
     PgGuestHosts.layer,

@@ -64,7 +64,8 @@ export const InstanceChanges = Schema.Struct({
   configuration: Schema.optionalKey(Schema.NullOr(GroupId)),
   replica_of: Later,
   slave_of: Later,
-  datastore_version: Later,
+  /** Name or id, of the same datastore. */
+  datastore_version: Schema.optionalKey(Name),
   access: Schema.optionalKey(Access)
 })
 

@@ -7,9 +7,10 @@ import { AccessRequests } from "../../services/AccessRequests.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
+import { DatastoreUpgrades } from "../../services/DatastoreUpgrades.ts"
 import type { ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "../../services/InstanceRequests.ts"
-import { Previews, switched } from "../../services/Previews.ts"
+import { Previews, switched, upgraded } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
@@ -33,8 +34,7 @@ const laterInCreate = {
 
 const laterInUpdate = {
   replica_of: "Detaching a replica (replica_of)",
-  slave_of: "Detaching a replica (slave_of)",
-  datastore_version: "Upgrading the datastore version"
+  slave_of: "Detaching a replica (slave_of)"
 }
 
 const laterActions = {
@@ -126,6 +126,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const volumes = yield* VolumeUsage
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
+    const upgrades = yield* DatastoreUpgrades
     const { contents } = yield* Catalog
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
@@ -163,11 +164,14 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       yield* requests.get(scope, id)
       yield* refuseChanges(changes)
+      const { configuration, datastore_version } = changes
+      if (datastore_version !== undefined) yield* upgrades.request(scope, id, datastore_version)
       if (changes.name !== undefined) yield* requests.rename(scope, id, changes.name)
-      const { access, configuration } = changes
+      const { access } = changes
       if (access !== undefined) return yield* accesses.change(scope, id, access)
       if (configuration !== undefined && configuration !== null)
         return yield* groups.attach(scope, id, configuration.toLowerCase())
+      if (datastore_version !== undefined) return
       // Clients of Trove detach by changing nothing at all.
       if (configuration === null || Object.keys(changes).length === 0) yield* groups.detach(scope, id)
     })
@@ -177,7 +181,12 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       const record = yield* requests.get(scope, id)
       yield* refuseChanges(changes)
-      const { configuration, name } = changes
+      const { configuration, datastore_version, name, ...others } = changes
+      if (Object.keys(others).length > 0) return yield* Effect.fail(notOffered)
+      if (datastore_version !== undefined) {
+        const { record } = yield* upgrades.check(scope, id, datastore_version)
+        return previewView([yield* previews.of(record, upgraded)])
+      }
       if (configuration !== undefined && configuration !== null)
         return previewView([yield* configured.attach(scope, id, configuration.toLowerCase())])
       if (configuration === null || Object.keys(changes).length === 0)

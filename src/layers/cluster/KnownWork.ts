@@ -12,6 +12,7 @@ import { RestartInstance } from "../../actors/RestartInstance.ts"
 import { StartInstance } from "../../actors/StartInstance.ts"
 import { StopInstance } from "../../actors/StopInstance.ts"
 import { TakeBackInstance } from "../../actors/TakeBackInstance.ts"
+import { UpgradeInstance } from "../../actors/UpgradeInstance.ts"
 
 /** What the engine calls the mailboxes of workflows; its own have another dash behind. */
 const prefix = "Workflow/"
@@ -25,7 +26,8 @@ const ours: ReadonlyArray<string> = [
   RestartInstance,
   StartInstance,
   StopInstance,
-  TakeBackInstance
+  TakeBackInstance,
+  UpgradeInstance
 ].map(({ _tag }) => _tag)
 
 /** `storage`, of which no message is read to a workflow that is none of these. */

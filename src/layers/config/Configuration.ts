@@ -142,6 +142,11 @@ const Taskmanager = Schema.Struct({
   ),
   stop_deadline: defaulted(rule.Time, "10 minutes", "When a stop is called off"),
   start_deadline: defaulted(rule.Time, "10 minutes", "When a start is called off"),
+  upgrade_deadline: defaulted(
+    rule.Time,
+    "2 hours",
+    "When an upgrade is called off, with the copying of the data and the fetching of an image"
+  ),
   delete_deadline: defaulted(rule.Time, "10 minutes", "When a delete is called off"),
   deleted_retention: defaulted(rule.Time, "7 days", "How long a deleted instance and its history are remembered"),
   audit_interval: defaulted(rule.Time, "1 hour", "How often it is looked for what no record owns, and what is missing"),

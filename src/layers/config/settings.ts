@@ -29,6 +29,7 @@ export const upVariables = {
   "taskmanager.build_deadline": "COFFER_BUILD_DEADLINE",
   "taskmanager.restart_deadline": "COFFER_RESTART_DEADLINE",
   "taskmanager.configure_deadline": "COFFER_CONFIGURE_DEADLINE",
+  "taskmanager.upgrade_deadline": "COFFER_UPGRADE_DEADLINE",
   "taskmanager.stop_deadline": "COFFER_STOP_DEADLINE",
   "taskmanager.start_deadline": "COFFER_START_DEADLINE",
   "taskmanager.delete_deadline": "COFFER_DELETE_DEADLINE",

@@ -1,14 +1,15 @@
 /**
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
- * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to), `access.json` (who reaches it), `volume/`,
- * and `volume.img` where the volume is a file system in a file. Files are replaced whole and are on the disk before anything is confirmed.
+ * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to),
+ * `access.json` (who reaches it), `release.json` (which program works on the data), `volume/`, and `volume.img` where the volume is a file
+ * system in a file. Files are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { GuestNotes, noOverrides, Overrides, Phase } from "../../guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, noOverrides, Overrides, Phase, Release } from "../../guest/GuestNotes.ts"
 import { Networks } from "../../services/AllowedNetworks.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
@@ -37,6 +38,7 @@ const OrderFile = Schema.fromJsonString(Schema.toCodecJson(Provisioning))
 const LinkFile = Schema.fromJsonString(GuestLink)
 const AccessFile = Schema.fromJsonString(Networks)
 const OverridesFile = Schema.fromJsonString(Overrides)
+const ReleaseFile = Schema.fromJsonString(Release)
 const StampFile = Schema.fromJsonString(Schema.Finite)
 
 const attempt = <A>(evaluate: () => Promise<A>) =>
@@ -73,6 +75,7 @@ const notesIn = (home: string): GuestNotes["Service"] => {
   const order = join(home, "order.json")
   const stamp = join(home, "stamp")
   const overrides = join(home, "overrides.json")
+  const release = join(home, "release.json")
   const access = join(home, "access.json")
   const admin = join(home, "admin")
   return GuestNotes.of({
@@ -93,6 +96,8 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     keepOrder: (kept) => write(order, OrderFile, kept),
     overrides: read(overrides, OverridesFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => noOverrides))),
     keepOverrides: (kept) => write(overrides, OverridesFile, kept),
+    release: read(release, ReleaseFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => firstRelease))),
+    keepRelease: (kept) => write(release, ReleaseFile, kept),
     access: read(access, AccessFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => []))),
     keepAccess: (networks) => write(access, AccessFile, networks),
     stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),

@@ -45,6 +45,7 @@ const hears: ReadonlyArray<State["_tag"]> = [
   "Stopping",
   "Stopped",
   "Starting",
+  "Upgrading",
   "Failed"
 ]
 
@@ -143,6 +144,7 @@ export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredI
       const isRefused = refused?.configuration === group.id && refused.revision === group.revision
       return { id: group.id, name: group.name, notApplied: isRefused ? refused.reason : null }
     },
+    versionOf: (instance: string) => groupOf(instance)?.datastoreVersion ?? null,
     detach: (instance: string) => void attached.delete(instance),
     forget: (instance: string) => {
       attached.delete(instance)

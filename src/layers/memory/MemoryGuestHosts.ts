@@ -1,6 +1,6 @@
 /** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts, with a disk that can be full. */
 import { Context, Effect, Layer, Option, Redacted } from "effect"
-import { GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
 import { type GuestHome, GuestHosts, GuestHostsError, isSameLink } from "../embedded/GuestHosts.ts"
@@ -49,6 +49,7 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   let isDrawn = false
   const drawn = Redacted.make("admin")
   let overrides = noOverrides
+  let release = firstRelease
   let access: ReadonlyArray<string> = []
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
@@ -66,6 +67,11 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
     keepOverrides: (kept) =>
       writing(`${home}/overrides.json`, () => {
         overrides = kept
+      }),
+    release: Effect.sync(() => release),
+    keepRelease: (kept) =>
+      writing(`${home}/release.json`, () => {
+        release = kept
       }),
     access: Effect.sync(() => access),
     keepAccess: (networks) =>

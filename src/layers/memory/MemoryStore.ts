@@ -19,6 +19,7 @@ import { AllInstances, type RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import { CatalogStore } from "../../services/catalog/CatalogStore.ts"
 import { Configurations } from "../../services/configuration/Configurations.ts"
+import { UpgradeOrders } from "../../services/DatastoreUpgrades.ts"
 import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import {
   type Entry,
@@ -46,6 +47,7 @@ import { makeMemoryCatalogStore } from "./MemoryCatalogStore.ts"
 import { makeMemoryConfigurations } from "./MemoryConfigurations.ts"
 import { makeMemoryPlacements } from "./MemoryPlacements.ts"
 import { makeMemorySwitching } from "./MemorySwitching.ts"
+import { makeMemoryUpgradeOrders } from "./MemoryUpgradeOrders.ts"
 import * as MemoryUpgrades from "./MemoryUpgrades.ts"
 
 interface Letter {
@@ -334,6 +336,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
           row.desired = { ...row.desired, updated: now }
           if (deadlineOf(commit.state) === null) row.history = row.history.slice(-maxEntries)
         }
+        if (commit.version !== undefined) row.desired = { ...row.desired, datastoreVersion: commit.version }
         if (commit.state._tag === "Deleted") row.observed = null
         if (commit.state._tag === "Active" && row.hold !== null) row.hold = "committed"
       }),
@@ -601,6 +604,18 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         })
     })
 
+    const upgradeOrders = makeMemoryUpgradeOrders((id) => {
+      const row = rows.get(id)
+      if (row === undefined) return undefined
+      return {
+        state: toRecord(row).state,
+        groupVersion: groups.versionOf(id),
+        post: (command, now) => {
+          row.desired = { ...row.desired, updated: now }
+          letter(row, `restart:${row.generation}`, command, now)
+        }
+      }
+    })
     const catalog = makeMemoryCatalogStore(
       (version) =>
         groups.isOf(version) ||
@@ -644,6 +659,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       Context.add(AuditStore, audited),
       Context.add(Configurations, groups.configurations),
       Context.add(Switching, switching),
+      Context.add(UpgradeOrders, upgradeOrders),
       Context.add(Accesses, accesses),
       Context.add(CatalogStore, catalog),
       Context.merge(MemoryUpgrades.make())

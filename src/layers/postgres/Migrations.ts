@@ -250,6 +250,9 @@ const catalog = Effect.gen(function* () {
       '{"datastores": [], "versions": [], "active": {}, "defaults": {}, "parameters": {}, "retired": []}')`
 })
 
+/** An instance can be brought to another version: a state and a command of new kinds. */
+const upgrades = Effect.void
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -260,7 +263,8 @@ const migrations = {
   "0007_configurations": configurations,
   "0008_stop_and_start": stopAndStart,
   "0009_accesses": accesses,
-  "0010_catalog": catalog
+  "0010_catalog": catalog,
+  "0011_upgrades": upgrades
 }
 
 /**

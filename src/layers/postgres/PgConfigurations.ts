@@ -115,8 +115,9 @@ const make = Effect.gen(function* () {
         WITH target AS (
           SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
           JOIN attached_configurations c ON c.instance = l.instance AND c.configuration = ${id}
-          WHERE l.tag IN ('Building', 'Active', 'Restarting', 'Configuring', 'Stopping', 'Stopped', 'Starting', 'Failed')
-            AND i.delete_requested IS NULL
+          WHERE l.tag IN (
+              'Building', 'Active', 'Restarting', 'Configuring', 'Stopping', 'Stopped', 'Starting', 'Upgrading', 'Failed'
+            ) AND i.delete_requested IS NULL
           ORDER BY l.instance FOR UPDATE OF l
         ), posted AS (
           INSERT INTO mailbox (instance, key, command, posted)

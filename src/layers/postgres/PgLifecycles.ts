@@ -149,6 +149,8 @@ const make = Effect.gen(function* () {
         yield* died(sql`INSERT INTO history (instance, entry) VALUES (${id}, ${JSON.stringify(entry)}::jsonb)`)
         yield* died(sql`UPDATE instances SET updated = ${at} WHERE id = ${id}`)
       }
+      if (commit.version !== undefined)
+        yield* died(sql`UPDATE instances SET datastore_version = ${commit.version} WHERE id = ${id}`)
       // A rest comes after each operation: whoever has many of them, and a guest that tells nothing, is trimmed here.
       if (commit.transition !== null && deadline === null) yield* died(trimHistory(sql, id))
       // The guest's last words may have come after it was forgotten.

@@ -22,6 +22,7 @@ import * as PgKeyring from "../postgres/PgKeyring.ts"
 import * as PgLifecycles from "../postgres/PgLifecycles.ts"
 import * as PgObservations from "../postgres/PgObservations.ts"
 import * as PgPool from "../postgres/PgPool.ts"
+import * as PgUpgradeOrders from "../postgres/PgUpgradeOrders.ts"
 import * as PgUpgrades from "../postgres/PgUpgrades.ts"
 import * as SchemaVersion from "../postgres/SchemaVersion.ts"
 
@@ -39,6 +40,7 @@ export const store = (config: Config, role: ControlRole | "audit", session = `co
     PgCatalogStore.layer,
     PgLifecycles.layer,
     PgUpgrades.layer,
+    PgUpgradeOrders.layer,
     PgObservations.layer,
     PgHistory.layer,
     PgGuestHosts.layer,

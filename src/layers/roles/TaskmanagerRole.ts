@@ -35,6 +35,7 @@ const settings = ({
   delete_deadline,
   deleted_retention,
   restart_deadline,
+  upgrade_deadline,
   start_deadline,
   stop_deadline,
   workflow_retention
@@ -44,6 +45,7 @@ const settings = ({
       build: build_deadline,
       restart: restart_deadline,
       configure: configure_deadline,
+      upgrade: upgrade_deadline,
       stop: stop_deadline,
       start: start_deadline,
       delete: delete_deadline

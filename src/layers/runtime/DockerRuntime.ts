@@ -28,6 +28,7 @@ import {
 import { discardContainer, Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
 import { greets } from "./docker/Greeting.ts"
 import { ensureImage } from "./docker/Image.ts"
+import { convert, keptByDocker } from "./docker/Upgrade.ts"
 import { configure, imageOf, isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
 
 /** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
@@ -212,6 +213,9 @@ const make = Effect.gen(function* () {
     configure: (spec) => Effect.provideService(configure(spec), FileSystem.FileSystem, files),
     stop: (spec) => halt(spec.instanceId),
     status,
+    provide: (spec, progress) => Effect.asVoid(ensureImage(docker, spec.image, progress)),
+    convert: (spec) => convert(docker, spec),
+    kept: keptByDocker(docker),
     logs: (spec, lines) => logsOf(spec.instanceId, lines).pipe(Effect.mapError(unavailable)),
     list,
     remove

@@ -5,6 +5,8 @@
 import * as fs from "node:fs"
 import { delimiter, join } from "node:path"
 import { Effect, Redacted } from "effect"
+import type { DatabaseSpec } from "../../guest/DatabaseRuntime.ts"
+import { administrator } from "../../guest/MariadbNames.ts"
 import {
   type Escalation,
   HostProcessError,
@@ -129,4 +131,24 @@ export const launch = Effect.fn("MariadbServer.launch")(function* (server: Maria
     }
     yield* Effect.sleep(readinessPoll)
   }
+})
+
+/** Fails where the program is missing by which data of an earlier version is taken over. */
+export const requireUpgradeProgram = Effect.asVoid(program("mariadb-upgrade"))
+
+/** Does with the data of an earlier version, on which the server runs, what its makers want done. */
+export const upgrade = Effect.fn("MariadbServer.upgrade")(function* (
+  { address, adminPassword, port }: DatabaseSpec,
+  data: string,
+  identity: Identity | null
+) {
+  const mariadbUpgrade = yield* program("mariadb-upgrade")
+  yield* Effect.scoped(
+    Effect.gen(function* () {
+      const login = Redacted.make(`[client]\nuser=${administrator}\npassword=${Redacted.value(adminPassword)}\n`)
+      const stdin = yield* secretInput(`${data}.login`, login, identity)
+      const client = ["--defaults-file=/dev/stdin", `--host=${address}`, `--port=${port}`, "--protocol=tcp"]
+      yield* runToEnd(mariadbUpgrade, client, { identity, stdin })
+    })
+  )
 })

@@ -4,7 +4,7 @@
  * Memory is bounded by the server's own settings, not by the kernel.
  *
  * Layout of a volume: `data` (the server's, made by rename when it is whole), `data.tmp` (while it is being made),
- * `server.log`, `server.conf` (written anew at each start). The process is found by its data folder; there is no other state.
+ * `server.log`, `server.conf` (written anew at each start), and while another version is tried what `KeptFolders` says. The process is found by its data folder; there is no other state.
  */
 import * as fs from "node:fs"
 import { dirname, join } from "node:path"
@@ -28,10 +28,11 @@ import {
   HostProcessError,
   isRoot
 } from "../embedded/HostProcess.ts"
-import { attempt, readTail, sizeOf } from "../embedded/OwnedFiles.ts"
+import { attempt, readTail, removeTree, sizeOf } from "../embedded/OwnedFiles.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import * as Postgres from "../embedded/PostgresServer.ts"
 import { isInstanceUser, serverIdentity } from "../embedded/ServerIdentity.ts"
+import { copyTree, keptFolders, lookAtTree } from "./KeptFolders.ts"
 import * as Mariadb from "./MariadbServer.ts"
 
 /** Beyond it the log of the last run is set aside at the next start; one old log is kept. */
@@ -100,9 +101,33 @@ export const layer = Layer.effect(
       (effect, spec) => Effect.mapError(effect, (error) => refusal(error, spec))
     )
 
+    const provide = Effect.fn("ProcessRuntime.provide")(
+      function* (spec: DatabaseSpec) {
+        if (spec.datastore === "mysql") return yield* unsupported(spec)
+        const { installed, product } = engine(spec)
+        yield* requireVersion(product, spec.version, yield* installed)
+        if (spec.datastore === "mariadb") yield* Mariadb.requireUpgradeProgram
+      },
+      (effect, spec) => Effect.mapError(effect, (error) => refusal(error, spec))
+    )
+
     return DatabaseRuntime.of({
       kind: "process",
       start,
+      provide,
+      convert: (spec) =>
+        spec.datastore === "mariadb"
+          ? Effect.mapError(Mariadb.upgrade(spec, dataOf(spec.volume), identityOf(spec)), (error) =>
+              refusal(error, spec)
+            )
+          : Effect.void,
+      kept: keptFolders({
+        before: (spec) => (isRoot ? endAllOf(serverIdentity(spec.address).uid) : Effect.void),
+        look: lookAtTree,
+        copy: copyTree,
+        remove: (folder) => removeTree(folder),
+        failed: (error, spec) => refusal(error, spec)
+      }),
       configure: (spec) => Effect.mapError(writeConfig(spec), (error) => refusal(error, spec)),
       stop: (spec) => Effect.mapError(end(spec.volume, stopOf(spec)), (error) => refusal(error, spec)),
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),

@@ -134,7 +134,7 @@ the_end() {
 changes_of_an_instance() {
   later 'Resizing an instance: not implemented' database instance resize volume second 2
   later 'Resizing an instance: not implemented' database instance resize flavor second 2
-  later 'Upgrading the datastore version: not implemented' database instance upgrade second 18
+  does '^$' database instance upgrade second 18
   later 'Detaching a replica .*: not implemented' database instance detach second
   later 'Promoting a replica .*: not implemented' database instance promote second
   later 'Ejecting a replica source .*: not implemented' database instance eject second
@@ -208,11 +208,21 @@ clusters() {
 }
 
 managing_datastores() {
-  admin later 'Deleting a datastore: not implemented' datastore delete postgresql
-  admin later 'Managing datastore versions .*: not implemented' datastore version create 19 postgresql postgresql \
+  local added
+  admin fails 'image must be a reference to a container image' datastore version create blue lake postgresql \
     $some_id --active
-  admin later 'Managing datastore versions .*: not implemented' datastore version set $some_id --disable
-  admin later 'Managing datastore versions .*: not implemented' datastore version delete $some_id
+  admin does '^$' datastore version create blue lake postgresql docker.io/library/postgres:18 --active --default
+  does 'blue' datastore version list lake
+  added=$(openstack datastore version show blue --datastore lake -f value -c id)
+  admin does '^$' datastore version set "$added" --version-name green
+  does 'name +\| green' datastore version show "$added"
+  admin does '^$' datastore version set "$added" --disable --non-default
+  fails 'No datastore with a name or ID of .lake. exists' datastore show lake
+  admin fails 'has versions; they have to be deleted first' datastore delete lake
+  admin does '^$' datastore version delete "$added"
+  admin fails 'Not Found' datastore version set "$added" --enable
+  admin does '^$' datastore delete lake
+  admin fails "stands in the service's configuration" datastore delete postgresql
 }
 
 # ---- all of it

@@ -16,7 +16,7 @@ export const emptierName = (instanceId: string) => `${containerName(instanceId)}
 /** A server that has not flushed within this is killed, and recovers from its log at the next start. */
 const stopSeconds = 120
 
-const passwordInside = "/run/secrets/coffer/admin-password"
+export const passwordInside = "/run/secrets/coffer/admin-password"
 export const dataFolder = (volume: string) => join(volume, "data")
 export const secretFile = (volume: string) => join(volume, "secret", "admin-password")
 /** The volume whose data folder a container mounts; null where it is something else. */
@@ -148,6 +148,28 @@ export const containerFor = (
     }
   }
 }
+
+/** A container of the same image that runs `script` over the volume, which is `/volume`, and may read and own all in it. */
+export const workerFor = (
+  instanceId: string,
+  volume: string,
+  image: string,
+  script: string
+): Dockerode.ContainerCreateOptions => ({
+  name: emptierName(instanceId),
+  Image: image,
+  Labels: { [instanceLabel]: instanceId },
+  User: "0",
+  Entrypoint: ["sh", "-c", script],
+  Cmd: [],
+  HostConfig: {
+    NetworkMode: "none",
+    Mounts: [bind(volume, "/volume", false)],
+    CapDrop: ["ALL"],
+    CapAdd: ["CHOWN", "DAC_OVERRIDE", "FOWNER"],
+    SecurityOpt: ["no-new-privileges"]
+  }
+})
 
 /**
  * A container of the same image that empties a folder whose files belong to users that only the image knows, and opens

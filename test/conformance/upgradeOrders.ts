@@ -1,0 +1,106 @@
+/** What every store of orders of another version must do: run by the one in memory and by PostgreSQL. */
+import { expect, layer } from "@effect/vitest"
+import { Clock, Effect, type Layer, Option } from "effect"
+import type { State } from "../../src/actors/Instance.ts"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Configurations } from "../../src/services/configuration/Configurations.ts"
+import { UpgradeOrders } from "../../src/services/DatastoreUpgrades.ts"
+import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { Instances } from "../../src/services/Instances.ts"
+
+let drawn = 0
+const uuid = () => `00000000-0000-4000-8016-${String(++drawn).padStart(12, "0")}`
+
+const anInstance = Effect.fnUntraced(function* (configuration: string | null = null) {
+  const now = yield* Clock.currentTimeMillis
+  const id = InstanceId.make(uuid())
+  const project = ProjectId.make(`project-${uuid()}`)
+  const desired = {
+    ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: "v-1" },
+    ...{ region: "RegionOne", access: null, created: now, updated: now }
+  }
+  yield* (yield* Instances).create(desired, { databases: [], users: [] }, configuration)
+  return id
+})
+
+const load = (id: InstanceId) =>
+  Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
+
+/** Handles all mail, as its actor would. */
+const move = Effect.fnUntraced(function* (id: InstanceId, state: State, version?: string) {
+  const { generation, mail } = yield* load(id)
+  const handled = mail.map(({ seq }) => seq)
+  const serving = version === undefined ? {} : { version }
+  yield* (yield* Lifecycles).commit(id, { generation, state, transition: null, handled, ...serving })
+})
+
+const commands = (id: InstanceId) => Effect.map(load(id), ({ mail }) => mail.map(({ command }) => command))
+const record = (id: InstanceId) =>
+  Effect.flatMap(Instances, (instances) => Effect.map(instances.get("any", id), Option.getOrThrow))
+const request = (id: InstanceId, version: string) =>
+  Effect.flatMap(UpgradeOrders, (orders) => orders.request(id, version))
+
+const active: State = { _tag: "Active" }
+const upgrading: State = { _tag: "Upgrading", operation: operationId("upgrade", "1"), deadline: 4e12, version: "v-2" }
+
+export const upgradeOrdersConformance = <R>(
+  name: string,
+  store: Layer.Layer<UpgradeOrders | Configurations | Instances | Lifecycles | R, unknown>
+) =>
+  layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
+    it.effect("takes one order of all that are asked for at once, at rest in service, and shows it at once", () =>
+      Effect.gen(function* () {
+        const id = yield* anInstance()
+        expect(yield* request(id, "v-2")).toBe(false)
+        expect(yield* request(InstanceId.make(uuid()), "v-2")).toBe(false)
+        yield* move(id, active)
+        const asked = Array.from({ length: 8 }, () => request(id, "v-2"))
+        const answers = yield* Effect.all(asked, { concurrency: "unbounded" })
+        expect(answers.filter((accepted) => accepted)).toHaveLength(1)
+        expect((yield* record(id)).state).toBe("Upgrading")
+        expect(yield* commands(id)).toEqual([{ _tag: "Upgrade", version: "v-2" }])
+        expect(yield* (yield* Instances).requestRestart(id)).toBe(false)
+
+        yield* move(id, upgrading)
+        expect([(yield* record(id)).state, yield* request(id, "v-2")]).toEqual(["Upgrading", false])
+        expect((yield* record(id)).desired.datastoreVersion).toBe("v-1")
+        yield* move(id, active, "v-2")
+        expect((yield* record(id)).desired.datastoreVersion).toBe("v-2")
+        expect((yield* record(id)).state).toBe("Active")
+      })
+    )
+
+    it.effect("takes none where a restart is required or asked for, a group is on its way, or it is to go", () =>
+      Effect.gen(function* () {
+        const id = yield* anInstance()
+        yield* move(id, { _tag: "Active", restartRequired: true })
+        expect(yield* request(id, "v-2")).toBe(false)
+        yield* move(id, active)
+        expect(yield* (yield* Instances).requestRestart(id)).toBe(true)
+        expect(yield* request(id, "v-2")).toBe(false)
+        yield* move(id, active)
+        yield* (yield* Instances).requestDelete(id)
+        expect(yield* request(id, "v-2")).toBe(false)
+        expect((yield* commands(id)).map(({ _tag }) => _tag)).toEqual(["Delete"])
+      })
+    )
+
+    it.effect("takes one to the version of the configuration group, and none to another", () =>
+      Effect.gen(function* () {
+        const configurations = yield* Configurations
+        const now = yield* Clock.currentTimeMillis
+        const group = { id: uuid(), project: ProjectId.make("p"), name: "tuned", description: null, created: now }
+        const rest = { datastoreVersion: "v-1", values: {}, revision: 1, updated: now }
+        yield* configurations.create({ ...group, ...rest })
+        const id = yield* anInstance(group.id)
+        yield* move(id, active)
+        expect(yield* request(id, "v-2")).toBe(false)
+        yield* configurations.update(group.id, { name: null, description: null, values: () => ({ work_mem: 100 }) })
+        expect(yield* request(id, "v-1")).toBe(false)
+        yield* move(id, active)
+        expect(yield* request(id, "v-1")).toBe(true)
+        // What a group is attached to is not what it is then.
+        expect(yield* configurations.attach(id, null)).toBe(false)
+      })
+    )
+  })
