@@ -103,6 +103,8 @@ it.effect.skipIf(missing !== null)("nftables: the table goes with its owner, but
       assert.isFalse(hasTable(NftFirewall.tableOf(root)))
       yield* firewall.guard(guard)
       assert.isTrue(hasTable(NftFirewall.tableOf(root)))
+      // Also an empty one.
+      yield* firewall.guard({ ...guard, networks: [] })
       yield* Scope.close(scope, Exit.void)
       assert.strictEqual(hasTable(NftFirewall.tableOf(root)), outlive)
       if (outlive) execFileSync("nft", ["delete", "table", "ip", NftFirewall.tableOf(root)])

@@ -37,6 +37,8 @@ const nft = (args: ReadonlyArray<string>, input = "") =>
 const make = Effect.fnUntraced(function* (root: string) {
   const table = tableOf(root)
   const guards = new Map<string, Guard>()
+  /** There may be a table, if an empty one. */
+  let isMade = false
   const inTurn = Semaphore.makeUnsafe(1).withPermits(1)
   // What is begun is known to have happened or not.
   const tell = (text: string) => Effect.uninterruptible(nft(["-f", "-"], text))
@@ -50,6 +52,7 @@ const make = Effect.fnUntraced(function* (root: string) {
 
   const guard = Effect.fnUntraced(function* (wanted: Guard) {
     if (wanted.networks.length === 0) return yield* open(wanted.instanceId)
+    isMade = true
     yield* tell(addGuard(table, wanted))
     guards.set(wanted.instanceId, wanted)
   })
@@ -59,6 +62,7 @@ const make = Effect.fnUntraced(function* (root: string) {
     guards.clear()
     // A machine that has nothing to guard needs no nftables.
     if (restricted.length === 0) return yield* Effect.ignore(tell(dropTable(table)))
+    isMade = true
     yield* tell(wholeTable(table, restricted))
     for (const one of restricted) guards.set(one.instanceId, one)
   })
@@ -77,7 +81,7 @@ const make = Effect.fnUntraced(function* (root: string) {
   // Databases that go on without us are guarded without us.
   if (!(yield* DatabasesOutliveAgents))
     yield* Effect.addFinalizer(() =>
-      inTurn(Effect.suspend(() => (guards.size === 0 ? Effect.void : Effect.ignore(tell(dropTable(table))))))
+      inTurn(Effect.suspend(() => (isMade ? Effect.ignore(tell(dropTable(table))) : Effect.void)))
     )
 
   return {
