@@ -16,6 +16,7 @@ import {
   failed,
   type In,
   inService,
+  inServiceAfterAll,
   type Moment,
   news,
   type On,
@@ -36,6 +37,9 @@ import { newServes, oldServes, startUpgrade, toldAfterAll, Upgrading } from "./U
 /** One of them follows what is under way, and no two. */
 const isFollowed = ({ resize, restart, stop }: In<"Configuring">) =>
   restart === true || stop === true || resize !== undefined
+
+/** A database that is there, or may be yet, for a build that was called off may end well. */
+const mayServe = ({ again, previous }: In<"Failed">) => again === "service" || (again === "build" && previous !== null)
 
 type Table = {
   readonly [S in StateTag]: { readonly [E in EventTag]: (state: In<S>, event: On<E>, moment: Moment) => Decision }
@@ -225,7 +229,7 @@ const table: Table = {
     Stop: stay,
     Start: stay,
     Configure: (state) =>
-      state.again === "service" && state.configure !== true
+      mayServe(state) && state.configure !== true
         ? { state: { ...state, configure: true }, because: begunBy.configure }
         : null,
     Upgrade: stay,
@@ -241,7 +245,7 @@ const table: Table = {
           // What a delete has called off may have lost a part to it.
           return state.again === "delete"
             ? endedIn(state, operation)
-            : { state: { _tag: "Active" }, because: "the database became ready after all" }
+            : inServiceAfterAll(state, "the database became ready after all", moment)
         case "restart":
         case "configure":
         case "stop":
@@ -265,15 +269,13 @@ const table: Table = {
     DeadlinePassed: stay,
     // A build begins when the one before has come to its end; a delete sees to that itself.
     Retry: (state, { by }, moment) => {
-      const { again, configure, previous } = state
+      const { again, previous } = state
       const because = `retry requested by ${by}`
       if (again === "delete") return startDelete(state, moment, because)
       if (previous !== null || again === undefined) return null
       if (again === "stopped") return stopped(because)
-      if (again === "service" && configure === true)
-        return serve("configure", { restartRequired: false }, moment, because)
       return again === "service"
-        ? { state: { _tag: "Active" }, because }
+        ? inServiceAfterAll(state, because, moment)
         : { state: { _tag: "Building", ...begun("build", moment), anew: true }, because }
     },
     // Of what is in service but for a defect nothing is taken.

@@ -95,7 +95,7 @@ export const startDelete = (state: State, moment: Moment, because = "delete requ
 
 /** A build is called off: at its deadline, or by an operator. */
 export const callOffBuild = (state: In<"Building">, fault: Fault, because: string) =>
-  failed(fault, callingOff(state), "build", because)
+  failed(fault, callingOff(state), "build", because, isBehind(state))
 
 export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: string) =>
   failed(fault, callingOff(state), "delete", because)
@@ -178,6 +178,12 @@ export const bringBack = (state: In<"Stopping">, because: string, moment: Moment
 /** At rest, with a database that does not run. */
 export const stopped = (because: string): Decision => ({ state: { _tag: "Stopped" }, because })
 
+/** In service again after a failure, on to what has changed meanwhile. */
+export const inServiceAfterAll = ({ configure }: In<"Failed">, because: string, moment: Moment): Decision =>
+  configure === true
+    ? serve("configure", { restartRequired: false }, moment, because)
+    : { state: { _tag: "Active" }, because }
+
 export const cancelled = (by: string) => `called off by ${by}`
 
 export const overdue = (what: string, { waitedFor }: typeof DeadlinePassed.Type) =>
@@ -224,7 +230,7 @@ export const strike =
       callingOff(state),
       command === "Delete" ? "delete" : again,
       fault.message,
-      again === "service" && isBehind(state),
+      (again === "service" || again === "build") && isBehind(state),
       state._tag === "Resizing" ? state.to : undefined
     )
 

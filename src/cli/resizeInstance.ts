@@ -9,6 +9,7 @@ import { flavorIdOf } from "./flavors.ts"
 import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
+import { preview, tellPreview } from "./preview.ts"
 import { makeProgress } from "./progress.ts"
 import { awaitService, resizeFailure } from "./waiting.ts"
 
@@ -36,21 +37,26 @@ const sizeOf = Effect.fnUntraced(function* (
     : { volume: { size: Option.getOrElse(volume, () => 0) } }
 })
 
-export const resize = Command.make("resize", { nameOrId, flavor, volume, wait, json, ...connectionFlags }, (asked) =>
-  inside(asked, (connection, path, id) =>
-    Effect.gen(function* () {
-      const size = yield* sizeOf(connection, asked.flavor, asked.volume)
-      const before = asked.wait ? yield* historyOf(connection, id) : []
-      yield* order(connection, `${path}/action`, { resize: size })
-      const failure = asked.wait
-        ? yield* awaitService(connection, id, yield* makeProgress(before), resizeFailure(before))
-        : null
-      if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
-      if (failure !== null) return yield* failed(plain(`The resize of ${asked.nameOrId} failed: ${failure}`))
-      if (asked.json) return
-      yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? "was resized" : "is being resized"}.`))
-    })
-  ).pipe(asking)
+export const resize = Command.make(
+  "resize",
+  { nameOrId, flavor, volume, wait, preview, json, ...connectionFlags },
+  (asked) =>
+    inside(asked, (connection, path, id) =>
+      Effect.gen(function* () {
+        const size = yield* sizeOf(connection, asked.flavor, asked.volume)
+        const body = { resize: size }
+        if (asked.preview) return yield* tellPreview(connection, asked, "POST", `${path}/action`, body)
+        const before = asked.wait ? yield* historyOf(connection, id) : []
+        yield* order(connection, `${path}/action`, body)
+        const failure = asked.wait
+          ? yield* awaitService(connection, id, yield* makeProgress(before), resizeFailure(before))
+          : null
+        if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
+        if (failure !== null) return yield* failed(plain(`The resize of ${asked.nameOrId} failed: ${failure}`))
+        if (asked.json) return
+        yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? "was resized" : "is being resized"}.`))
+      })
+    ).pipe(asking)
 ).pipe(
   Command.withDescription(
     "Give an instance another flavor, or a larger volume; what fails goes back to what was before"

@@ -4,12 +4,18 @@ import { Accesses } from "./Accesses.ts"
 import { refuseAccess } from "./AllowedNetworks.ts"
 import { Catalog, findVersion } from "./Catalog.ts"
 import { InstanceRequests, InvalidRequest } from "./InstanceRequests.ts"
-import type { Access, InstanceNotFound, Scope } from "./Instances.ts"
+import type { Access, InstanceNotFound, InstanceRecord, Scope } from "./Instances.ts"
 import { makeWake } from "./Waking.ts"
 
 export class AccessRequests extends Context.Service<
   AccessRequests,
   {
+    /** The instance, of which this may be said; refused as the change would be. */
+    readonly check: (
+      scope: Scope,
+      id: string,
+      access: Access
+    ) => Effect.Effect<InstanceRecord, InstanceNotFound | InvalidRequest>
     /** All that was said before is replaced. */
     readonly change: (
       scope: Scope,
@@ -27,15 +33,19 @@ export class AccessRequests extends Context.Service<
       const instances = yield* InstanceRequests
       const wake = yield* makeWake
 
+      const check = Effect.fnUntraced(function* (scope: Scope, id: string, access: Access) {
+        const record = yield* instances.get(scope, id)
+        const refusal = refuseAccess(findVersion(yield* contents, record.desired.datastoreVersion)?.version, access)
+        return refusal === null ? record : yield* new InvalidRequest({ message: refusal })
+      })
+
       const change = Effect.fn("AccessRequests.change")(function* (scope: Scope, id: string, access: Access) {
-        const { desired } = yield* instances.get(scope, id)
-        const refusal = refuseAccess(findVersion(yield* contents, desired.datastoreVersion)?.version, access)
-        if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
+        const { desired } = yield* check(scope, id, access)
         yield* accesses.request(desired.id, access)
         yield* wake(desired.id)
       })
 
-      return { change }
+      return { check, change }
     })
   )
 }

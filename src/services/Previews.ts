@@ -93,23 +93,3 @@ export class Previews extends Context.Service<
     })
   )
 }
-
-/** A restart, a stop or a start of the database. */
-export const switched = (wanted: "restart" | "stop" | "start", { state }: InstanceRecord): Change => {
-  if (wanted === "stop")
-    return {
-      operation: "stop",
-      restart: false,
-      reason: "its clients are cut off, and its database is down until a start"
-    }
-  if (state === "Stopped") return { operation: "start", restart: false, reason: "its database is brought up again" }
-  return { operation: "restart", restart: true, reason: "its clients are cut off while its database comes up again" }
-}
-
-/** Another version of the datastore. */
-export const upgraded: Change = {
-  operation: "upgrade",
-  restart: true,
-  reason:
-    "its clients are cut off while the new version is tried on a copy of its data; the one before serves on where that fails"
-}

@@ -12,9 +12,9 @@ import {
   notActionable,
   VolumeTooLarge
 } from "./InstanceRequests.ts"
-import type { InstanceNotFound, InstanceRecord, QuotaExceeded, Scope } from "./Instances.ts"
-import { maxVolumeSize } from "./Quotas.ts"
-import { Resizes, type ResizeTarget } from "./Resizes.ts"
+import { type InstanceNotFound, type InstanceRecord, QuotaExceeded, type Scope } from "./Instances.ts"
+import { exceededBy, maxVolumeSize, Quotas } from "./Quotas.ts"
+import { moreOf, Resizes, type ResizeTarget } from "./Resizes.ts"
 import { isActionable, isInService } from "./Status.ts"
 import { makeWake } from "./Waking.ts"
 
@@ -29,9 +29,16 @@ export type ResizeRefusal =
   | VolumeTooLarge
   | QuotaExceeded
 
+export interface CheckedResize {
+  readonly record: InstanceRecord
+  readonly target: ResizeTarget
+}
+
 export class ResizeRequests extends Context.Service<
   ResizeRequests,
   {
+    /** The resize as it would be accepted now; refused as it would be. */
+    readonly check: (scope: Scope, id: string, size: Size) => Effect.Effect<CheckedResize, ResizeRefusal>
     /** What it takes more is held from the quota until it has ended. Refused while anything else is under way. */
     readonly resize: (scope: Scope, id: string, size: Size) => Effect.Effect<void, ResizeRefusal>
   }
@@ -42,6 +49,7 @@ export class ResizeRequests extends Context.Service<
       const instances = yield* InstanceRequests
       const resizes = yield* Resizes
       const { contents } = yield* Catalog
+      const quotas = yield* Quotas
       const wake = yield* makeWake
 
       const requireActionable = Effect.fnUntraced(function* (record: InstanceRecord) {
@@ -71,6 +79,16 @@ export class ResizeRequests extends Context.Service<
         return { _tag: "Flavor", flavor: found.id, ram: found.ram } satisfies ResizeTarget
       })
 
+      const check = Effect.fn("ResizeRequests.check")(function* (scope: Scope, id: string, size: Size) {
+        const record = yield* instances.get(scope, id)
+        const target = yield* targetOf(record, size)
+        const { desired } = record
+        const more = { instances: 0, backups: 0, ...moreOf(desired, target) }
+        const exceeded = exceededBy(yield* quotas.usage(desired.project), more)
+        if (exceeded.length > 0) return yield* new QuotaExceeded({ resources: exceeded })
+        return { record, target }
+      })
+
       const resize = Effect.fn("ResizeRequests.resize")(function* (scope: Scope, id: string, size: Size) {
         const before = yield* instances.get(scope, id)
         const target = yield* targetOf(before, size)
@@ -83,7 +101,7 @@ export class ResizeRequests extends Context.Service<
         yield* wake(before.desired.id)
       })
 
-      return { resize }
+      return { check, resize }
     })
   )
 }

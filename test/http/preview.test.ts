@@ -8,7 +8,8 @@ import { OffersPreview } from "../../src/http/Preview.ts"
 import { prefix } from "../../src/http/Wire.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { History } from "../../src/services/History.ts"
-import { type InstanceId, operationId } from "../../src/services/Ids.ts"
+import { type InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { Quotas } from "../../src/services/Quotas.ts"
 import { active, adminToken, call, moveTo, path, project, server, serveTaskmanager } from "./harness.ts"
 
 const datastore = { type: "postgresql", version: "16" }
@@ -148,6 +149,42 @@ it.effect("a group tells of each instance whether it takes a restart, and which 
   }).pipe(Effect.provide(server()))
 )
 
+it.effect(
+  "a resize tells whether it takes a restart, an access who is cut off; both are refused as they would be",
+  () =>
+    Effect.gen(function* () {
+      const id = yield* anInstance
+      const resize = (size: unknown, query = "?preview=true") =>
+        call("POST", path(`/instances/${id}/action${query}`), { body: { resize: size } })
+      expect((yield* resize({ flavorRef: "3" })).json.preview.instances).toMatchObject([
+        { id, status_during: "RESIZE", restart: true, reason: expect.stringMatching(/m1\.medium.*: shared_buffers$/) }
+      ])
+      expect((yield* resize({ volume: { size: 4 } })).json.preview.instances).toMatchObject([
+        { status_during: "RESIZE", restart: false, reason: expect.stringContaining("4 GB") }
+      ])
+      expect((yield* change(id, { access: { allowed_cidrs: ["10.0.0.0/8"] } })).json.preview.instances).toMatchObject([
+        { id, restart: false, reason: expect.stringContaining("cut off") }
+      ])
+      yield* (yield* Quotas).setLimits(ProjectId.make(project), { volumes: 3 })
+      for (const size of [
+        { volume: { size: 1 } },
+        { volume: { size: 4 } },
+        { flavorRef: (yield* call("GET", path(`/instances/${id}`))).json.instance.flavor.id },
+        { flavorRef: "none" },
+        {}
+      ]) {
+        const [preview, real] = [yield* resize(size), yield* resize(size, "")]
+        expect(preview.status).toBeGreaterThanOrEqual(400)
+        expect([preview.status, preview.json]).toEqual([real.status, real.json])
+      }
+      expect(yield* mailOf(id)).toEqual([])
+      yield* moveTo(id, { _tag: "Stopped" })
+      expect((yield* change(id, { access: { allowed_cidrs: [] } })).json.preview.instances).toMatchObject([
+        { status_during: "SHUTDOWN", restart: false, reason: expect.stringContaining("stopped") }
+      ])
+    }).pipe(Effect.provide(server()))
+)
+
 it.effect("where none is offered it is refused, whatever the change, and nothing is done", () =>
   Effect.gen(function* () {
     const id = yield* anInstance
@@ -172,7 +209,6 @@ it.effect("where none is offered it is refused, whatever the change, and nothing
     expect((yield* act(id, "reset_status", "?preview=true")).status).toBe(403)
     for (const action of ["promote_to_replica_source", "eject_replica_source"])
       expect((yield* act(id, action)).json.badRequest.message).toContain("preview")
-    expect((yield* change(id, { access: { is_public: false } })).json.badRequest.message).toContain("preview")
     const mended = yield* call("POST", path(`/mgmt/instances/${id}/action?preview=true`), {
       body: { "reset-task-status": {} },
       token: adminToken

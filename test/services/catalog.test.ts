@@ -31,6 +31,7 @@ describe("the catalog over what configuration gives", () => {
         "v-9",
         [
           ["v-1", false],
+          ["v-2", true],
           ["v-9", true]
         ]
       ]
@@ -41,7 +42,7 @@ describe("the catalog over what configuration gives", () => {
     const offer = over({ retired: [{ datastoreName: "postgresql", version: added, at: 0 }] })
     expect(findVersion(offer, "v-9")?.version.image).toBe("postgres:9")
     expect(findOffered(offer, "v-9")).toBeUndefined()
-    expect(offer.datastores.flatMap(({ versions }) => versions).map(({ id }) => id)).toEqual(["v-1"])
+    expect(offer.datastores.flatMap(({ versions }) => versions).map(({ id }) => id)).toEqual(["v-1", "v-2"])
   })
 
   it("withholds also what a release before let an administrator add", () => {

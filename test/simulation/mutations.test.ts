@@ -51,7 +51,7 @@ describe("the simulation notices", () => {
     )
     try {
       const verdict = await run(mutation)
-      expect(verdict.told).toMatch(/seed \d+ failed; again|point failed: /)
+      expect(verdict.told).toMatch(/seed \d+ failed; again|point failed: |, undisturbed: /)
       expect(verdict.code).toBe(1)
       // It is what was mutated that fails, and not the simulation.
       expect(verdict.told).not.toContain("the simulation broke down")

@@ -62,7 +62,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     what: "a delete that keeps the quota",
     file: "src/layers/memory/MemoryStore.ts",
-    find: "row.hold = null\n          row.desired",
+    find: "row.hold = null\n          row.more = null\n          row.desired",
     replace: "row.desired"
   },
   {
@@ -70,7 +70,7 @@ export const mutations: ReadonlyArray<Mutation> = [
     file: "src/guest/Overriding.ts",
     find: "yield* startWith(good, 0)",
     replace: "yield* startWith(wanted, 0)",
-    seed: 121
+    operation: "a restart with a group with which no server starts"
   },
   {
     what: "a group that is with the guest, and nobody asks the server to take",

@@ -8,9 +8,10 @@ import { Catalog } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
 import { DatastoreUpgrades } from "../../services/DatastoreUpgrades.ts"
+import { reached, resizing, switched, upgraded } from "../../services/ForeseenChanges.ts"
 import type { ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "../../services/InstanceRequests.ts"
-import { Previews, switched, upgraded } from "../../services/Previews.ts"
+import { Previews } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
@@ -191,11 +192,14 @@ export const InstancesRoutes = HttpApiBuilder.group(
       const scope = scopeOf(yield* CurrentCaller)
       const record = yield* requests.get(scope, id)
       yield* refuseChanges(changes)
-      const { configuration, datastore_version, name, ...others } = changes
-      if (Object.keys(others).length > 0) return yield* Effect.fail(notOffered)
+      const { access, configuration, datastore_version, name } = changes
       if (datastore_version !== undefined) {
         const { record } = yield* upgrades.check(scope, id, datastore_version)
         return previewView([yield* previews.of(record, upgraded)])
+      }
+      if (access !== undefined) {
+        const record = yield* accesses.check(scope, id, access)
+        return previewView([yield* previews.of(record, reached(record))])
       }
       if (configuration !== undefined && configuration !== null)
         return previewView([yield* configured.attach(scope, id, configuration.toLowerCase())])
@@ -261,8 +265,13 @@ export const InstancesRoutes = HttpApiBuilder.group(
             const record = yield* requests.check(scope, params.instance, action)
             return previewView([yield* previews.of(record, switched(action, record))])
           }
+          if (action === "resize") {
+            const size = yield* sizeOf(payload.resize)
+            if (!isPreview(query)) return yield* resizes.resize(scope, params.instance, size)
+            const { record, target } = yield* resizes.check(scope, params.instance, size)
+            return previewView([yield* previews.of(record, resizing(record, target, yield* contents))])
+          }
           if (isPreview(query)) return yield* Effect.fail(notOffered)
-          if (action === "resize") return yield* resizes.resize(scope, params.instance, yield* sizeOf(payload.resize))
           if (action !== "reset_status") return yield* Effect.fail(notYet(laterActions[action]))
           const { desired } = yield* requests.get(scope, params.instance)
           yield* operators.reset(desired.id, user)
