@@ -103,7 +103,7 @@ const truth = Effect.fnUntraced(function* (operation: Operation) {
   return null
 })
 
-/** Its failure is told and no more: the data takes room until the next upgrade, or the delete. */
+/** Its failure is told and no more: the guest removes it by itself, once a client can log in. */
 const forgetOld = (operation: Operation) =>
   step(operation, {
     name: "remove the data of the version before",

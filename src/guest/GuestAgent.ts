@@ -300,6 +300,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         servingSince ??= at
         if (at - servingSince > Duration.toMillis(recovery)) crashes = 0
         if (seen.before !== "healthy") yield* beat("a client can log in")
+        yield* upgrading.tidy
       } else {
         servingSince = null
         const whyFull = yield* volume.whyFull

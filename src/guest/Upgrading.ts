@@ -54,6 +54,8 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
   const scope = yield* Effect.scope
   let working: { readonly operation: string; readonly fiber: Fiber.Fiber<void> } | null = null
   let isCalledOff = false
+  /** Nobody has looked yet, or there is something. */
+  let mayBeKept = true
   /** What a disk may not take yet. */
   let verdict: { readonly operation: string; readonly reason: string | null } | null = null
 
@@ -142,6 +144,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
             if (Exit.isSuccess(exit)) {
               const serves = { serves: program, trying: null, kept: true, ended: { operation, reason: null } }
               // The switch: from here on the new version is the one that serves.
+              mayBeKept = true
               const switched = yield* Effect.exit(notes.keepRelease(serves))
               if (Exit.isFailure(switched)) yield* end(operation, "The disk of the guest takes no notes.")
             } else if (!Cause.hasInterrupts(exit.cause)) yield* end(operation, reasonOf(exit.cause))
@@ -227,7 +230,14 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     })
   )
 
-  return { settled, ask, forget }
+  /** A client can log in: there is nothing to go back for. What a disk does not let go of now, it does the next time. */
+  const tidy = Effect.gen(function* () {
+    if (!mayBeKept || working !== null) return
+    yield* forget
+    mayBeKept = working !== null
+  }).pipe(Effect.ignore)
+
+  return { settled, ask, forget, tidy }
 })
 
 const failed = (message: string): UpgradeStanding => ({ state: "failed", message })
