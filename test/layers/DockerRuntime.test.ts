@@ -205,7 +205,7 @@ describe.skipIf(missingEngine !== null)(named, () => {
   )
 
   test(
-    "adopts the running container, and replaces it when the flavor differs",
+    "adopts the running container, starts it with the limits of its flavor, and replaces it for another version",
     Effect.gen(function* () {
       const spec = yield* specOf("mariadb")
       const runtime = yield* started(spec)
@@ -213,11 +213,15 @@ describe.skipIf(missingEngine !== null)(named, () => {
       yield* runtime.start(spec, quiet)
       assert.strictEqual((yield* inspect(spec)).Id, first.Id)
       const larger = { ...spec, memoryMb: 512 }
+      yield* runtime.stop(spec)
       yield* runtime.start(larger, quiet)
       const second = yield* inspect(spec)
-      assert.notStrictEqual(second.Id, first.Id)
+      assert.strictEqual(second.Id, first.Id)
       assert.strictEqual(second.HostConfig.Memory, 512 * 1024 * 1024)
-      yield* serving(larger)
+      const other = { ...larger, version: `${spec.version}.1` }
+      yield* runtime.start(other, quiet)
+      assert.notStrictEqual((yield* inspect(spec)).Id, first.Id)
+      yield* serving(other)
     })
   )
 
