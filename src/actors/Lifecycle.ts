@@ -165,7 +165,9 @@ const table: Table = {
     OperationFailed: (state, event, moment) => {
       if (event.operation !== state.operation) return null
       const because = `the start failed: ${event.fault.message}`
-      return event.serves === true ? backInService(state, because, moment) : stopped(because)
+      return event.serves === true
+        ? backInService(state, because, moment, event.restartRequired === true)
+        : stopped(because)
     },
     DeadlinePassed: (_, event) => stopped(overdue("start", event)),
     Cancel: (state, { by, operation }) =>

@@ -66,7 +66,7 @@ const maxLooks = 5
 const standingOf = (state: State | null): Standing => {
   if (state === null) return "unreadable"
   if (state._tag === "Failed") return state.previous === null ? "failed" : "ending"
-  if (state._tag === "Resizing" && state.calledOff === true) return "ending"
+  if ("calledOff" in state && state.calledOff !== undefined) return "ending"
   return deadlineOf(state) === null ? "at rest" : "running"
 }
 
@@ -131,7 +131,9 @@ const whyNot = (action: Action, state: State): string => {
     case "Configuring":
       return "Its configuration group is being brought to it, which makes nothing. It can be cancelled."
     case "Upgrading":
-      return "Its upgrade is under way, and goes back by itself where it fails. It can be cancelled."
+      return state.calledOff === undefined
+        ? "Its upgrade is under way, and goes back by itself where it fails. It can be cancelled."
+        : "Its upgrade was called off, and its guest is asked which version serves."
     case "Resizing":
       return state.calledOff === true
         ? "Its resize was called off, and goes back to what was before."

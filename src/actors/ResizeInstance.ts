@@ -17,6 +17,7 @@ import { History } from "../services/History.ts"
 import { Placements } from "../services/Placements.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
 import { askGuest } from "./AskGuest.ts"
+import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
@@ -199,8 +200,11 @@ const noteDown = (operation: Operation, { message }: StepFailure) =>
 
 const bringAlong = Effect.fnUntraced(function* (operation: Operation, plan: Plan) {
   const { restart } = yield* applySize(operation, plan)
-  if (restart) yield* restartDatabase(operation, plan)
-  return restart
+  if (!restart) return false
+  // As with any restart: what fails of it stands in the history, and is shown as what waits for another one.
+  yield* Effect.ignore(BringAccess.whereItHasChanged(operation, "resize"))
+  yield* restartDatabase(operation, plan)
+  return true
 })
 
 /** What waited for a restart waits no longer where there was one. */
@@ -209,7 +213,10 @@ const report = Effect.fnUntraced(function* (operation: Operation, wasRestarted: 
   const loaded = Option.getOrNull(yield* (yield* Lifecycles).load(operation.instance))
   if (!(yield* isWanted(operation))) return yield* calledOff
   const waited = loaded?.state._tag === "Resizing" && loaded.state.restartRequired === true
-  const restartRequired = wasRestarted ? yield* BringConfiguration.isRestartRequired(operation.instance) : waited
+  const restartRequired = wasRestarted
+    ? (yield* BringConfiguration.isRestartRequired(operation.instance)) ||
+      (yield* BringAccess.isBehind(operation.instance))
+    : waited
   yield* reportOutcome(operation, null, { restartRequired })
 })
 

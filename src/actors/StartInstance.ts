@@ -5,6 +5,7 @@
  */
 import { Duration, Effect } from "effect"
 import { Workflow } from "effect/workflow"
+import type { InstanceId } from "../services/Ids.ts"
 import { askGuest } from "./AskGuest.ts"
 import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
@@ -32,13 +33,21 @@ const startDatabase = (operation: Operation) =>
     execute: askGuest(operation, "start", BringConfiguration.restart(operation.instance), { isHarmlessTwice: true })
   })
 
+/** Whether what serves all the same is not all that it is to be. */
+const isBehind = (instance: InstanceId) =>
+  Effect.map(
+    Effect.all([BringConfiguration.isBehind(instance), BringAccess.isBehind(instance)]),
+    ([configuration, access]) => configuration || access
+  )
+
 export const layer = StartInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
         yield* operationEnded(operation)
         const serves = yield* insist(isSeenToServe(operation.instance))
-        yield* insist(reportOutcome(operation, cause, { serves }))
+        const restartRequired = yield* insist(isBehind(operation.instance))
+        yield* insist(reportOutcome(operation, cause, { serves, restartRequired }))
       })
     )
     // First: what is down lets nobody in who is to be kept out, and is not started where that cannot be enforced.

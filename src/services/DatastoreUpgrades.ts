@@ -3,7 +3,7 @@
  * checked here, written with its command in one transaction, and done by the instance's actor and its guest.
  */
 import { Clock, Context, Effect, Layer } from "effect"
-import { Catalog, type DatastoreVersion, findVersion } from "./Catalog.ts"
+import { Catalog, type DatastoreVersion, findDatastore, findVersion } from "./Catalog.ts"
 import type { InstanceId } from "./Ids.ts"
 import {
   DatastoreVersionNotFound,
@@ -56,7 +56,9 @@ export class DatastoreUpgrades extends Context.Service<
         const { desired } = before
         const found = findVersion(yield* contents, desired.datastoreVersion)
         if (found === undefined) return yield* new DatastoreVersionNotFound({ version: desired.datastoreVersion })
-        const target = yield* versionNamed(found.datastore, version)
+        // One that is retired stands alone: what may be ordered is told by its name.
+        const datastore = findDatastore(yield* contents, found.datastore.name) ?? found.datastore
+        const target = yield* versionNamed(datastore, version)
         yield* checkTarget(found.version, target)
         const { configuration } = before
         if (configuration !== null && target.id !== found.version.id)

@@ -129,6 +129,9 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
     const asked = (row: Rows, command: string) =>
       row.mailbox.find(({ key }) => key === `${command}:${row.generation}`)?.command._tag ?? null
     const has = (row: Rows, command: string) => asked(row, command) !== null
+    /** Of what is to be done next, one waits. */
+    const isAsked = (row: Rows) =>
+      row.mailbox.some(({ handled, key }) => handled === null && /^(restart|resize):/.test(key))
     const groups = makeMemoryConfigurations((id) => {
       const row = rows.get(id)
       return row === undefined
@@ -242,7 +245,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       requestRestart: Effect.fnUntraced(function* (id) {
         const now = yield* Clock.currentTimeMillis
         const row = rows.get(id)
-        if (row === undefined || !isInService(toRecord(row).state)) return false
+        if (row === undefined || isAsked(row) || !isInService(toRecord(row).state)) return false
         row.desired = { ...row.desired, updated: now }
         letter(row, `restart:${row.generation}`, { _tag: "Restart" }, now)
         return true
@@ -284,7 +287,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
 
     const switching = makeMemorySwitching((id) => {
       const row = rows.get(id)
-      return row === undefined
+      return row === undefined || isAsked(row)
         ? undefined
         : {
             state: toRecord(row).state,
@@ -621,7 +624,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
 
     const upgradeOrders = makeMemoryUpgradeOrders((id) => {
       const row = rows.get(id)
-      if (row === undefined) return undefined
+      if (row === undefined || isAsked(row)) return undefined
       return {
         state: toRecord(row).state,
         groupVersion: groups.versionOf(id),
@@ -635,7 +638,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       request: Effect.fnUntraced(function* (id, seen, target) {
         const now = yield* Clock.currentTimeMillis
         const row = rows.get(id)
-        if (row === undefined || !isInService(toRecord(row).state)) return false
+        if (row === undefined || isAsked(row) || !isInService(toRecord(row).state)) return false
         if (row.desired.flavor !== seen.flavor || row.desired.volumeSize !== seen.volumeSize) return false
         const more = moreOf(row.desired, target)
         const exceeded = exceededBy(usage(row.desired.project), { instances: 0, backups: 0, ...more })
@@ -651,7 +654,12 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       (version) =>
         groups.isOf(version) ||
         [...rows.values()].some(
-          ({ desired, state }) => state._tag !== "Deleted" && desired.datastoreVersion === version
+          ({ desired, mailbox, state }) =>
+            (state._tag !== "Deleted" && desired.datastoreVersion === version) ||
+            (state._tag === "Upgrading" && state.version === version) ||
+            mailbox.some(
+              ({ command, handled }) => handled === null && command._tag === "Upgrade" && command.version === version
+            )
         )
     )
 

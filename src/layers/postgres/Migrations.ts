@@ -265,6 +265,19 @@ const catalog = Effect.gen(function* () {
 /** An instance can be brought to another version: a state and a command of new kinds. */
 const upgrades = Effect.void
 
+/**
+ * Of what is to be done next (a restart, a stop, a start, an upgrade, a resize) one waits: whoever asks at the same moment
+ * sees no other, and the index does.
+ */
+const oneNext = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  const isNext = sql.literal("handled IS NULL AND (key LIKE 'restart:%' OR key LIKE 'resize:%')")
+  yield* sql`
+    UPDATE mailbox m SET handled = now(), set_aside = 'it was asked for beside another'
+    WHERE ${isNext} AND EXISTS (SELECT FROM mailbox WHERE instance = m.instance AND seq < m.seq AND ${isNext})`
+  yield* sql`CREATE UNIQUE INDEX mailbox_one_next ON mailbox (instance) WHERE ${isNext}`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -277,7 +290,8 @@ const migrations = {
   "0009_accesses": accesses,
   "0010_catalog": catalog,
   "0011_upgrades": upgrades,
-  "0012_resizes": resizes
+  "0012_resizes": resizes,
+  "0013_one_next": oneNext
 }
 
 /**

@@ -73,7 +73,8 @@ const make = Effect.gen(function* () {
         )) AS left_behind,
         EXISTS (SELECT 1 FROM provisioning p WHERE p.instance = i.id) AS has_order,
         o.heartbeat_at AS heard,
-        EXISTS (SELECT 1 FROM quota_holds q WHERE q.instance = i.id) AS has_hold
+        EXISTS (SELECT 1 FROM quota_holds q WHERE q.instance = i.id)
+          OR EXISTS (SELECT 1 FROM resize_holds r WHERE r.instance = i.id) AS has_hold
       FROM (SELECT id, delete_requested FROM instances WHERE id > ${after} ORDER BY id LIMIT ${pageSize}) i
       JOIN lifecycles l ON l.instance = i.id
       LEFT JOIN addresses a ON a.instance = i.id

@@ -53,6 +53,8 @@ const make = Effect.gen(function* () {
       SELECT DISTINCT datastore_version AS version FROM (
         SELECT i.datastore_version FROM instances i JOIN lifecycles l ON l.instance = i.id WHERE l.tag <> 'Deleted'
         UNION ALL SELECT datastore_version FROM configurations
+        UNION ALL SELECT state ->> 'version' FROM lifecycles WHERE tag = 'Upgrading'
+        UNION ALL SELECT command ->> 'version' FROM mailbox WHERE handled IS NULL AND command ->> '_tag' = 'Upgrade'
       ) needs WHERE ${sql.in("datastore_version", versions)}`.pipe(Effect.flatMap(decodeUsed), died)
     return new Set(rows.map(({ version }) => version))
   })

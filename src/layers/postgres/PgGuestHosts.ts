@@ -69,11 +69,12 @@ const make = Effect.gen(function* () {
       SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, reported = excluded.reported`)
 
   const known = sql`
-    SELECT h.name, h.addresses, h.memory_mb, coalesce(sum(i.ram), 0) AS used_mb, count(a.instance)::int AS instances,
+    SELECT h.name, h.addresses, h.memory_mb, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
       h.reported
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
     LEFT JOIN instances i ON i.id = a.instance
+    LEFT JOIN resize_holds r ON r.instance = a.instance
     WHERE ${hasReported}
     GROUP BY h.name ORDER BY h.name COLLATE "C"`.pipe(
     Effect.flatMap(decodeKnown),

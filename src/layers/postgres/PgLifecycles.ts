@@ -73,8 +73,8 @@ const decodeCommands = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ c
 const encodeState = Schema.encodeSync(Schema.fromJsonString(State))
 const encodeCommand = Schema.encodeSync(Schema.fromJsonString(Command))
 
-/** Where a resize may have ended; a delete gives back all that is held. */
-const mayEndResize: ReadonlySet<StateTag> = new Set(["Active", "Restarting", "Configuring", "Failed"])
+/** Where nothing was held for a resize yet. */
+const isBuilt: (tag: StateTag) => boolean = (tag) => tag !== "New" && tag !== "Building"
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -163,7 +163,7 @@ const make = Effect.gen(function* () {
         yield* died(sql`UPDATE quota_holds SET committed = true WHERE instance = ${id} AND NOT committed`)
       }
       if (commit.resized !== undefined) yield* died(resize(sql, id, commit.resized))
-      if (mayEndResize.has(tag) && resizeOf(commit.state) === null) yield* died(endResize(sql, id))
+      if (isBuilt(tag) && resizeOf(commit.state) === null) yield* died(endResize(sql, id))
     }).pipe(sql.withTransaction, again, Effect.catchTag("SqlError", Effect.die))
   })
 

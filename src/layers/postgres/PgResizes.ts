@@ -61,17 +61,19 @@ const make = Effect.gen(function* () {
       const more = moreOf({ ram: found.ram, volumeSize: seen.volumeSize }, target)
       const exceeded = exceededBy(yield* quotas.usage(project), { instances: 0, backups: 0, ...more })
       if (exceeded.length > 0) return yield* new QuotaExceeded({ resources: exceeded })
-      yield* died(sql`
-        WITH held AS (
-          INSERT INTO resize_holds (instance, project, ram, volumes)
-          VALUES (${id}, ${project}, ${more.ram}::int, ${more.volumes}::int)
-        ), posted AS (
+      const accepted = yield* died(sql`
+        WITH posted AS (
           INSERT INTO mailbox (instance, key, command, posted)
           VALUES (${id}, ${`resize:${found.generation}`}, ${encodeResize({ _tag: "Resize", to: target })}::jsonb,
             ${now}::timestamptz)
+          ON CONFLICT DO NOTHING RETURNING instance
+        ), held AS (
+          INSERT INTO resize_holds (instance, project, ram, volumes)
+          SELECT instance, ${project}, ${more.ram}::int, ${more.volumes}::int FROM posted
+          ON CONFLICT (instance) DO UPDATE SET ram = excluded.ram, volumes = excluded.volumes
         )
-        UPDATE instances SET updated = ${now}::timestamptz WHERE id = ${id}`)
-      return true
+        UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`)
+      return accepted.length > 0
     }).pipe(sql.withTransaction, again, Effect.catchTag("SqlError", Effect.die))
   })
 
