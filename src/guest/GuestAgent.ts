@@ -184,17 +184,15 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     inTurn: server.withPermits(1)
   })
 
+  const asFinal = ({ message }: { readonly message: string }) => new OrderFailed({ message, final: true })
+
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
-    yield* Effect.mapError(guarding.enforce, ({ message }) => new OrderFailed({ message, final: true }))
-    const current = yield* Effect.mapError(
-      upgrading.settled,
-      ({ message }) => new OrderFailed({ message, final: true })
-    )
-    yield* Effect.andThen(room.ready, runtime.start({ ...current, settings }, beat)).pipe(
+    const current = yield* Effect.mapError(upgrading.settled, asFinal)
+    yield* runtime.start({ ...current, settings }, beat).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
-      Effect.mapError(({ message }) => new OrderFailed({ message, final: true }))
+      Effect.mapError(asFinal)
     )
     yield* awaitLogin(made, runtime, session)
   }, Effect.catch(explain))
@@ -207,11 +205,17 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     stop: runtime.stop(made),
     logs: runtime.logs(made, 40)
   })((reason) => beat(`the configuration was taken back: ${reason}`))
-  // What an upgrade has left is put back before anybody looks at what runs.
-  const startServer = Effect.andThen(
-    Effect.mapError(upgrading.settled, ({ message }) => new OrderFailed({ message, final: true })),
-    startWanted
-  )
+  // First what no settings are to blame for: what an upgrade has left is put back before anybody looks at what runs.
+  const prepared = Effect.gen(function* () {
+    yield* guarding.enforce
+    yield* upgrading.settled
+    yield* Effect.retry(room.ready, {
+      while: ({ transient }) => transient,
+      times: 5,
+      schedule: Schedule.exponential("500 millis")
+    })
+  }).pipe(Effect.mapError(asFinal), Effect.catch(explain))
+  const startServer = Effect.andThen(prepared, startWanted)
   const switching = yield* Switching.make({
     notes,
     onDisk,

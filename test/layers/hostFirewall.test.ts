@@ -58,10 +58,18 @@ const getsIn = (localAddress: string, host: string) =>
 
 const addresses = ["127.77.201.1", "127.77.201.2"] as const
 
+/** Nothing is left of it, as of a machine that guards nothing any more. */
+const nftFirewall = Effect.fnUntraced(function* (root: string) {
+  const context = yield* Layer.build(Layer.fresh(NftFirewall.layer(root)))
+  const firewall = yield* Effect.provideContext(HostFirewall, context)
+  yield* Effect.addFinalizer(() => Effect.ignore(firewall.rebuild([])))
+  return firewall
+})
+
 const nftWorld = Effect.gen(function* () {
-  const context = yield* Layer.build(Layer.fresh(NftFirewall.layer(`/nowhere/${randomUUID()}`)))
+  const firewall = yield* nftFirewall(`/nowhere/${randomUUID()}`)
   for (const address of addresses) yield* listener(address)
-  return { firewall: yield* Effect.provideContext(HostFirewall, context), addresses, port: 5432, getsIn }
+  return { firewall, addresses, port: 5432, getsIn }
 })
 
 hostFirewallConformance(`nftables${missing === null ? "" : ` (skipped: ${missing})`}`, nftWorld, missing !== null)
@@ -75,8 +83,7 @@ it.live.skipIf(missing !== null)("nftables: what somebody has thrown away is mad
   Effect.scoped(
     Effect.gen(function* () {
       const root = `/nowhere/${randomUUID()}`
-      const context = yield* Layer.build(Layer.fresh(NftFirewall.layer(root)))
-      const firewall = yield* Effect.provideContext(HostFirewall, context)
+      const firewall = yield* nftFirewall(root)
       yield* listener(addresses[0])
       yield* firewall.guard(guard)
       execFileSync("nft", ["delete", "table", "ip", NftFirewall.tableOf(root)])
@@ -92,24 +99,31 @@ it.live.skipIf(missing !== null)("nftables: what somebody has thrown away is mad
   )
 )
 
-it.effect.skipIf(missing !== null)("nftables: the table goes with its owner, but where databases outlive it", () =>
-  Effect.gen(function* () {
-    for (const outlive of [false, true]) {
-      const root = `/nowhere/${randomUUID()}`
-      const scope = yield* Scope.make()
-      const layer = NftFirewall.layer(root).pipe(Layer.provide(Layer.succeed(DatabasesOutliveAgents, outlive)))
-      const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
-      const firewall = yield* Effect.provideContext(HostFirewall, context)
-      assert.isFalse(hasTable(NftFirewall.tableOf(root)))
-      yield* firewall.guard(guard)
-      assert.isTrue(hasTable(NftFirewall.tableOf(root)))
-      // Also an empty one.
-      yield* firewall.guard({ ...guard, networks: [] })
-      yield* Scope.close(scope, Exit.void)
-      assert.strictEqual(hasTable(NftFirewall.tableOf(root)), outlive)
-      if (outlive) execFileSync("nft", ["delete", "table", "ip", NftFirewall.tableOf(root)])
-    }
-  })
+it.effect.skipIf(missing !== null)(
+  "nftables: the table goes with its owner, but where databases go on without it",
+  () =>
+    Effect.gen(function* () {
+      for (const [outlive, isGuarded] of [
+        [false, false],
+        [false, true],
+        [true, false]
+      ] as const) {
+        const root = `/nowhere/${randomUUID()}`
+        const scope = yield* Scope.make()
+        const layer = NftFirewall.layer(root).pipe(Layer.provide(Layer.succeed(DatabasesOutliveAgents, outlive)))
+        const context = yield* Layer.buildWithScope(Layer.fresh(layer), scope)
+        const firewall = yield* Effect.provideContext(HostFirewall, context)
+        assert.isFalse(hasTable(NftFirewall.tableOf(root)))
+        yield* firewall.guard(guard)
+        assert.isTrue(hasTable(NftFirewall.tableOf(root)))
+        // Also an empty one.
+        if (!isGuarded) yield* firewall.guard({ ...guard, networks: [] })
+        yield* Scope.close(scope, Exit.void)
+        const isLeft = outlive || isGuarded
+        assert.strictEqual(hasTable(NftFirewall.tableOf(root)), isLeft)
+        if (isLeft) execFileSync("nft", ["delete", "table", "ip", NftFirewall.tableOf(root)])
+      }
+    })
 )
 
 it.live.skipIf(missing !== null)(

@@ -154,17 +154,18 @@ const make = Effect.gen(function* () {
       })
     )
 
-  const stopDatabase = Effect.fnUntraced(
-    function* (home: GuestHome) {
-      const runtime = runtimes.byKind(home.runtime)
-      const manager = managerOf(home.spec.manager)
-      if (runtime === undefined || manager === undefined) return
-      const adminPassword = yield* home.notes.adminPassword
-      yield* runtime.stop(GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, manager }, adminPassword, {}))
-    },
-    // The others are stopped all the same.
-    Effect.catchCause((cause) => Effect.logError("a database could not be stopped", cause))
-  )
+  /** It does not run after this. */
+  const stopDatabase = Effect.fnUntraced(function* (home: GuestHome) {
+    const runtime = runtimes.byKind(home.runtime)
+    const manager = managerOf(home.spec.manager)
+    if (runtime === undefined || manager === undefined) {
+      const message = `The database cannot be stopped: it was made for ${home.runtime}, which does not answer.`
+      return yield* new ComputeError({ message, detail: "", transient: true })
+    }
+    const adminPassword = yield* Effect.mapError(home.notes.adminPassword, unwritable)
+    const database = GuestAgent.databaseOf({ spec: home.spec, volume: home.volume, manager }, adminPassword, {})
+    yield* Effect.mapError(runtime.stop(database), asComputeError)
+  })
 
   // A clean stop takes the databases along, unless they outlive us; the next start brings them back.
   const outliveUs = yield* GuestAgent.DatabasesOutliveAgents
@@ -175,7 +176,12 @@ const make = Effect.gen(function* () {
         const end = endAgent(home.spec.instanceId)
         // Whoever removes the folder of what has ended finds nothing mounted in it.
         const letGo = Effect.catch(home.disk.unmount, ({ detail, message }) => Effect.logError(`${message} ${detail}`))
-        const all = Effect.andThen(end, Effect.andThen(stopDatabase(home), letGo))
+        // What still runs is guarded still.
+        const stop = Effect.andThen(stopDatabase(home), firewall.forget(home.spec.instanceId)).pipe(
+          // The others are stopped all the same.
+          Effect.catchCause((cause) => Effect.logError("a database could not be stopped", cause))
+        )
+        const all = Effect.andThen(end, Effect.andThen(stop, letGo))
         return inTurn(home.spec.instanceId, outliveUs ? end : all)
       },
       { concurrency: atOnce, discard: true }
@@ -218,14 +224,17 @@ const make = Effect.gen(function* () {
   /** Before the home tells of it: a size that is told is there. */
   const growVolume = Effect.fnUntraced(function* (home: GuestHome, size: number) {
     if (size <= home.spec.volumeSize) return
-    if (yield* home.disk.grow(size)) return
+    if (yield* Effect.mapError(home.disk.grow(size), unusableVolume)) return
     yield* Effect.logInfo("the database is stopped, so that its volume can grow").pipe(
       Effect.annotateLogs({ instance: home.spec.instanceId })
     )
     yield* endAgent(home.spec.instanceId)
+    // Whatever becomes of this, its agent is started again.
+    waiting.set(home.spec.instanceId, home)
+    // What is in use is not grown behind its back: a container keeps a mount of its own.
     yield* stopDatabase(home)
-    yield* home.disk.growStopped(size)
-  }, Effect.mapError(unusableVolume))
+    yield* Effect.mapError(home.disk.growStopped(size), unusableVolume)
+  })
 
   return Compute.of({
     portOf: (name) => managerOf(name)?.port ?? 0,

@@ -60,11 +60,11 @@ const make = Effect.fnUntraced(function* (root: string) {
   const rebuild = Effect.fnUntraced(function* (wanted: ReadonlyArray<Guard>) {
     const restricted = wanted.filter(({ networks }) => networks.length > 0)
     guards.clear()
+    for (const one of restricted) guards.set(one.instanceId, one)
     // A machine that has nothing to guard needs no nftables.
     if (restricted.length === 0) return yield* Effect.ignore(tell(dropTable(table)))
     isMade = true
     yield* tell(wholeTable(table, restricted))
-    for (const one of restricted) guards.set(one.instanceId, one)
   })
 
   const isThere = nft(["list", "map", "ip", table, "guarded"]).pipe(
@@ -78,10 +78,10 @@ const make = Effect.fnUntraced(function* (root: string) {
   }).pipe(Effect.catch(({ detail }) => Effect.logError(`databases are not guarded: ${detail}`)))
   yield* Effect.forkScoped(Effect.forever(Effect.delay(inTurn(heal), lookInterval)))
 
-  // Databases that go on without us are guarded without us.
+  // Databases that go on without us are guarded without us, also one that could not be stopped.
   if (!(yield* DatabasesOutliveAgents))
     yield* Effect.addFinalizer(() =>
-      inTurn(Effect.suspend(() => (isMade ? Effect.ignore(tell(dropTable(table))) : Effect.void)))
+      inTurn(Effect.suspend(() => (isMade && guards.size === 0 ? Effect.ignore(tell(dropTable(table))) : Effect.void)))
     )
 
   return {

@@ -29,7 +29,15 @@ import { discardContainer, Engine, type EngineError, orAbsent, orAlready, reques
 import { greets } from "./docker/Greeting.ts"
 import { ensureImage } from "./docker/Image.ts"
 import { convert, keptByDocker } from "./docker/Upgrade.ts"
-import { configure, imageOf, isInitialising, markInitialised, prepareVolume, removeData } from "./docker/Volume.ts"
+import {
+  configure,
+  imageOf,
+  isInitialising,
+  markInitialised,
+  prepareVolume,
+  removeAllData,
+  removeData
+} from "./docker/Volume.ts"
 
 /** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
 const initialisedWithin = "10 minutes"
@@ -230,7 +238,7 @@ const make = Effect.gen(function* () {
         if (found !== null) yield* halt(instanceId)
         const noted = Effect.flatMap(imageOf(volume), (image) => ensureImage(docker, image, () => Effect.void))
         const image = found === null ? Effect.map(noted, ({ Id }) => Id) : Effect.succeed(found.Image)
-        yield* removeData(docker, { instanceId, volume }, image)
+        yield* removeAllData(docker, { instanceId, volume }, image)
       }
       yield* discard(emptierName(instanceId))
       yield* discard(containerName(instanceId))

@@ -3,9 +3,9 @@
  * administrator's password, for the entrypoint, and the image's reference), `settings` (the server's file) and, until the server has once been seen to
  * serve, a mark that says its files are not to be trusted yet.
  */
-import { join } from "node:path"
+import { basename, join } from "node:path"
 import type Dockerode from "dockerode"
-import { Effect, FileSystem, type PlatformError, Redacted } from "effect"
+import { Effect, FileSystem, Redacted } from "effect"
 import { type DatabaseSpec, RuntimeError } from "../../../guest/DatabaseRuntime.ts"
 import { serverFile } from "../../../services/configuration/ServerFile.ts"
 import { replaceFile } from "../../embedded/DurableFile.ts"
@@ -23,7 +23,7 @@ import { discardContainer, EngineError, orAbsent, request } from "./Engine.ts"
 
 const initialisingMark = (volume: string) => join(volume, "initialising")
 
-const unusable = (error: PlatformError.PlatformError) =>
+const unusable = (error: { readonly message: string }) =>
   new RuntimeError({ message: "The volume of the instance cannot be used.", detail: error.message, transient: true })
 
 /** Whether the server of this volume has yet to serve for the first time. */
@@ -51,8 +51,11 @@ const writeSettings = Effect.fnUntraced(function* (spec: DatabaseSpec) {
   yield* files.makeDirectory(folder, { recursive: true, mode: 0o755 })
   yield* files.chmod(folder, 0o755)
   const text = serverFile(spec.datastore, spec, settingsBefore[spec.datastore])
-  const replaced = Effect.promise(() => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }))
-  yield* replaced
+  yield* Effect.tryPromise({
+    try: () => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }),
+    // A full disk is one that may have room later.
+    catch: (error) => ({ message: String(error) })
+  })
 })
 
 /** The file of the server's settings holds those of the spec. */
@@ -107,15 +110,10 @@ export const emptyByContainer = Effect.fn("Docker.emptyByContainer")(function* (
   )
 })
 
-/** The data folder is gone after this; a container of the image, which is asked for only then, does what we may not. */
-export const removeData = Effect.fn("Docker.removeData")(
-  function* <R>(
-    docker: Dockerode,
-    { instanceId, volume }: Pick<DatabaseSpec, "instanceId" | "volume">,
-    image: Effect.Effect<string, RuntimeError, R>
-  ) {
+/** The folder is gone after this; a container of the image, which is asked for only then, does what we may not. */
+const removeFolder = Effect.fnUntraced(
+  function* <R>(docker: Dockerode, instanceId: string, data: string, image: Effect.Effect<string, RuntimeError, R>) {
     const files = yield* FileSystem.FileSystem
-    const data = dataFolder(volume)
     const remove = files.remove(data, { recursive: true, force: true })
     const empty = Effect.flatMap(image, (image) => emptyByContainer(docker, instanceId, data, image))
     yield* Effect.catch(remove, () => Effect.andThen(empty, remove))
@@ -128,3 +126,24 @@ export const removeData = Effect.fn("Docker.removeData")(
       )
   })
 )
+
+/** The server's data is gone after this. */
+export const removeData = <R>(
+  docker: Dockerode,
+  { instanceId, volume }: Pick<DatabaseSpec, "instanceId" | "volume">,
+  image: Effect.Effect<string, RuntimeError, R>
+) => removeFolder(docker, instanceId, dataFolder(volume), image).pipe(Effect.withSpan("Docker.removeData"))
+
+/** The same with what upgrades have kept, and what they were copying. */
+export const removeAllData = Effect.fn("Docker.removeAllData")(function* <R>(
+  docker: Dockerode,
+  of: Pick<DatabaseSpec, "instanceId" | "volume">,
+  image: Effect.Effect<string, RuntimeError, R>
+) {
+  const files = yield* FileSystem.FileSystem
+  const names = yield* Effect.orElseSucceed(files.readDirectory(of.volume), () => [])
+  const data = basename(dataFolder(of.volume))
+  for (const name of names)
+    if (name === data || name.startsWith(`${data}.`))
+      yield* removeFolder(docker, of.instanceId, join(of.volume, name), image)
+})
