@@ -215,10 +215,16 @@ describe.skipIf(missing !== null)(named, { timeout: 60_000 }, () => {
     expect(rows.map((quota) => quota["Resource"])).toEqual(["instances", "ram", "volumes", "backups"])
   })
 
+  it("resize a volume", async () => {
+    await openstack("database instance resize volume osc 2")
+    await eventually("it is resized, and serves", async () => {
+      const { operating_status, volume } = await row("database instance show osc")
+      return volume === 2 && operating_status === "HEALTHY" ? true : null
+    })
+  })
+
   it("say clearly what the service does not have yet", async () => {
-    await expect(openstack("database instance resize volume osc 2")).rejects.toThrow(
-      /not implemented in Coffer yet.*501/
-    )
+    await expect(openstack("database instance promote osc")).rejects.toThrow(/not implemented in Coffer yet.*501/)
   })
 
   it("delete an instance", async () => {

@@ -133,6 +133,7 @@ the_end() {
 
 changes_of_an_instance() {
   does '^$' database instance upgrade second 18
+  until_it_is ACTIVE HEALTHY second
   later 'Detaching a replica .*: not implemented' database instance detach second
   later 'Promoting a replica .*: not implemented' database instance promote second
   later 'Ejecting a replica source .*: not implemented' database instance eject second
