@@ -218,6 +218,7 @@ describe.skipIf(missingEngine !== null)(named, () => {
       const second = yield* inspect(spec)
       assert.strictEqual(second.Id, first.Id)
       assert.strictEqual(second.HostConfig.Memory, 512 * 1024 * 1024)
+      yield* serving(larger)
       const other = { ...larger, version: `${spec.version}.1` }
       yield* runtime.start(other, quiet)
       assert.notStrictEqual((yield* inspect(spec)).Id, first.Id)
