@@ -5,7 +5,6 @@
  */
 import {
   Cause,
-  Clock,
   Context,
   Duration,
   Effect,
@@ -35,6 +34,7 @@ import { GuestNotes, type Phase } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
 import { HostFirewall } from "./HostFirewall.ts"
 import * as Overriding from "./Overriding.ts"
+import * as Supervising from "./Supervising.ts"
 import * as Switching from "./Switching.ts"
 import * as Upgrading from "./Upgrading.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
@@ -45,19 +45,6 @@ const heartbeatInterval = Duration.seconds(30)
 
 /** How soon it reports again when it was not heard. */
 const againInterval = Duration.seconds(1)
-
-/** How often the agent looks at its database. */
-const checkInterval = Duration.seconds(1)
-
-/** A database that does not answer a login within this serves nobody, even if its process runs. */
-const checkTimeout = Duration.seconds(5)
-
-/** The pause before a crashed database is started again: 0.5 s, doubling, at most 30 s. */
-const restartPause = (crashes: number) =>
-  Duration.min(Duration.millis(500 * 2 ** Math.min(crashes, 16)), Duration.seconds(30))
-
-/** A database that has served for this long has recovered: its next crash counts as the first. */
-const recovery = Duration.seconds(60)
 
 /** The pause before an agent that met a bug begins again. */
 const afterBug = Duration.seconds(5)
@@ -258,73 +245,17 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       )
   )
 
-  const isServing = Effect.gen(function* () {
-    if ((yield* runtime.status(made)) !== "running") return false
-    yield* session.ping
-    return true
-  }).pipe(
-    Effect.timeoutOrElse({ duration: checkTimeout, orElse: () => Effect.succeed(false) }),
-    Effect.orElseSucceed(() => false)
-  )
-
-  /** Looks at the database, and takes its state from that before anybody else has a turn; answers the one before. */
-  const look = server.withPermits(1)(
-    Effect.gen(function* () {
-      if (switching.isStopped()) return null
-      const now: ServiceStatus = (yield* isServing) ? "healthy" : "crashed"
-      return { now, before: yield* Ref.getAndSet(status, now) }
-    })
-  )
-
-  /** Until the volume has grown, or somebody who asked for a restart has had more luck, or for a stop. */
-  const waitForRoom = Effect.fnUntraced(function* (whyFull: string) {
-    yield* beat(`the database is down: ${whyFull}`)
-    while ((yield* volume.whyFull) !== null) {
-      const seen = yield* look
-      if (seen === null || seen.now === "healthy") return
-      yield* Effect.sleep(checkInterval)
-    }
-    yield* beat("the volume has room again")
-  })
-
-  /** Looks at the database again and again; what has crashed is started again, ever more patiently. */
-  const supervise = Effect.gen(function* () {
-    let crashes = 0
-    let servingSince: number | null = null
-    while (true) {
-      yield* switching.toRun
-      const seen = yield* look
-      if (seen === null) {
-        servingSince = null
-        crashes = 0
-        continue
-      }
-      const at = yield* Clock.currentTimeMillis
-      if (seen.now === "healthy") {
-        servingSince ??= at
-        if (at - servingSince > Duration.toMillis(recovery)) crashes = 0
-        if (seen.before !== "healthy") yield* beat("a client can log in")
-        yield* upgrading.tidy
-      } else {
-        servingSince = null
-        const whyFull = yield* volume.whyFull
-        // One start is tried without room: it may make some. The next one waits until there is.
-        if (whyFull !== null && crashes > 0) {
-          yield* waitForRoom(whyFull)
-          continue
-        }
-        const pause = restartPause(crashes)
-        if (crashes === 0) yield* beat("the database has crashed; it is being started again")
-        else yield* beat(`the database is down; try ${crashes + 1} follows in ${Duration.format(pause)}`)
-        if (crashes > 0) yield* Effect.sleep(pause)
-        crashes++
-        yield* bringUp.pipe(
-          Effect.catch(({ message }) => Effect.logError(`the database could not be started again: ${message}`))
-        )
-        continue
-      }
-      yield* Effect.sleep(checkInterval)
-    }
+  const { isServing, supervise } = Supervising.make({
+    server,
+    status,
+    ping: Effect.andThen(
+      Effect.filterOrFail(runtime.status(made), (now) => now === "running"),
+      session.ping
+    ),
+    switching,
+    whyFull: volume.whyFull,
+    whileServing: upgrading.tidy,
+    beat
   })
 
   /** Ends only where there is nothing to look after. */
