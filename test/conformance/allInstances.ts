@@ -1,11 +1,11 @@
 /** What every store tells an administrator of all projects' instances. */
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
-import type { State } from "../../src/actors/Instance.ts"
-import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { AllInstances } from "../../src/services/AllInstances.ts"
 import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import { move } from "./asActor.ts"
 
 type Store = AllInstances | Instances | Lifecycles
 
@@ -21,12 +21,6 @@ const create = Effect.fnUntraced(function* (project: ProjectId) {
     { databases: [], users: [] }
   )
   return id
-})
-
-const move = Effect.fnUntraced(function* (id: InstanceId, state: State) {
-  const lifecycles = yield* Lifecycles
-  const { generation, mail } = Option.getOrThrow(yield* lifecycles.load(id))
-  yield* lifecycles.commit(id, { generation, state, transition: null, handled: mail.map(({ seq }) => seq) })
 })
 
 /** Ids of all pages of two. */

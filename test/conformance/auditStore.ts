@@ -1,7 +1,6 @@
 /** What every store tells an audit: of each instance where it is, and what is kept for it. */
 import { expect, layer } from "@effect/vitest"
-import { Clock, Effect, type Layer, Option } from "effect"
-import type { State } from "../../src/actors/Instance.ts"
+import { Clock, Effect, type Layer } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Compute } from "../../src/services/Compute.ts"
 import { History, leftBehind } from "../../src/services/History.ts"
@@ -12,6 +11,7 @@ import { Observations } from "../../src/services/Observations.ts"
 import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
+import { move } from "./asActor.ts"
 
 type Store = AuditStore | Instances | Lifecycles | Observations | History | Placements | ProvisioningStore | Quotas
 
@@ -26,13 +26,6 @@ const create = Effect.gen(function* () {
     { databases: [{ name: "shop" }], users: [] }
   )
   return id
-})
-
-/** Moves it on, as its actor would, with all its mail handled. */
-const move = Effect.fnUntraced(function* (id: InstanceId, state: State) {
-  const lifecycles = yield* Lifecycles
-  const { generation, mail } = Option.getOrThrow(yield* lifecycles.load(id))
-  yield* lifecycles.commit(id, { generation, state, transition: null, handled: mail.map(({ seq }) => seq) })
 })
 
 const audited = Effect.fnUntraced(function* (id: InstanceId) {

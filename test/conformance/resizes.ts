@@ -7,6 +7,7 @@ import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { Resizes, type ResizeTarget } from "../../src/services/Resizes.ts"
+import { load, move } from "./asActor.ts"
 
 type Store = Instances | Lifecycles | Quotas | Resizes
 
@@ -16,25 +17,6 @@ const uuid = () => `00000000-0000-4000-9000-${String(++drawn).padStart(12, "0")}
 const larger: ResizeTarget = { _tag: "Flavor", flavor: "2", ram: 1024 }
 const smaller: ResizeTarget = { _tag: "Flavor", flavor: "0", ram: 256 }
 const volume = (size: number): ResizeTarget => ({ _tag: "Volume", size })
-
-const load = (id: InstanceId) =>
-  Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
-
-/** Goes on to `state`, with everything in the mailbox handled, or with nothing of it. */
-const move = Effect.fnUntraced(function* (
-  id: InstanceId,
-  state: State,
-  { handling = true, resized }: { readonly handling?: boolean; readonly resized?: ResizeTarget } = {}
-) {
-  const { generation, mail } = yield* load(id)
-  yield* (yield* Lifecycles).commit(id, {
-    generation,
-    state,
-    transition: null,
-    handled: handling ? mail.map(({ seq }) => seq) : [],
-    ...(resized === undefined ? {} : { resized })
-  })
-})
 
 const active = { _tag: "Active" } as const
 const resizing = (to: ResizeTarget): State => ({
@@ -137,7 +119,7 @@ export const resizesConformance = <E>(name: string, store: Layer.Layer<Store, E>
         const { id, project } = yield* inService()
         yield* ask(id, larger)
         const configuring = { _tag: "Configuring", operation: operationId("configure", uuid()), deadline: 1 } as const
-        yield* move(id, configuring, { handling: false })
+        yield* move(id, configuring, { handled: [] })
         expect(yield* held(project)).toEqual([512, 512, 1, 0])
         yield* move(id, { ...configuring, resize: larger })
         expect([yield* shown(id), yield* held(project)]).toEqual(["Resizing", [512, 512, 1, 0]])

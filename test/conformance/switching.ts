@@ -2,12 +2,13 @@
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { Switching } from "../../src/services/Switching.ts"
+import { mail, move } from "./asActor.ts"
 
 let drawn = 0
 const uuid = () => `00000000-0000-4000-8004-${String(++drawn).padStart(12, "0")}`
@@ -26,17 +27,6 @@ const anInstance = Effect.gen(function* () {
   return id
 })
 
-const load = (id: InstanceId) =>
-  Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
-
-/** Handles all mail, as its actor would. */
-const move = Effect.fnUntraced(function* (id: InstanceId, state: State) {
-  const { generation, mail } = yield* load(id)
-  const handled = mail.map(({ seq }) => seq)
-  yield* (yield* Lifecycles).commit(id, { generation, state, transition: null, handled })
-})
-
-const mail = (id: InstanceId) => Effect.map(load(id), ({ mail }) => mail.map(({ command }) => command._tag))
 const shown = (id: InstanceId) =>
   Effect.flatMap(Instances, (instances) =>
     Effect.map(instances.get("any", id), (found) => Option.getOrThrow(found).state)

@@ -2,11 +2,12 @@
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { UpgradeOrders } from "../../src/services/DatastoreUpgrades.ts"
 import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import { load, move } from "./asActor.ts"
 
 let drawn = 0
 const uuid = () => `00000000-0000-4000-8016-${String(++drawn).padStart(12, "0")}`
@@ -21,17 +22,6 @@ const anInstance = Effect.fnUntraced(function* (configuration: string | null = n
   }
   yield* (yield* Instances).create(desired, { databases: [], users: [] }, configuration)
   return id
-})
-
-const load = (id: InstanceId) =>
-  Effect.flatMap(Lifecycles, (lifecycles) => Effect.map(lifecycles.load(id), Option.getOrThrow))
-
-/** Handles all mail, as its actor would. */
-const move = Effect.fnUntraced(function* (id: InstanceId, state: State, version?: string) {
-  const { generation, mail } = yield* load(id)
-  const handled = mail.map(({ seq }) => seq)
-  const serving = version === undefined ? {} : { version }
-  yield* (yield* Lifecycles).commit(id, { generation, state, transition: null, handled, ...serving })
 })
 
 const commands = (id: InstanceId) => Effect.map(load(id), ({ mail }) => mail.map(({ command }) => command))
@@ -64,7 +54,7 @@ export const upgradeOrdersConformance = <R>(
         yield* move(id, upgrading)
         expect([(yield* record(id)).state, yield* request(id, "v-2")]).toEqual(["Upgrading", false])
         expect((yield* record(id)).desired.datastoreVersion).toBe("v-1")
-        yield* move(id, active, "v-2")
+        yield* move(id, active, { version: "v-2" })
         expect((yield* record(id)).desired.datastoreVersion).toBe("v-2")
         expect((yield* record(id)).state).toBe("Active")
       })
