@@ -2,11 +2,12 @@
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
+import { Resizes } from "../../src/services/Resizes.ts"
 import { Switching } from "../../src/services/Switching.ts"
 import { mail, move } from "./asActor.ts"
 
@@ -55,7 +56,7 @@ const open: Partial<Record<keyof typeof states, string>> = {
   Stopped: "start"
 }
 
-export type SwitchingStore = Configurations | Instances | Lifecycles | Quotas | Switching
+export type SwitchingStore = Configurations | Instances | Lifecycles | Quotas | Resizes | Switching
 
 export const switchingConformance = <R>(name: string, store: Layer.Layer<SwitchingStore | R, unknown>) =>
   layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
@@ -109,6 +110,37 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
         yield* (yield* Instances).requestDelete(id)
         expect([yield* requestStart(id), yield* requestStop(id), yield* shown(id)]).toEqual([false, false, "Deleting"])
         expect(yield* requestStop(InstanceId.make(uuid()))).toBe(false)
+      })
+    )
+
+    it.effect("shows a rebuild at once, and asks nothing beside it; it is not put beside anything else either", () =>
+      Effect.gen(function* () {
+        const lifecycles = yield* Lifecycles
+        const ask = Effect.fnUntraced(function* (id: InstanceId) {
+          const { generation } = Option.getOrThrow(yield* lifecycles.load(id))
+          const command = { _tag: "Rebuild" } as const
+          yield* lifecycles.request(id, { generation, key: `restart:${generation}`, command, line: "asked for" })
+        })
+        const { requestRestart } = yield* Instances
+        const { requestStart, requestStop } = yield* Switching
+        const fault = { message: "broken", details: null, at: 1 }
+        const failed: State = { _tag: "Failed", fault, previous: null, again: "service" }
+        for (const state of [states.Active, states.Configuring, states.Stopped, failed]) {
+          const id = yield* anInstance
+          yield* move(id, state)
+          yield* ask(id)
+          yield* ask(id)
+          expect(yield* shown(id)).toBe("Rebuilding")
+          expect([yield* requestRestart(id), yield* requestStop(id), yield* requestStart(id)]).not.toContain(true)
+          expect(yield* mail(id)).toEqual(["Rebuild"])
+          yield* (yield* Instances).requestDelete(id)
+          expect(yield* shown(id)).toBe("Deleting")
+        }
+        const other = yield* anInstance
+        yield* move(other, states.Active)
+        yield* (yield* Resizes).request(other, { flavor: "1", volumeSize: 1 }, { _tag: "Volume", size: 2 })
+        yield* ask(other)
+        expect(yield* mail(other)).toEqual(["Resize"])
       })
     )
 

@@ -169,7 +169,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         row.state._tag,
         {
           delete: row.deleteRequested,
-          now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
+          now: (row.state._tag === "Failed" ? asked(row, "delete") : null) ?? asked(row, "restart"),
           configure: has(row, "configure"),
           resize: has(row, "resize")
         },
@@ -366,6 +366,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         const row = rows.get(id)
         if (row?.generation !== generation) return yield* new StaleGeneration({ id, generation })
         if (row.mailbox.some((letter) => letter.key === key)) return
+        if (key.startsWith("restart:") && isAsked(row)) return
         letter(row, key, command, now)
         row.history.push({ key: null, entry: { kind: "report", at: now, text: line } })
       }),

@@ -278,6 +278,9 @@ const oneNext = Effect.gen(function* () {
   yield* sql`CREATE UNIQUE INDEX mailbox_one_next ON mailbox (instance) WHERE ${isNext}`
 })
 
+/** An instance can be rebuilt: a state and a command of new kinds. */
+const rebuilds = Effect.void
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -291,7 +294,8 @@ const migrations = {
   "0010_catalog": catalog,
   "0011_upgrades": upgrades,
   "0012_resizes": resizes,
-  "0013_one_next": oneNext
+  "0013_one_next": oneNext,
+  "0014_rebuilds": rebuilds
 }
 
 /**
