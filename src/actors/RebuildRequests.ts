@@ -6,6 +6,7 @@
 import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
 import { Catalog, findVersion } from "../services/Catalog.ts"
 import type { Fabric } from "../services/Fabric.ts"
+import type { InstanceId } from "../services/Ids.ts"
 import {
   type InstanceNotActionable,
   InstanceRequests,
@@ -16,7 +17,7 @@ import type { InstanceNotFound, InstanceRecord } from "../services/Instances.ts"
 import { makeWake } from "../services/Waking.ts"
 import type { Command } from "./Instance.ts"
 import { decide } from "./Lifecycle.ts"
-import { Lifecycles, type StaleGeneration } from "./Lifecycles.ts"
+import { Lifecycles } from "./Lifecycles.ts"
 import { nameable } from "./OperatorRequests.ts"
 import { defaultDeadlines } from "./Transitions.ts"
 
@@ -24,6 +25,33 @@ import { defaultDeadlines } from "./Transitions.ts"
 const maxLooks = 5
 
 const rebuild: Command = { _tag: "Rebuild" }
+
+/** The generation in which the instance would hear it, after what was asked for before; null where it would not. */
+const hearsIn = Effect.fnUntraced(function* (id: InstanceId) {
+  const seen = yield* Effect.exit((yield* Lifecycles).load(id))
+  if (Exit.isFailure(seen) || Option.isNone(seen.value)) return null
+  const { generation, mail, state } = seen.value.value
+  const moment = { now: yield* Clock.currentTimeMillis, fresh: "to-come", deadlines: defaultDeadlines }
+  const then = mail.reduce((state, { command }) => decide(state, command, moment)?.state ?? state, state)
+  return decide(then, rebuild, moment) === null ? null : generation
+})
+
+/** Writes the command, with who asked, where the instance hears it now; false, and nothing written, anywhere else. */
+export const requestRebuild = (id: InstanceId, by: string) =>
+  Effect.gen(function* () {
+    const lifecycles = yield* Lifecycles
+    const generation = yield* hearsIn(id)
+    if (generation === null) return false
+    // Under the key of a restart: of what is done next, one is asked for in one generation.
+    const key = `restart:${generation}`
+    const line = `asked for by the operator ${nameable(by)}: rebuild`
+    yield* lifecycles.request(id, { generation, key, command: rebuild, line })
+    // Somebody may have come first in between.
+    return Option.exists(yield* lifecycles.posted(id, key), ({ _tag }) => _tag === "Rebuild")
+  }).pipe(
+    Effect.retry({ times: maxLooks }),
+    Effect.catchTag("StaleGeneration", () => Effect.succeed(false))
+  )
 
 export type RebuildRefusal = InstanceNotFound | InstanceNotActionable | InvalidRequest
 
@@ -35,7 +63,6 @@ export class RebuildRequests extends Context.Service<
      * that version's image: there is no image service, so a version is what an image is known by.
      */
     readonly check: (id: string, image: string) => Effect.Effect<InstanceRecord, RebuildRefusal>
-    /** Asked for twice before it is taken, it is done once. */
     readonly request: (id: string, image: string, by: string) => Effect.Effect<void, RebuildRefusal>
   }
 >()("coffer/actors/RebuildRequests") {
@@ -44,7 +71,7 @@ export class RebuildRequests extends Context.Service<
       RebuildRequests,
       Effect.gen(function* () {
         const instances = yield* InstanceRequests
-        const lifecycles = yield* Lifecycles
+        const ofLives = Effect.provideService(Lifecycles, yield* Lifecycles)
         const { contents } = yield* Catalog
         const wake = yield* makeWake
 
@@ -65,51 +92,22 @@ export class RebuildRequests extends Context.Service<
           return yield* notActionable(yield* instances.get("any", id), yield* Clock.currentTimeMillis)
         })
 
-        /** The generation in which it can be asked for. */
-        const open = Effect.fnUntraced(function* ({ desired }: InstanceRecord) {
-          const seen = yield* Effect.exit(lifecycles.load(desired.id))
-          if (Exit.isFailure(seen) || Option.isNone(seen.value)) return yield* refused(desired.id)
-          const { generation, mail, state } = seen.value.value
-          const moment = { now: yield* Clock.currentTimeMillis, fresh: "to-come", deadlines: defaultDeadlines }
-          // What was asked for before comes first.
-          const asked = mail.some(({ command }) => command._tag === "Rebuild")
-          const then = mail.reduce((state, { command }) => decide(state, command, moment)?.state ?? state, state)
-          if (!asked && decide(then, rebuild, moment) === null) return yield* refused(desired.id)
-          return generation
-        })
-
-        const check = Effect.fnUntraced(function* (id: string, image: string) {
+        const look = Effect.fnUntraced(function* (id: string, image: string) {
           const record = yield* instances.get("any", id)
           yield* checkImage(record, image)
-          yield* open(record)
           return record
         })
 
-        const put = Effect.fnUntraced(function* (
-          record: InstanceRecord,
-          by: string
-        ): Effect.fn.Return<void, InstanceNotFound | InstanceNotActionable | StaleGeneration> {
-          const { id } = record.desired
-          const generation = yield* open(record)
-          // Under the key of a restart: of what is done next, one is asked for in one generation.
-          const key = `restart:${generation}`
-          yield* lifecycles.request(id, {
-            ...{ generation, key, command: rebuild },
-            line: `asked for by the operator ${nameable(by)}: rebuild`
-          })
-          const posted = yield* lifecycles.posted(id, key)
-          // Somebody may have come first in between.
-          if (!Option.exists(posted, ({ _tag }) => _tag === "Rebuild")) return yield* refused(id)
+        const check = Effect.fnUntraced(function* (id: string, image: string) {
+          const record = yield* look(id, image)
+          if ((yield* ofLives(hearsIn(record.desired.id))) === null) return yield* refused(id)
+          return record
         })
 
         const request = Effect.fn("RebuildRequests.request")(function* (id: string, image: string, by: string) {
-          const record = yield* instances.get("any", id)
-          yield* checkImage(record, image)
-          yield* put(record, by).pipe(
-            Effect.retry({ while: ({ _tag }) => _tag === "StaleGeneration", times: maxLooks }),
-            Effect.catchTag("StaleGeneration", () => refused(id))
-          )
-          yield* wake(record.desired.id)
+          const { desired } = yield* look(id, image)
+          if (!(yield* ofLives(requestRebuild(desired.id, by)))) return yield* refused(id)
+          yield* wake(desired.id)
         })
 
         return RebuildRequests.of({ check, request })

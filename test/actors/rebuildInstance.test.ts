@@ -1,6 +1,6 @@
 /** Servers that are made anew over their data: asked for by an administrator, done by the guest, told in the history. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Layer } from "effect"
+import { Effect, Layer } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { RebuildRequests } from "../../src/actors/RebuildRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
@@ -14,6 +14,7 @@ import { InstanceRequests } from "../../src/services/InstanceRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
+import { isBack, shown } from "./inServiceOperations.ts"
 
 const requests = (catalog: CatalogContents = ControlPlane.catalog) =>
   RebuildRequests.layer.pipe(Layer.provideMerge(InstanceRequests.layer), Layer.provide(OfferedCatalog.layer(catalog)))
@@ -26,26 +27,12 @@ const rebuild = (id: InstanceId, image = "v-1") =>
 
 const refusal = (id: InstanceId) => Effect.map(Effect.flip(rebuild(id)), ({ _tag }) => _tag)
 
-const serving = Effect.gen(function* () {
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  return id
-})
-
 const server = (id: InstanceId) => Effect.map(FakeDatabases, ({ servers }) => servers.get(id))
 
-const shown = Effect.fnUntraced(function* (id: InstanceId) {
-  return [yield* World.status(id), yield* World.operatingStatus(id), (yield* server(id))?.running]
-})
-
 /** Back in service, as often made as told, with all that it had. */
-const isBack = Effect.fnUntraced(function* (id: InstanceId, made: number) {
-  expect(yield* shown(id)).toEqual(["ACTIVE", "HEALTHY", true])
+const isMade = Effect.fnUntraced(function* (id: InstanceId, made: number) {
+  yield* isBack(id)
   expect(yield* server(id)).toMatchObject({ made, isWhole: true })
-  expect((yield* server(id))?.databases.has("shop")).toBe(true)
-  expect((yield* FakeDatabases).initialised(id)).toBe(1)
-  expect(yield* World.unfinished(id)).toEqual([])
 })
 
 const transitions = Effect.fnUntraced(function* (id: InstanceId) {
@@ -56,19 +43,16 @@ const transitions = Effect.fnUntraced(function* (id: InstanceId) {
 const sayNo = new RuntimeError({ message: "The host says no.", detail: "", transient: false })
 
 describe("a rebuild", () => {
-  it.effect("makes the server anew over its data, at its address, and tells so; asked for twice, it is done once", () =>
+  it.effect("makes the server anew over its data, at its address, and tells so", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         const { address } = yield* World.record(id)
         yield* rebuild(id)
-        yield* rebuild(id)
         expect([yield* World.status(id), yield* World.operatingStatus(id)]).toEqual(["BUILD", ""])
-        expect([yield* World.restart(id), yield* World.stop(id)]).toEqual([false, false])
-        yield* World.passes("500 millis")
         expect(yield* refusal(id)).toBe("InstanceNotActionable")
         yield* World.passes("5 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
         expect((yield* World.record(id)).address).toBe(address)
         expect(yield* transitions(id)).toEqual(["Rebuilding: rebuild requested", "Active: the database was rebuilt"])
         expect(yield* World.story(id)).toEqual(
@@ -87,7 +71,7 @@ describe("a rebuild", () => {
     World.run(
       Effect.gen(function* () {
         const { crash, faults } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         faults.startFails = sayNo
         crash(id)
         yield* World.passes("5 seconds")
@@ -99,7 +83,7 @@ describe("a rebuild", () => {
         faults.startFails = null
         yield* rebuild(id)
         yield* World.passes("10 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
       })
     )
   )
@@ -108,13 +92,13 @@ describe("a rebuild", () => {
     World.run(
       Effect.gen(function* () {
         const { faults } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         yield* (yield* Lifecycles).post(id, "poison", JSON.parse('{"_tag":"Explode"}'))
         yield* World.passes("90 seconds")
         expect(yield* World.status(id)).toBe("ERROR")
         yield* rebuild(id)
         yield* World.passes("5 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
         faults.startFails = sayNo
         const failed = yield* World.create()
         yield* World.passes("5 seconds")
@@ -128,7 +112,7 @@ describe("a rebuild", () => {
     World.run(
       Effect.gen(function* () {
         const { faults } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         yield* World.stop(id)
         yield* World.passes("2 seconds")
         faults.startFails = sayNo
@@ -142,7 +126,7 @@ describe("a rebuild", () => {
         expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
         yield* rebuild(id)
         yield* World.passes("5 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
       })
     )
   )
@@ -151,11 +135,11 @@ describe("a rebuild", () => {
     World.run(
       Effect.gen(function* () {
         const { faults } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         faults.stopFails = sayNo
         yield* rebuild(id)
         yield* World.passes("5 seconds")
-        yield* isBack(id, 1)
+        yield* isMade(id, 1)
         expect((yield* transitions(id)).at(-1)).toBe("Active: the rebuild failed: The host says no.")
       })
     )
@@ -165,7 +149,7 @@ describe("a rebuild", () => {
     World.run(
       Effect.gen(function* () {
         const { firewall } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         yield* (yield* Accesses).request(id, { allowed_cidrs: ["10.0.0.0/8"] })
         yield* World.passes("5 seconds")
         firewall.guards.clear()
@@ -173,7 +157,7 @@ describe("a rebuild", () => {
         if (before !== undefined) before.limitMb = before.memoryMb = 7
         yield* rebuild(id)
         yield* World.passes("5 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
         expect(firewall.guards.get(id)?.networks).toEqual(["10.0.0.0/8"])
         expect(yield* server(id)).toMatchObject({ limitMb: 512, memoryMb: 512 })
       })
@@ -184,7 +168,7 @@ describe("a rebuild", () => {
     World.run(
       Effect.gen(function* () {
         const { firewall } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         firewall.faults.isMissing = true
         yield* (yield* Accesses).request(id, { allowed_cidrs: ["10.0.0.0/8"] })
         yield* World.passes("500 millis")
@@ -192,7 +176,7 @@ describe("a rebuild", () => {
         yield* rebuild(id)
         firewall.faults.isMissing = false
         yield* World.passes("30 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
       })
     )
   )
@@ -200,18 +184,18 @@ describe("a rebuild", () => {
   it.effect("is of the program that the database works with, also after an upgrade, and of no other", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         const guest = (yield* Fabric).client(guestTopic(id), GuestApi)
         const other = yield* Effect.flip(guest.rebuild({ ds_version: "18", image: "postgres:other" }))
         expect(other.message).toContain("An upgrade to the same version brings that")
         yield* World.passes("5 seconds")
-        yield* isBack(id, 1)
+        yield* isMade(id, 1)
         yield* World.upgrade(id)
         yield* World.passes("30 seconds")
         expect(yield* refusal(id)).toBe("InvalidRequest")
         yield* rebuild(id, "postgres:18.4")
         yield* World.passes("5 seconds")
-        yield* isBack(id, 2)
+        yield* isMade(id, 2)
         expect((yield* server(id))?.version).toBe("18.4")
       })
     )
@@ -220,7 +204,7 @@ describe("a rebuild", () => {
   it.effect("is none of the machines that Trove's agents have", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         const { datastores, ...others } = ControlPlane.catalog
         const troves = datastores.map(({ versions, ...datastore }) => ({
           ...datastore,
@@ -229,22 +213,6 @@ describe("a rebuild", () => {
         const asked = Effect.flatMap(RebuildRequests, (api) => api.request(id, "v-1", "ann"))
         const { message } = yield* Effect.flip(Effect.provide(asked, requests({ ...others, datastores: troves })))
         expect(message).toBe("Instances that Trove's agents operate cannot be rebuilt.")
-      })
-    )
-  )
-
-  it.effect("is followed by a delete like anything else, and leaves nothing", () =>
-    World.run(
-      Effect.gen(function* () {
-        for (const millis of [0, 50, 200, 5000]) {
-          const id = yield* serving
-          yield* rebuild(id)
-          yield* World.passes(Duration.millis(millis), "10 millis")
-          yield* World.remove(id)
-          yield* World.passes("10 seconds")
-          expect(yield* World.status(id)).toBeNull()
-          expect((yield* FakeDatabases).servers.has(id)).toBe(false)
-        }
       })
     )
   )

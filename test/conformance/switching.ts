@@ -1,38 +1,24 @@
-/** What every store must do about databases that are stopped and started: run by the one in memory and by PostgreSQL. */
+/** What every store must do about databases that are stopped, started and rebuilt: run by the one in memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { requestRebuild } from "../../src/actors/RebuildRequests.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, operationId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { Resizes } from "../../src/services/Resizes.ts"
 import { Switching } from "../../src/services/Switching.ts"
 import { mail, move } from "./asActor.ts"
-
-let drawn = 0
-const uuid = () => `00000000-0000-4000-8004-${String(++drawn).padStart(12, "0")}`
-
-const anInstance = Effect.gen(function* () {
-  const now = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(uuid())
-  const project = ProjectId.make(`project-${id}`)
-  yield* (yield* Instances).create(
-    {
-      ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: "v" },
-      ...{ region: "RegionOne", access: null, created: now, updated: now }
-    },
-    { databases: [], users: [] }
-  )
-  return id
-})
+import { create, projectOf, uuid } from "./asApi.ts"
 
 const shown = (id: InstanceId) =>
   Effect.flatMap(Instances, (instances) =>
     Effect.map(instances.get("any", id), (found) => Option.getOrThrow(found).state)
   )
 
+const fault = { message: "broken", details: null, at: 1 }
 const underWay = { operation: operationId("configure", "1"), deadline: 4e12 }
 const states = {
   New: { _tag: "New" },
@@ -45,16 +31,22 @@ const states = {
   Stopping: { _tag: "Stopping", ...underWay },
   Stopped: { _tag: "Stopped" },
   Starting: { _tag: "Starting", ...underWay },
+  Rebuilding: { _tag: "Rebuilding", ...underWay },
+  Struck: { _tag: "Failed", fault, previous: null, again: "service" },
+  Unbuilt: { _tag: "Failed", fault, previous: null, again: "build" },
   Deleting: { _tag: "Deleting", ...underWay, previous: null }
 } as const satisfies Record<string, State>
 
-/** What can be asked in which state: a stop, a start, a restart, a group. */
+/** What can be asked in which state: a stop, a start, a restart, a rebuild. */
 const open: Partial<Record<keyof typeof states, string>> = {
-  Active: "stop restart",
-  RestartRequired: "stop restart",
-  Configuring: "stop restart",
-  Stopped: "start"
+  Active: "stop restart rebuild",
+  RestartRequired: "stop restart rebuild",
+  Configuring: "stop restart rebuild",
+  Stopped: "start rebuild",
+  Struck: "rebuild"
 }
+
+const rebuild = (id: InstanceId) => requestRebuild(id, "ann")
 
 export type SwitchingStore = Configurations | Instances | Lifecycles | Quotas | Resizes | Switching
 
@@ -65,10 +57,15 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
         Effect.gen(function* () {
           const instances = yield* Instances
           const switching = yield* Switching
-          const ask = { stop: switching.requestStop, start: switching.requestStart, restart: instances.requestRestart }
+          const ask = {
+            stop: switching.requestStop,
+            start: switching.requestStart,
+            restart: instances.requestRestart,
+            rebuild
+          }
           const taken: Array<string> = []
-          for (const what of ["stop", "start", "restart"] as const) {
-            const id = yield* anInstance
+          for (const what of ["stop", "start", "restart", "rebuild"] as const) {
+            const id = yield* create()
             yield* move(id, state)
             const before = yield* mail(id)
             const accepted = yield* ask[what](id)
@@ -86,7 +83,7 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
       Effect.gen(function* () {
         const { requestRestart } = yield* Instances
         const { requestStart, requestStop } = yield* Switching
-        const id = yield* anInstance
+        const id = yield* create()
         yield* move(id, states.Active)
         const asked = [requestStop(id), requestRestart(id), requestStop(id), requestRestart(id)]
         const accepted = yield* Effect.all(asked, { concurrency: 4 })
@@ -105,7 +102,7 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
     it.effect("asks nothing of what is to be deleted, or is not there", () =>
       Effect.gen(function* () {
         const { requestStart, requestStop } = yield* Switching
-        const id = yield* anInstance
+        const id = yield* create()
         yield* move(id, states.Stopped)
         yield* (yield* Instances).requestDelete(id)
         expect([yield* requestStart(id), yield* requestStop(id), yield* shown(id)]).toEqual([false, false, "Deleting"])
@@ -115,31 +112,26 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
 
     it.effect("shows a rebuild at once, and asks nothing beside it; it is not put beside anything else either", () =>
       Effect.gen(function* () {
-        const lifecycles = yield* Lifecycles
-        const ask = Effect.fnUntraced(function* (id: InstanceId) {
-          const { generation } = Option.getOrThrow(yield* lifecycles.load(id))
-          const command = { _tag: "Rebuild" } as const
-          yield* lifecycles.request(id, { generation, key: `restart:${generation}`, command, line: "asked for" })
-        })
         const { requestRestart } = yield* Instances
         const { requestStart, requestStop } = yield* Switching
-        const fault = { message: "broken", details: null, at: 1 }
-        const failed: State = { _tag: "Failed", fault, previous: null, again: "service" }
-        for (const state of [states.Active, states.Configuring, states.Stopped, failed]) {
-          const id = yield* anInstance
+        for (const state of [states.Active, states.Configuring, states.Stopped, states.Struck]) {
+          const id = yield* create()
           yield* move(id, state)
-          yield* ask(id)
-          yield* ask(id)
+          expect([yield* rebuild(id), yield* rebuild(id)]).toEqual([true, false])
           expect(yield* shown(id)).toBe("Rebuilding")
           expect([yield* requestRestart(id), yield* requestStop(id), yield* requestStart(id)]).not.toContain(true)
           expect(yield* mail(id)).toEqual(["Rebuild"])
           yield* (yield* Instances).requestDelete(id)
           expect(yield* shown(id)).toBe("Deleting")
         }
-        const other = yield* anInstance
+        const other = yield* create()
         yield* move(other, states.Active)
         yield* (yield* Resizes).request(other, { flavor: "1", volumeSize: 1 }, { _tag: "Volume", size: 2 })
-        yield* ask(other)
+        expect(yield* rebuild(other)).toBe(false)
+        // By somebody who has looked before.
+        const { generation } = Option.getOrThrow(yield* (yield* Lifecycles).load(other))
+        const late = { generation, key: `restart:${generation}`, command: { _tag: "Rebuild" }, line: "" } as const
+        yield* (yield* Lifecycles).request(other, late)
         expect(yield* mail(other)).toEqual(["Resize"])
       })
     )
@@ -147,11 +139,11 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
     it.effect("attaches a group to what is stopped, and tells those that hold it of a change", () =>
       Effect.gen(function* () {
         const configurations = yield* Configurations
-        const id = yield* anInstance
+        const id = yield* create()
         const now = yield* Clock.currentTimeMillis
         const group = uuid()
         yield* configurations.create({
-          ...{ id: group, project: ProjectId.make(`project-${id}`), name: "tuned", description: null },
+          ...{ id: group, project: projectOf(id), name: "tuned", description: null },
           ...{ datastoreVersion: "v", values: {}, revision: 1, created: now, updated: now }
         })
         yield* move(id, states.ToStop)
@@ -173,9 +165,9 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
 
     it.effect("holds the quota of what is stopped", () =>
       Effect.gen(function* () {
-        const id = yield* anInstance
+        const id = yield* create()
         for (const state of [states.Active, states.Stopping, states.Stopped]) yield* move(id, state)
-        const usage = yield* (yield* Quotas).usage(ProjectId.make(`project-${id}`))
+        const usage = yield* (yield* Quotas).usage(projectOf(id))
         expect(usage.find(({ resource }) => resource === "instances")).toMatchObject({ inUse: 1, reserved: 0 })
       })
     )

@@ -155,3 +155,5 @@ export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredI
     }
   }
 }
+
+export type MemoryGroups = ReturnType<typeof makeMemoryConfigurations>
