@@ -3,7 +3,7 @@
  * last seen to be, for that may be why somebody asks: what counts is that there is a database, and that nothing of it is
  * under way. The request is a command in the instance's mailbox; the actor does the rest.
  */
-import { Clock, Context, Effect, Exit, Layer, Option } from "effect"
+import { Clock, Context, Effect, Layer, Option } from "effect"
 import { Catalog, findVersion } from "../services/Catalog.ts"
 import type { Fabric } from "../services/Fabric.ts"
 import type { InstanceId } from "../services/Ids.ts"
@@ -17,7 +17,7 @@ import type { InstanceNotFound, InstanceRecord } from "../services/Instances.ts"
 import { makeWake } from "../services/Waking.ts"
 import type { Command } from "./Instance.ts"
 import { decide } from "./Lifecycle.ts"
-import { Lifecycles } from "./Lifecycles.ts"
+import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { nameable } from "./OperatorRequests.ts"
 import { defaultDeadlines } from "./Transitions.ts"
 
@@ -28,9 +28,12 @@ const rebuild: Command = { _tag: "Rebuild" }
 
 /** The generation in which the instance would hear it, after what was asked for before; null where it would not. */
 const hearsIn = Effect.fnUntraced(function* (id: InstanceId) {
-  const seen = yield* Effect.exit((yield* Lifecycles).load(id))
-  if (Exit.isFailure(seen) || Option.isNone(seen.value)) return null
-  const { generation, mail, state } = seen.value.value
+  // In a state that cannot be read nothing is heard; a store that is away is another matter.
+  const seen = yield* Effect.catchDefect((yield* Lifecycles).load(id), (defect) =>
+    defect instanceof Unreadable ? Effect.succeedNone : Effect.die(defect)
+  )
+  if (Option.isNone(seen)) return null
+  const { generation, mail, state } = seen.value
   const moment = { now: yield* Clock.currentTimeMillis, fresh: "to-come", deadlines: defaultDeadlines }
   const then = mail.reduce((state, { command }) => decide(state, command, moment)?.state ?? state, state)
   return decide(then, rebuild, moment) === null ? null : generation
