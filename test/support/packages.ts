@@ -90,6 +90,16 @@ export const openstackClient: Requirement = {
   packages: ["python3-openstackclient", "python3-troveclient"]
 }
 
+/** Where Debian keeps what Go programs are built from. */
+const goPath = "/usr/share/gocode"
+export const goEnvironment = { GO111MODULE: "off", GOPATH: goPath }
+
+export const gophercloud: Requirement = {
+  name: "Go with gophercloud",
+  probe: ["/bin/sh", "-ec", `go version; test -d ${goPath}/src/github.com/gophercloud/gophercloud/openstack/db/v1`],
+  packages: ["golang-go", "golang-github-gophercloud-gophercloud-dev"]
+}
+
 /** Debian's own Python, the only one that has Debian's modules. */
 export const debianPython = "/usr/bin/python3"
 
