@@ -127,6 +127,13 @@ export const keystone: Requirement = {
   packages: ["python3-keystone", "openssl", "util-linux"]
 }
 
+/** OpenStack's dashboard with Trove's panels, without the web server that would serve it. */
+export const dashboard: Requirement = {
+  name: "Horizon with Trove's panels",
+  probe: [debianPython, "-c", "import openstack_dashboard, trove_dashboard"],
+  packages: ["python3-trove-dashboard"]
+}
+
 const rabbitmqPrograms = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "erl", "epmd", "openssl", "setpriv"]
 
 /** The server is run from its own folder: Debian's command would change the user to `rabbitmq`. */

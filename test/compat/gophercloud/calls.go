@@ -4,6 +4,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"path"
 	"sort"
 
 	"github.com/gophercloud/gophercloud"
@@ -54,7 +55,8 @@ func whatThereIsToOrder(client *gophercloud.ServiceClient) {
 }
 
 // Debian's gophercloud is older than its package `quotas`, which asks this.
-func quotasOf(client *gophercloud.ServiceClient, project string) {
+func quotas(client *gophercloud.ServiceClient) {
+	project := path.Base(client.Endpoint)
 	var body interface{}
 	_, err := client.Get(client.ServiceURL("mgmt", "quotas", project), &body, nil)
 	said, _ := json.Marshal(body)

@@ -1,5 +1,5 @@
 // Every call of gophercloud's openstack/db/v1, and after it what Terraform's resources make of them, against a service
-// without instances in the project `demo`. Each line that is printed is a call and how it ended; gophercloud itself sees
+// without instances in the project of the endpoint. Each line that is printed is a call and how it ended; gophercloud itself sees
 // to the codes of success.
 //
 //	./coffer up --data-dir /tmp/try &
@@ -50,7 +50,7 @@ func main() {
 	}
 
 	whatThereIsToOrder(client)
-	quotasOf(client, "demo")
+	quotas(client)
 	group := configurationGroup(client)
 	id := anInstance(client)
 	databasesIn(client, id)
