@@ -263,6 +263,19 @@ export const endAllOf = (uid: number) =>
     return ownerIn(status) === uid && !isDead(status)
   })
 
+/** Kills what works for us on a path that begins so, by its command line, as a copying of an agent that was killed does. */
+export const endWorkOn = (beginning: string) =>
+  killAll(`the programs on ${beginning}*`, (pid) => {
+    if (
+      !readProc(`/proc/${pid}/cmdline`)
+        .split("\0")
+        .some((arg, i) => i > 0 && arg.startsWith(beginning))
+    )
+      return false
+    const status = readProc(`/proc/${pid}/status`)
+    return ownerIn(status) === process.getuid?.() && !isDead(status)
+  })
+
 /** A zombie is dead, only its parent has yet to notice; unless it has threads that go on without the first one. */
 const isDead = (status: string) =>
   status === "" || (/^State:\s+[ZX]/m.test(status) && /^Threads:\s+[01]$/m.test(status))
