@@ -66,17 +66,21 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
       return verdict?.operation === operation ? verdict : null
     })
 
+  /** What serves: what lies beside its data is handled by its program, for the one that the home was made with may be gone. */
+  const current = Effect.map(notes.release, ({ serves }): DatabaseSpec => ({ ...database(), ...serves }))
+
   /** What the server is to be now, after whatever an upgrade has left is put back. */
   const settled: Effect.Effect<DatabaseSpec, RuntimeError | DiskError> = Effect.gen(function* () {
     const release = yield* notes.release
     if (release.trying !== null) {
       // What is not there yet must not pass for one on which nothing lies.
       yield* room.ready
-      yield* runtime.stop(database())
-      yield* runtime.kept.putBack(database())
+      const before = yield* current
+      yield* runtime.stop(before)
+      yield* runtime.kept.putBack(before)
       yield* notes.keepRelease({ ...release, trying: null, ended: verdict ?? release.ended })
     }
-    return { ...database(), ...release.serves }
+    return yield* current
   })
 
   const end = (operation: string, reason: string) =>
@@ -103,9 +107,10 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
   const attempt = Effect.fnUntraced(function* (target: DatabaseSpec) {
     const endpoint = { address: target.address, port: target.port, adminPassword: target.adminPassword }
     const session = yield* manager.open(endpoint)
-    yield* runtime.stop(database())
+    const before = yield* current
+    yield* runtime.stop(before)
     yield* tell("the data is being copied")
-    yield* runtime.kept.keep(database())
+    yield* runtime.kept.keep(before)
     yield* tell("the new version is being tried on the copy")
     yield* runtime
       .start(target, tell)
@@ -131,7 +136,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
       const program: Program = { version, image }
       const before = yield* notes.release
       yield* room.ready
-      if (before.kept) yield* runtime.kept.forget(database())
+      if (before.kept) yield* runtime.kept.forget(yield* current)
       const { good } = yield* notes.overrides
       const target = { ...database(), ...program, port: database().port + trialPorts, settings: good }
       yield* check(target)
@@ -222,7 +227,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     Effect.gen(function* () {
       const release = yield* notes.release
       if (working !== null || release.trying !== null || !release.kept) return
-      yield* Effect.andThen(room.ready, runtime.kept.forget(database())).pipe(
+      yield* Effect.andThen(room.ready, Effect.flatMap(current, runtime.kept.forget)).pipe(
         Effect.mapError(({ message }) => new GuestRefusal({ message }))
       )
       yield* notes.keepRelease({ ...release, kept: false })
