@@ -12,10 +12,8 @@ import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec, RuntimeError } from "./DatabaseRuntime.ts"
 import type { DatastoreManager } from "./DatastoreManager.ts"
 import type { GuestNotes, Program } from "./GuestNotes.ts"
+import { trialPort } from "./HostFirewall.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
-
-/** Where a version that is tried listens, above the port that clients know. */
-const trialPorts = 10_000
 
 /** Room beside the copy for what the new version writes of its own, in bytes. */
 const spare = 64 * 1024 ** 2
@@ -138,7 +136,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
       yield* room.ready
       if (before.kept) yield* runtime.kept.forget(yield* current)
       const { good } = yield* notes.overrides
-      const target = { ...database(), ...program, port: database().port + trialPorts, settings: good }
+      const target = { ...database(), ...program, port: trialPort(database().port), settings: good }
       yield* check(target)
       yield* inTurn(
         Effect.uninterruptibleMask((restore) =>

@@ -34,13 +34,13 @@ const as = (identity: Identity | null) => (identity === null ? {} : { uid: ident
 export const runToEnd = (
   command: string,
   args: ReadonlyArray<string>,
-  options: { readonly identity: Identity | null; readonly stdin?: number }
+  options: { readonly identity: Identity | null; readonly stdin?: number; readonly cwd?: string }
 ) =>
   Effect.callback<string, HostProcessError>((resume) => {
     let output = ""
     const child = spawn(command, args, {
       ...as(options.identity),
-      cwd: "/",
+      cwd: options.cwd ?? "/",
       detached: true,
       env: cleanEnvironment,
       stdio: [options.stdin ?? "ignore", "pipe", "pipe"]
