@@ -16,6 +16,7 @@ const known: ReadonlyArray<readonly [DatastoreManagerName, string]> = [
   ["postgresql", "18"],
   ["postgresql", "17"],
   ["postgresql", "16.4"],
+  ["mariadb", "11.8"],
   ["mariadb", "10.11.6"]
 ]
 
