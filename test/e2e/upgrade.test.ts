@@ -29,6 +29,7 @@ const newer =
         (error: unknown) => error
       )
     : null
+afterAll(() => newer, 300_000)
 const missingNft = await ensurePackages(nftables)
 const missingMariadb = await ensurePackages({
   name: "MariaDB",

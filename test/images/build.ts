@@ -55,12 +55,14 @@ const ensureBase = async (suite: Suite) => {
   const image = baseOf(suite)
   if ((await inputsOf(image)) === inputs) return image
   if (!(await hasBootstrapper())) return `debian:${suite}-slim`
+  // Who is killed in the middle leaves a truncated system, which must not bear the name.
+  const half = `${image}-half-${process.pid}`
   const source = `deb http://deb.debian.org/debian ${suite} main`
   // Nobody will miss these packages after a crash: dpkg need not sync each file to the disk.
   const options = [...trims, "force-unsafe-io"].map((option) => `--dpkgopt=${option}`)
   const args = ["--variant=apt", "--quiet", ...options, suite, "-", source]
   const bootstrap = spawn("mmdebstrap", args, { stdio: ["ignore", "pipe", "inherit"] })
-  const load = spawn("docker", ["import", "--change", `LABEL ${inputsLabel}=${inputs}`, "-", image], {
+  const load = spawn("docker", ["import", "--change", `LABEL ${inputsLabel}=${inputs}`, "-", half], {
     stdio: ["pipe", "ignore", "inherit"]
   })
   const loaded = new Promise<void>((resolve, reject) => {
@@ -74,9 +76,9 @@ const ensureBase = async (suite: Suite) => {
   })
   try {
     await Promise.all([pipeline(bootstrap.stdout, load.stdin), loaded, made])
-  } catch (error) {
-    await run("docker", ["image", "rm", image]).catch(() => null)
-    throw error
+    await run("docker", ["tag", half, image])
+  } finally {
+    await run("docker", ["image", "rm", half]).catch(() => null)
   }
   return image
 }
