@@ -157,6 +157,23 @@ for (const { catalog, missing, runtime } of runtimes)
 
       const served = kinds.filter(({ type }) => runtime !== "process" || type !== "mariadb" || missingMariadb === null)
       describe.each(served)("of $type", (kind) => {
+        /** Two that truly differ; what else there is to see of them, a test of their own shows. */
+        const isPair = runtime === "docker" && kind.type === "mariadb"
+        const next = isPair ? "11.8" : "next"
+
+        it("that is killed in the middle ends with the new version all the same", async () => {
+          if (isPair) expect(await newer).toBeNull()
+          const { address, id } = await sold(kind)
+          await upgrade(id, next)
+          await service.tells(id, "the new version is being tried on the copy")
+          await service.kill()
+          await service.start()
+          await service.tells(id, "remove the data of the version before: done")
+          await serves(kind, id, address, next)
+          await service.remove(id)
+        }, 300_000)
+
+        if (isPair) return
         it("serves what was there with the next version, and through a restart of the service", async () => {
           const { address, id } = await sold(kind)
           await upgrade(id, "next")
@@ -179,17 +196,6 @@ for (const { catalog, missing, runtime } of runtimes)
           expect(told).toContain("→ Upgrading")
           await serves(kind, id, address, "first")
           await upgrade(id, "next")
-          await service.tells(id, "remove the data of the version before: done")
-          await serves(kind, id, address, "next")
-          await service.remove(id)
-        })
-
-        it("that is killed in the middle ends with the new version all the same", async () => {
-          const { address, id } = await sold(kind)
-          await upgrade(id, "next")
-          await service.tells(id, "the new version is being tried on the copy")
-          await service.kill()
-          await service.start()
           await service.tells(id, "remove the data of the version before: done")
           await serves(kind, id, address, "next")
           await service.remove(id)
@@ -254,7 +260,8 @@ for (const { catalog, missing, runtime } of runtimes)
           await attach(null, given)
 
           await upgrade(id, "11.8")
-          await service.tells(id, "remove the data of the version before: done")
+          const done = service.tells(id, "remove the data of the version before: done")
+          expect(await getsIn(address, trialPort(kind.port), done)).toBe(missingNft !== null)
           await serves(kind, id, address, "11.8")
           expect(await one("SELECT version()")).toMatch(/^11\.8\./)
           expect(await accounts()).toEqual(before)
