@@ -13,6 +13,7 @@ import {
   findDatastore,
   findFlavor
 } from "./Catalog.ts"
+import { GuestHostDirectory } from "./GuestHostDirectory.ts"
 import { InstanceId, type Millis, type ProjectId } from "./Ids.ts"
 import {
   type Access,
@@ -29,7 +30,9 @@ import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
 import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
 import { hears, type Switch, Switching } from "./Switching.ts"
+import { type Nic, refuseNic, TenantNetwork } from "./TenantNetwork.ts"
 import { makeWake } from "./Waking.ts"
+import { type Locality, refuseZone } from "./Zones.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
@@ -88,6 +91,9 @@ export interface Order {
   readonly provisioning: Provisioning
   readonly access: Access | null
   readonly region: string | null
+  readonly zone: string | null
+  readonly locality: Locality | null
+  readonly nic: Nic | null
   /** The configuration group, of this very version. */
   readonly configuration: AttachedGroup | null
 }
@@ -135,6 +141,8 @@ export class InstanceRequests extends Context.Service<
       const instances = yield* Instances
       const switching = yield* Switching
       const { contents } = yield* Catalog
+      const directory = yield* GuestHostDirectory
+      const network = yield* TenantNetwork
       const newId = yield* NewId
       const wake = yield* makeWake
 
@@ -142,6 +150,11 @@ export class InstanceRequests extends Context.Service<
         // What is no id names nothing, and the store may not even take it for a text.
         const found = isInstanceId(id) ? yield* instances.get(scope, id) : Option.none()
         return Option.isSome(found) ? found.value : yield* new InstanceNotFound({ id })
+      })
+
+      const checkZone = Effect.fnUntraced(function* ({ agent = "coffer" }: DatastoreVersion, zone: string) {
+        const zones = yield* directory.zones(agent)
+        if (!zones.includes(zone)) return yield* new InvalidRequest({ message: refuseZone(zones) })
       })
 
       const create = Effect.fn("InstanceRequests.create")(function* (project: ProjectId, order: Order) {
@@ -155,6 +168,9 @@ export class InstanceRequests extends Context.Service<
         yield* checkProvisioning(version, order.provisioning)
         const unkept = refuseAccess(version, order.access)
         if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
+        const elsewhere = order.nic === null ? null : refuseNic(network, order.nic)
+        if (elsewhere !== null) return yield* new InvalidRequest({ message: elsewhere })
+        if (order.zone !== null) yield* checkZone(version, order.zone)
 
         const now = yield* Clock.currentTimeMillis
         const desired = {
@@ -168,6 +184,8 @@ export class InstanceRequests extends Context.Service<
           datastoreVersion: version.id,
           region: order.region ?? defaultRegion,
           access: order.access,
+          ...(order.zone === null ? {} : { zone: order.zone }),
+          ...(order.locality === null ? {} : { locality: order.locality }),
           created: now,
           updated: now
         }

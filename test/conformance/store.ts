@@ -111,6 +111,12 @@ export const storeConformance = <R>(name: string, store: Layer.Layer<Store | R, 
         expect(Option.isNone(yield* instances.get("any", "no such id"))).toBe(true)
         yield* instances.rename(id, "other")
         expect(Option.getOrThrow(yield* instances.get("any", id)).desired.name).toBe("other")
+        expect(Object.keys(record.desired)).not.toContain("zone")
+
+        const placed = { ...record.desired, id: InstanceId.make(uuid()), zone: "az2", locality: "affinity" as const }
+        yield* instances.create(placed, nothing)
+        expect(Option.getOrThrow(yield* instances.get("any", placed.id)).desired).toEqual(placed)
+        expect(Option.getOrThrow(yield* (yield* Lifecycles).desired(placed.id))).toMatchObject({ zone: "az2" })
       })
     )
 

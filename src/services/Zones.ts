@@ -1,0 +1,31 @@
+/**
+ * Availability zones: parts of a fleet that fail each by itself. A machine is in one, as it says itself; who orders may name
+ * the one that an instance is to live in, whatever becomes of it.
+ */
+import { Schema } from "effect"
+
+/** The zone of a machine that names none, as OpenStack calls it. */
+export const defaultZone = "nova"
+
+export const ZoneName = Schema.String.check(
+  Schema.isMaxLength(63),
+  Schema.isPattern(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i)
+)
+
+/** How many zones a refusal names. */
+const maxNamed = 20
+
+/** Why nothing can be placed there, given the zones that machines are in. */
+export const refuseZone = (zones: ReadonlyArray<string>): string => {
+  const known =
+    zones.length === 0
+      ? "no machine has reported yet"
+      : `they are in ${zones.slice(0, maxNamed).join(", ")}${zones.length > maxNamed ? " and others" : ""}`
+  return `Validation error: instance['availability_zone'] must be a zone that machines for this datastore are in: ${known}`
+}
+
+/** How an instance is to stand to its replicas; with none it is kept for the day that it has some. */
+export const Locality = Schema.Literals(["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"]).annotate({
+  message: "must be affinity, anti-affinity, soft-affinity or soft-anti-affinity"
+})
+export type Locality = typeof Locality.Type
