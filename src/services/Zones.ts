@@ -7,9 +7,11 @@ import { Schema } from "effect"
 /** The zone of a machine that names none, as OpenStack calls it. */
 export const defaultZone = "nova"
 
+/** What a name of a zone has to be. */
+export const zoneRule = "must be 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends"
+
 export const ZoneName = Schema.String.check(
-  Schema.isMaxLength(63),
-  Schema.isPattern(/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i)
+  Schema.isPattern(/^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$/i, { message: zoneRule })
 )
 
 /** How many zones a refusal names. */
@@ -19,7 +21,7 @@ const maxNamed = 20
 export const refuseZone = (zones: ReadonlyArray<string>): string => {
   const known =
     zones.length === 0
-      ? "no machine has reported yet"
+      ? "there are none yet"
       : `they are in ${zones.slice(0, maxNamed).join(", ")}${zones.length > maxNamed ? " and others" : ""}`
   return `Validation error: instance['availability_zone'] must be a zone that machines for this datastore are in: ${known}`
 }

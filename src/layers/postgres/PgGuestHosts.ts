@@ -98,9 +98,10 @@ const make = Effect.gen(function* () {
     )
   )
 
+  /** Of the time when there was one host, a row may be left that has no addresses. */
   const zones = (agent: AgentKind) =>
     sql`
-      SELECT zone FROM guest_hosts WHERE (name = ${commandName}) = ${agent === "trove"}
+      SELECT zone FROM guest_hosts WHERE (name = ${commandName}) = ${agent === "trove"} AND addresses <> ''
       GROUP BY zone ORDER BY zone COLLATE "C"`.pipe(
       Effect.flatMap(decodeZones),
       died,
