@@ -25,7 +25,7 @@ import {
   type QuotaExceeded,
   type Scope
 } from "./Instances.ts"
-import { refuseDatabases, refuseUsers } from "./NameRules.ts"
+import { refuseProvisioning } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
 import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
@@ -165,11 +165,11 @@ export class InstanceRequests extends Context.Service<
         if (order.volume === null) return yield* new InvalidRequest({ message: "Volume size was not specified." })
         if (order.volume.size > maxVolumeSize)
           return yield* new VolumeTooLarge({ size: order.volume.size, limit: maxVolumeSize })
-        yield* checkProvisioning(version, order.provisioning)
-        const unkept = refuseAccess(version, order.access)
-        if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
-        const elsewhere = order.nic === null ? null : refuseNic(network, order.nic)
-        if (elsewhere !== null) return yield* new InvalidRequest({ message: elsewhere })
+        const refusal =
+          refuseProvisioning(version.manager, order.provisioning) ??
+          refuseAccess(version, order.access) ??
+          (order.nic === null ? null : refuseNic(network, order.nic))
+        if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
         if (order.zone !== null) yield* checkZone(version, order.zone)
 
         const now = yield* Clock.currentTimeMillis
@@ -297,17 +297,4 @@ export const orderedVersion = Effect.fnUntraced(function* (
   if (!version.active)
     return yield* new InvalidRequest({ message: `Datastore version '${version.name}' is not active.` })
   return version
-})
-
-const checkProvisioning = Effect.fnUntraced(function* (version: DatastoreVersion, { databases, users }: Provisioning) {
-  const refusal = refuseDatabases(version.manager, databases) ?? refuseUsers(version.manager, users)
-  if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
-  const known = new Set(databases.map((database) => database.name))
-  for (const user of users) {
-    const missing = user.databases.find((database) => !known.has(database.name))
-    if (missing !== undefined)
-      return yield* new InvalidRequest({
-        message: `The request indicates that user ${user.name} should have access to database ${missing.name}, but database ${missing.name} is not included in the initial databases list.`
-      })
-  }
 })
