@@ -14,6 +14,7 @@ import { InstanceRequests } from "../../services/InstanceRequests.ts"
 import { InstanceNotFound } from "../../services/Instances.ts"
 import { Previews } from "../../services/Previews.ts"
 import { serverFacts } from "../../services/ServerFacts.ts"
+import { TenantNetwork } from "../../services/TenantNetwork.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, notYet } from "../Faults.ts"
@@ -59,11 +60,13 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
     const previews = yield* Previews
     const rebuilds = yield* RebuildRequests
     const facts = yield* serverFacts
+    const { id: network } = yield* TenantNetwork
 
     const viewerOf = (request: HttpServerRequest.HttpServerRequest, project: string) =>
       Effect.map(Effect.all([Clock.currentTimeMillis, contents]), ([now, catalog]) => ({
         links: linkWriter(request, project),
         catalog,
+        network,
         now,
         isAdmin: true
       }))

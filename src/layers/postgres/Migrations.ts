@@ -278,6 +278,13 @@ const oneNext = Effect.gen(function* () {
   yield* sql`CREATE UNIQUE INDEX mailbox_one_next ON mailbox (instance) WHERE ${isNext}`
 })
 
+/** Machines are in availability zones, and orders may name one. */
+const zones = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE guest_hosts ADD COLUMN zone text NOT NULL DEFAULT 'nova'`
+  yield* sql`ALTER TABLE instances ADD COLUMN zone text, ADD COLUMN locality text`
+})
+
 /** An instance can be rebuilt: a state and a command of new kinds. */
 const rebuilds = Effect.void
 
@@ -295,7 +302,8 @@ const migrations = {
   "0011_upgrades": upgrades,
   "0012_resizes": resizes,
   "0013_one_next": oneNext,
-  "0014_rebuilds": rebuilds
+  "0014_zones": zones,
+  "0015_rebuilds": rebuilds
 }
 
 /**
