@@ -30,6 +30,16 @@ export const upgraded: Change = {
     "its clients are cut off while the new version is tried on a copy of its data; the one before serves on where that fails"
 }
 
+/** The server is made anew. */
+export const rebuilt = ({ state }: InstanceRecord): Change => ({
+  operation: "rebuild",
+  restart: true,
+  reason:
+    state === "Stopped"
+      ? "its server is made anew over its data, and started"
+      : "its clients are cut off while its server is made anew over its data"
+})
+
 /** Another flavor, or a larger volume. */
 export const resizing = ({ desired }: InstanceRecord, target: ResizeTarget, catalog: CatalogContents): Change => {
   if (target._tag === "Volume")

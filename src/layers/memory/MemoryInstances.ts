@@ -25,7 +25,7 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
       row.state._tag,
       {
         delete: row.deleteRequested,
-        now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
+        now: (row.state._tag === "Failed" ? asked(row, "delete") : null) ?? asked(row, "restart"),
         configure: has(row, "configure"),
         resize: has(row, "resize")
       },

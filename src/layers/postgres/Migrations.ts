@@ -285,6 +285,9 @@ const zones = Effect.gen(function* () {
   yield* sql`ALTER TABLE instances ADD COLUMN zone text, ADD COLUMN locality text`
 })
 
+/** An instance can be rebuilt: a state and a command of new kinds. */
+const rebuilds = Effect.void
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -299,7 +302,8 @@ const migrations = {
   "0011_upgrades": upgrades,
   "0012_resizes": resizes,
   "0013_one_next": oneNext,
-  "0014_zones": zones
+  "0014_zones": zones,
+  "0015_rebuilds": rebuilds
 }
 
 /**

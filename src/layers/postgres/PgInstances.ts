@@ -205,7 +205,10 @@ export const selectRecords = (
     ) l
     LEFT JOIN LATERAL (
       SELECT command ->> '_tag' AS command FROM mailbox
-      WHERE instance = i.id AND key = CASE l.tag WHEN 'Failed' THEN 'delete:' ELSE 'restart:' END || l.generation LIMIT 1
+      WHERE instance = i.id AND key = ANY(CASE l.tag
+        WHEN 'Failed' THEN ARRAY['delete:' || l.generation, 'restart:' || l.generation]
+        ELSE ARRAY['restart:' || l.generation]
+      END) ORDER BY key LIMIT 1
     ) asked ON true
     LEFT JOIN LATERAL (
       SELECT posted FROM mailbox WHERE instance = i.id AND key = 'configure:' || l.generation LIMIT 1
