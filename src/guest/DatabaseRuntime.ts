@@ -8,6 +8,7 @@
 import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { KeptData } from "./KeptData.ts"
+import type { LogFiles } from "./LogFiles.ts"
 
 /** One database to run. */
 export interface DatabaseSpec {
@@ -69,6 +70,8 @@ export interface DatabaseRuntimeShape {
   /** Stops the server cleanly (clients are disconnected, data is flushed); done when it is gone. */
   readonly stop: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
   readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>
+  /** What the server writes down. */
+  readonly logFiles: LogFiles
   /** The last lines that the server printed, for the history when it does not come up. */
   readonly logs: (spec: DatabaseSpec, lines: number) => Effect.Effect<string, RuntimeError>
   /**

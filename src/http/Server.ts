@@ -12,6 +12,7 @@ import { ConfigurationRequests } from "../services/configuration/ConfigurationRe
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { DatastoreUpgrades } from "../services/DatastoreUpgrades.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { LogRequests } from "../services/LogRequests.ts"
 import { Previews } from "../services/Previews.ts"
 import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
@@ -27,6 +28,7 @@ import { Gatekeeper, GateLive } from "./Gate.ts"
 import { GuestRoutes } from "./guest/GuestRoutes.ts"
 import { HistoryRoutes } from "./instances/HistoryRoutes.ts"
 import { InstancesRoutes } from "./instances/InstancesRoutes.ts"
+import { LogsRoutes } from "./logs/LogsRoutes.ts"
 import { InstancesMgmtRoutes } from "./mgmt/InstancesMgmtRoutes.ts"
 import { NotYetRoutes } from "./NotYet.ts"
 import { OperationsRoutes } from "./operations/OperationsRoutes.ts"
@@ -49,6 +51,7 @@ const Handlers = Layer.mergeAll(
   InstancesRoutes,
   HistoryRoutes,
   GuestRoutes,
+  LogsRoutes,
   CatalogRoutes,
   CatalogMgmtRoutes,
   ConfigurationsRoutes,
@@ -66,6 +69,7 @@ const Requests = Layer.mergeAll(
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,
+  LogRequests.layer,
   VolumeUsage.layer,
   CatalogRequests.layer,
   OperatorRequests.layer

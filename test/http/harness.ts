@@ -16,9 +16,10 @@ import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import type { CatalogContents } from "../../src/services/Catalog.ts"
 import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
-import { type Database, GuestApi, type GuestRefusal, guestTopic, type NewUser } from "../../src/services/GuestApi.ts"
+import { type Database, GuestApi, GuestRefusal, guestTopic, type NewUser } from "../../src/services/GuestApi.ts"
 import type { Identity } from "../../src/services/Identity.ts"
 import { type InstanceId, OperationId } from "../../src/services/Ids.ts"
+import type { LogDetails, LogText } from "../../src/services/InstanceLogs.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 
@@ -207,6 +208,17 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     disabling: Effect.void
   }
 
+  /** What it says of its logs, whatever it is asked. */
+  const logs: {
+    list: ReadonlyArray<LogDetails>
+    acted: Effect.Effect<LogDetails, GuestRefusal>
+    text: LogText
+  } = {
+    list: [],
+    acted: Effect.fail(new GuestRefusal({ message: "Log 'x' is not defined." })),
+    text: { offset: 0, next: 0, rotated: false, lines: [] }
+  }
+
   const page = <A>(
     items: ReadonlyArray<A>,
     keyOf: (item: A) => string,
@@ -245,6 +257,9 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     start_db_with_conf_changes: () => Effect.void,
     resize_fs: () => Effect.void,
     update_access: () => Effect.void,
+    guest_log_list: () => Effect.sync(() => logs.list),
+    guest_log_action: () => Effect.suspend(() => logs.acted),
+    guest_log_text: () => Effect.sync(() => logs.text),
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>
@@ -292,7 +307,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     disable_root: () => Effect.suspend(() => root.disabling)
   })
   yield* observations.record([{ instance: id as InstanceId, status: "healthy", sent: now, receivedAt: now }])
-  return { databases, users, passwords, root }
+  return { databases, users, passwords, root, logs }
 })
 
 /** The taskmanager's end of the fabric: who was woken. */

@@ -14,6 +14,9 @@ const beatInterval = Duration.seconds(20)
 const InstantGuest = GuestApi.omit(
   "rpc_ping",
   "get_filesystem_stats",
+  "guest_log_list",
+  "guest_log_action",
+  "guest_log_text",
   "list_databases",
   "list_users",
   "get_user",
