@@ -23,6 +23,7 @@ const connection = (endpoint: Endpoint, database: string) => ({
     // Statements carry passwords: the server must not log those that fail either, nor what it makes of them.
     log_statement: "none",
     log_min_error_statement: "panic",
+    log_min_messages: "warning",
     log_min_duration_statement: "-1",
     log_min_duration_sample: "-1",
     log_transaction_sample_rate: "0",

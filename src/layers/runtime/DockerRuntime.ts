@@ -100,8 +100,9 @@ const make = Effect.gen(function* () {
     const frames = yield* orAbsent(request(() => container.logs({ stdout: true, stderr: true, tail: lines })))
     const log = ownLog(datastore)
     const isOfThisRun = (yield* Effect.promise(() => loggedAt(volume, log))) >= Date.parse(found.State.StartedAt)
-    const own = isOfThisRun ? readTail(logFile(volume, log), logWindow).trimEnd().split("\n") : []
-    return [...(frames === null ? [] : linesOf(frames)), ...own].slice(-lines).join("\n")
+    const own = isOfThisRun ? readTail(logFile(volume, log), logWindow).split("\n") : []
+    const caught = frames === null ? [] : linesOf(frames)
+    return [...caught, ...own.filter((line) => line.trim() !== "")].slice(-lines).join("\n")
   })
 
   /** One bridge on which tenants' containers cannot reach each other; clients come through published ports. */

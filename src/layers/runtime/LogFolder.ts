@@ -81,10 +81,10 @@ export const prepareLogs = async (
     )
 }
 
-/** Nothing of what was logged so far is there after this. */
+/** Nothing is there after this of what a tenant could read of it. */
 export const emptyLogs = async ({ datastore, volume }: Pick<DatabaseSpec, "datastore" | "volume">) => {
-  for (const log of logsOf(datastore).keys())
-    await withFile(logFile(volume, log), constants.O_WRONLY, (file) => file.truncate(0))
+  for (const [log, type] of logsOf(datastore))
+    if (type === "USER") await withFile(logFile(volume, log), constants.O_WRONLY, (file) => file.truncate(0))
 }
 
 /** When it was last written to, in milliseconds since the epoch; 0 where it was not. */
