@@ -47,6 +47,9 @@ const heartbeatInterval = Duration.seconds(30)
 /** How soon it reports again when it was not heard. */
 const againInterval = Duration.seconds(1)
 
+/** How long it may take until nobody else does anything to the server, for what can as well come at the next look at it. */
+const soon = Duration.seconds(5)
+
 /** The pause before an agent that met a bug begins again. */
 const afterBug = Duration.seconds(5)
 
@@ -150,7 +153,10 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     manager: spec.manager,
     session,
     configure: (overrides) => configure(overrides),
-    isServing: Effect.suspend(() => isServing)
+    soon: (work) =>
+      server
+        .withPermits(1)(Effect.suspend(() => Effect.flatMap(isServing, (isUp) => (isUp ? work : Effect.void))))
+        .pipe(Effect.timeoutOption(soon))
   })
   const configure = (overrides: Values) =>
     Effect.flatMap(logging.over(overrides), (settings) => runtime.configure({ ...sized(), settings }))
@@ -195,6 +201,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       Effect.mapError(asFinal)
     )
     yield* awaitLogin(made, runtime, session)
+    yield* logging.started
   }, Effect.catch(explain))
 
   /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
@@ -268,7 +275,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     switching,
     whyFull: volume.whyFull,
     whileServing: upgrading.tidy,
-    meanwhile: logging.bound,
+    meanwhile: logging.look,
     beat
   })
 
@@ -345,7 +352,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
         applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
         updateAccess: guarding.update,
-        logs: { ...logging, action: (log, wanted) => ofReady(logging.action(log, wanted)) }
+        logs: { ...logging, action: (log, wanted) => Effect.andThen(hasDatabase, logging.action(log, wanted)) }
       },
       room
     )

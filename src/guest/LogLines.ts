@@ -38,6 +38,5 @@ export const lastLines = (
   const ends = endsOf(text)
   const begins = [...(isCut && ends.length > 1 ? [] : [0]), ...ends.slice(0, -1)].slice(-lines)
   const from = begins[0] ?? 0
-  const whole = firstLines(text.subarray(from), offset + from, lines)
-  return whole
+  return firstLines(text.subarray(from), offset + from, lines)
 }

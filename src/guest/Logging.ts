@@ -1,7 +1,8 @@
 /**
  * The logs of a guest's database: which are on, how far they are published, and what is in them. What is switched on is
- * kept on the disk before the server is told, so that it comes with each of its starts. The server's own texts are bounded
- * here, for nobody else does it: they are looked at every second and cut.
+ * kept on the disk before the server is told, so that it comes with each of its starts; whoever dies in between, or finds
+ * the server busy, leaves it to the next look at it. Logs are bounded here, for nobody else does it: each look cuts what
+ * has grown too large.
  */
 import { Effect, Semaphore } from "effect"
 import type { DatastoreManagerName } from "../services/Catalog.ts"
@@ -39,23 +40,26 @@ const switches: Readonly<Record<DatastoreManagerName, Readonly<Record<string, Sw
 }
 
 interface Parts {
-  readonly notes: GuestNotes["Service"]
+  readonly notes: Pick<GuestNotes["Service"], "logs" | "keepLogs" | "overrides">
   readonly files: LogFiles
   readonly owner: LogOwner
   readonly manager: DatastoreManagerName
   readonly session: Pick<DatastoreSession, "applySettings">
   /** Writes the server's file with these settings of its configuration group. */
   readonly configure: (overrides: Values) => Effect.Effect<void, RuntimeError>
-  readonly isServing: Effect.Effect<boolean>
+  /** Does it to a server that serves, as soon as nobody else does anything to it; not at all where that is not soon. */
+  readonly soon: <E>(work: Effect.Effect<void, E>) => Effect.Effect<unknown, E>
 }
 
 const asRefusal = (error: RuntimeError | DiskError | GuestRefusal) =>
   error._tag === "GuestRefusal" ? error : new GuestRefusal({ message: error.message })
 
-export const make = ({ configure, files, isServing, manager, notes, owner, session }: Parts) => {
+export const make = ({ configure, files, manager, notes, owner, session, soon }: Parts) => {
   const known = logsOf(manager)
   /** Whoever cuts a log, or reads it, has it alone. */
   const inTurn = Semaphore.makeUnsafe(1).withPermits(1)
+  /** Whoever notes something. */
+  const oneAtATime = Semaphore.makeUnsafe(1).withPermits(1)
 
   const noteOf = Effect.fnUntraced(function* (log: string) {
     return (yield* notes.logs)[log] ?? { on: false, published: 0 }
@@ -116,45 +120,66 @@ export const make = ({ configure, files, isServing, manager, notes, owner, sessi
     return details
   })
 
+  /** Which logs the server that runs was told to write, or not to. */
+  const told = new Map<string, boolean>()
+
+  /** The server, which serves and which nobody else does anything to, writes the logs that are on, and no others. */
+  const settle = Effect.gen(function* () {
+    for (const [log, { on }] of Object.entries(yield* notes.logs)) {
+      const control = switches[manager][log]
+      if (control === undefined || told.get(log) === on) continue
+      if ((yield* files.extent(owner, log)) !== null) {
+        const { wanted } = yield* notes.overrides
+        yield* configure(wanted)
+        yield* session.applySettings({ [control.names[0]]: on ? control.on : (groups(wanted, control) ?? null) })
+      }
+      told.set(log, on)
+    }
+  })
+
+  /** What the server does not do is not kept either. */
   const switchTo = Effect.fnUntraced(function* (log: string, on: boolean) {
-    const control = switches[manager][log]
-    if (control === undefined || (yield* noteOf(log)).on === on) return
-    const { wanted } = yield* notes.overrides
-    const group = groups(wanted, control)
+    const { on: before } = yield* noteOf(log)
+    if (before === on) return
     yield* keep(log, { on })
-    yield* configure(wanted)
-    const isWritten = (yield* files.extent(owner, log)) !== null
-    if (isWritten && (yield* isServing))
-      yield* session.applySettings({ [control.names[0]]: on ? control.on : (group ?? null) })
+    yield* Effect.tapError(soon(settle), () => Effect.ignore(keep(log, { on: before })))
+  })
+
+  const switched = Effect.fnUntraced(function* (log: string, type: LogType, { disable, enable, publish }: LogAction) {
+    if (enable && disable) return yield* new GuestRefusal({ message: `Cannot enable and disable log '${log}'.` })
+    if (type === "SYS" && (enable || disable)) {
+      const message = `Cannot ${enable ? "enable" : "disable"} a SYSTEM log ('${log}').`
+      return yield* new GuestRefusal({ message })
+    }
+    const control = switches[manager][log]
+    if (control === undefined) return
+    if (disable && groups((yield* notes.overrides).wanted, control) === control.on) {
+      const message = `Log '${log}' is enabled by the configuration group (${control.names.join(" or ")}).`
+      return yield* new GuestRefusal({ message })
+    }
+    if (disable) yield* switchTo(log, false)
+    else if ((enable || publish) && !(yield* isOn(log, type))) yield* switchTo(log, true)
   })
 
   const action = Effect.fnUntraced(
-    function* (log: string, { disable, discard, enable, publish }: LogAction) {
+    function* (log: string, wanted: LogAction) {
       const type = yield* typeOf(log)
-      if (enable && disable) return yield* new GuestRefusal({ message: `Cannot enable and disable log '${log}'.` })
-      if (type === "SYS" && (enable || disable)) {
-        const message = `Cannot ${enable ? "enable" : "disable"} a SYSTEM log ('${log}').`
-        return yield* new GuestRefusal({ message })
-      }
-      const control = switches[manager][log]
-      if (disable && control !== undefined) {
-        if (groups((yield* notes.overrides).wanted, control) === control.on) {
-          const message = `Log '${log}' is enabled by the configuration group (${control.names.join(" or ")}).`
-          return yield* new GuestRefusal({ message })
-        }
-        yield* switchTo(log, false)
-      } else if ((enable || publish) && !(yield* isOn(log, type))) yield* switchTo(log, true)
-      const extent = yield* files.extent(owner, log)
-      if (discard && extent !== null) {
-        const { published } = yield* noteOf(log)
-        if (published > extent.begins) yield* files.cut(owner, log, Math.min(published, extent.ends))
-        yield* keep(log, { published: 0 })
-      }
-      if (publish && extent !== null) yield* keep(log, { published: extent.ends })
-      return yield* show(log, type)
+      yield* switched(log, type, wanted)
+      return yield* inTurn(
+        Effect.gen(function* () {
+          const extent = yield* files.extent(owner, log)
+          if (wanted.discard && extent !== null) {
+            const { published } = yield* noteOf(log)
+            if (published > extent.begins) yield* files.cut(owner, log, Math.min(published, extent.ends))
+            yield* keep(log, { published: 0 })
+          }
+          if (wanted.publish && extent !== null) yield* keep(log, { published: extent.ends })
+          return yield* show(log, type)
+        })
+      )
     },
     Effect.mapError(asRefusal),
-    inTurn
+    oneAtATime
   )
 
   const text = Effect.fnUntraced(
@@ -179,7 +204,7 @@ export const make = ({ configure, files, isServing, manager, notes, owner, sessi
 
   /** A log that has grown beyond what is kept of it twice is cut. */
   const bound = Effect.forEach(
-    known.keys(),
+    [...known.keys()],
     Effect.fnUntraced(
       function* (log: string) {
         const extent = yield* files.extent(owner, log)
@@ -191,9 +216,21 @@ export const make = ({ configure, files, isServing, manager, notes, owner, sessi
     { discard: true }
   )
 
+  /** Done at each look at the server. */
+  const look = (isServing: boolean) =>
+    Effect.andThen(
+      bound,
+      isServing
+        ? Effect.catch(settle, ({ message }) => Effect.logWarning(`the logs could not be switched: ${message}`))
+        : Effect.void
+    )
+
+  /** A server that was started, or found, may have been told anything. */
+  const started = Effect.sync(() => told.clear())
+
   const list = Effect.forEach([...known], ([log, type]) => show(log, type)).pipe(Effect.mapError(asRefusal), inTurn)
 
-  return { over, held, list, action, text, bound }
+  return { over, held, list, action, text, look, started }
 }
 
 interface Sight {

@@ -30,8 +30,8 @@ interface Parts {
   readonly whyFull: Effect.Effect<string | null>
   /** Done as long as a client can log in. */
   readonly whileServing: Effect.Effect<void>
-  /** Done at each look at a database that is to run. */
-  readonly meanwhile: Effect.Effect<void>
+  /** Done at each look at a database that is to run, while nobody else does anything to it. */
+  readonly meanwhile: (isServing: boolean) => Effect.Effect<void>
   readonly beat: (text: string) => Effect.Effect<void>
 }
 
@@ -54,8 +54,8 @@ export const make = ({
   const look = server.withPermits(1)(
     Effect.gen(function* () {
       if (switching.isStopped()) return null
-      yield* meanwhile
       const now: ServiceStatus = (yield* isServing) ? "healthy" : "crashed"
+      yield* meanwhile(now === "healthy")
       return { now, before: yield* Ref.getAndSet(status, now) }
     })
   )

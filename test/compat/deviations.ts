@@ -125,6 +125,7 @@ export const deviations: ReadonlyArray<Deviation> = [
     "040": ["instances[].encrypted_rpc_messaging"],
     "041": ["instance.encrypted_rpc_messaging"]
   }),
+  meant(poorer, "200", answered("118")),
   meant(poorer, "404 User nosuch@% cannot be found on the instance.", answered("077")),
 
   ...waiting(
@@ -171,8 +172,7 @@ export const deviations: ReadonlyArray<Deviation> = [
     ["The backup cannot be found.", { "100": ["itemNotFound.message"] }]
   ),
 
-  ...waiting("Replication", ["501 Replication (replica_of): not implemented in Coffer yet.", answered("069")]),
-  ...waiting("Logs", ["501 Logs of an instance: not implemented in Coffer yet.", answered("118")])
+  ...waiting("Replication", ["501 Replication (replica_of): not implemented in Coffer yet.", answered("069")])
 ]
 
 /** Every recorded order chooses a network. It is sent without, and once as it is. */

@@ -159,7 +159,9 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
         left.push(`${short} is ACTIVE, and reached by others than were told of`)
       const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
       const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null
-      if (isMeant && changed(serverOf(id)?.settings ?? {}, group.values).length > 0)
+      // A log that is switched on is set over the group.
+      const { log_statement: _, ...settings } = serverOf(id)?.settings ?? {}
+      if (isMeant && changed(settings, group.values).length > 0)
         left.push(`${short} is ACTIVE, and does not run with its settings`)
     }
     return left

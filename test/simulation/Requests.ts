@@ -203,7 +203,13 @@ export const look = (dice: Dice, tenant: string, mine: string | null): Ask => {
       ask("makes a user", "POST", `${one}/users`, [202, ...guests], {
         body: { users: [{ name: "bob", password: secret }] }
       }),
-    () => ask("lists users", "GET", `${one}/users`, [200, ...guests])
+    () => ask("lists users", "GET", `${one}/users`, [200, ...guests]),
+    () => ask("lists logs", "GET", `${one}/log`, [200, ...guests]),
+    () =>
+      ask("does something to a log", "POST", `${one}/log`, [200, ...guests], {
+        body: { name: "general", [dice.pick(["enable", "disable", "publish", "discard"])]: 1 }
+      }),
+    () => ask("reads a log", "GET", `${one}/log/general`, [200, ...guests])
   ])()
 }
 

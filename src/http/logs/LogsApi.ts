@@ -9,12 +9,8 @@ import { prefix, project } from "../Wire.ts"
 
 const params = { ...project, instance: Schema.String }
 
-const wrongFlag = "must be 0 or 1"
-
 /** Trove's clients send numbers, or nothing. */
-const Flag = Schema.optionalKey(
-  Schema.NullOr(Schema.Union([Schema.Boolean, Schema.Literals([0, 1])]).annotate({ message: wrongFlag }))
-)
+const Flag = Schema.optionalKey(Schema.NullOr(Schema.Union([Schema.Boolean, Schema.Literals([0, 1])])))
 
 const count = (rule: string, least: number, most: number) =>
   Schema.Int.check(Schema.isBetween({ minimum: least, maximum: most }, { message: rule })).annotate({ message: rule })
