@@ -10,13 +10,6 @@ import * as World from "../kit/World.ts"
 
 const ours = { allowed_cidrs: ["10.1.0.0/16", "10.0.0.0/8"] }
 
-const serving = Effect.gen(function* () {
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  return id
-})
-
 /** What the api does; the news of it is lost. */
 const request = Effect.fnUntraced(function* (id: InstanceId, access: object) {
   yield* (yield* Accesses).request(id, access)
@@ -41,7 +34,7 @@ describe("who may reach an instance", () => {
   it.effect("is enforced where it is changed, and let go of with the instance", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         yield* request(id, ours)
         yield* World.passes("5 seconds")
         yield* isAtRest(id, "ACTIVE")
@@ -78,7 +71,7 @@ describe("who may reach an instance", () => {
   it.effect("fails, and says so, where nothing can enforce it; a restart tries again", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         const { firewall } = yield* FakeDatabases
         firewall.faults.isMissing = true
         yield* request(id, ours)
@@ -104,7 +97,7 @@ describe("who may reach an instance", () => {
     World.run(
       Effect.gen(function* () {
         const { firewall } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         const switching = yield* Switching
         expect(yield* switching.requestStop(id)).toBe(true)
         yield* World.passes("10 seconds")
@@ -144,7 +137,7 @@ describe("who may reach an instance", () => {
     World.runWithDeath(
       (call, step) => call === "ended" && step === "apply the configuration",
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         yield* request(id, ours)
         yield* World.passes("10 seconds")
         return id

@@ -5,8 +5,9 @@ import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { type AddedVersion, type CatalogChanges, nothingChanged } from "../../src/services/catalog/CatalogChanges.ts"
 import { CatalogStore } from "../../src/services/catalog/CatalogStore.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
-import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
-import { Instances } from "../../src/services/Instances.ts"
+import { ProjectId } from "../../src/services/Ids.ts"
+import type { Instances } from "../../src/services/Instances.ts"
+import { create } from "./asApi.ts"
 
 const project = ProjectId.make("catalog")
 
@@ -78,14 +79,7 @@ export const catalogConformance = <R>(name: string, store: Layer.Layer<CatalogSt
       Effect.gen(function* () {
         const { used } = yield* CatalogStore
         const now = yield* Clock.currentTimeMillis
-        const id = InstanceId.make("00000000-0000-4000-8009-000000000001")
-        yield* (yield* Instances).create(
-          {
-            ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, region: "RegionOne" },
-            ...{ datastoreVersion: "v-of-instance", access: null, created: now, updated: now }
-          },
-          { databases: [], users: [] }
-        )
+        const id = yield* create({ project, datastoreVersion: "v-of-instance" })
         yield* (yield* Configurations).create({
           ...{ id: "group-of-catalog", project, name: "tuned", description: null, datastoreVersion: "v-of-group" },
           ...{ values: {}, revision: 1, created: now, updated: now }
