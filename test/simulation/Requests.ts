@@ -203,13 +203,25 @@ export const look = (dice: Dice, tenant: string, mine: string | null): Ask => {
       ask("makes a user", "POST", `${one}/users`, [202, ...guests], {
         body: { users: [{ name: "bob", password: secret }] }
       }),
-    () => ask("lists users", "GET", `${one}/users`, [200, ...guests]),
-    () => ask("lists logs", "GET", `${one}/log`, [200, ...guests]),
-    () =>
-      ask("does something to a log", "POST", `${one}/log`, [200, ...guests], {
-        body: { name: "general", [dice.pick(["enable", "disable", "publish", "discard"])]: 1 }
-      }),
-    () => ask("reads a log", "GET", `${one}/log/general`, [200, ...guests])
+    () => ask("lists users", "GET", `${one}/users`, [200, ...guests])
+  ])()
+}
+
+/** Has statements logged, or not, and reads what was. */
+export const log = (dice: Dice, tenant: string, id: string): Ask => {
+  const ask = asking(tenant)
+  const logs = `/instances/${id}/log`
+  const may = [200, 400, 404, 422]
+  const act = (action: string) => () =>
+    ask(`would ${action} a log of ${shortOf(id)}`, "POST", logs, may, { body: { name: "general", [action]: 1 } })
+  return dice.pick<() => Ask>([
+    act("enable"),
+    act("enable"),
+    act("disable"),
+    act("publish"),
+    act("discard"),
+    () => ask("lists logs", "GET", logs, may),
+    () => ask("reads a log", "GET", `${logs}/general`, may)
   ])()
 }
 
