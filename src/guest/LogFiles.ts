@@ -20,6 +20,8 @@ export type LogOwner = Pick<DatabaseSpec, "instanceId" | "volume">
 export interface LogFiles {
   /** Null where the server does not write it before its next start, as one that an earlier release has started. */
   readonly extent: (owner: LogOwner, log: string) => Effect.Effect<Extent | null, RuntimeError>
+  /** Whether more is there than is to be kept, twice at the most: it is to be cut. Asked all the time. */
+  readonly isLarge: (owner: LogOwner, log: string) => Effect.Effect<boolean>
   /** What lies at `offset`, `most` bytes at the most: nothing where it lies beyond the extent. */
   readonly read: (owner: LogOwner, log: string, offset: number, most: number) => Effect.Effect<Uint8Array, RuntimeError>
   /**

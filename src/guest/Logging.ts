@@ -19,8 +19,8 @@ import {
 } from "../services/InstanceLogs.ts"
 import type { RuntimeError } from "./DatabaseRuntime.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
-import type { GuestNotes } from "./GuestNotes.ts"
-import { type Extent, keptBytes, type LogFiles, type LogOwner } from "./LogFiles.ts"
+import type { GuestNotes, Logs } from "./GuestNotes.ts"
+import type { Extent, LogFiles, LogOwner } from "./LogFiles.ts"
 import { firstLines, lastLines, windowBytes } from "./LogLines.ts"
 
 /** What switches a log on: a setting that is called by all these names. */
@@ -61,15 +61,27 @@ export const make = ({ configure, files, manager, notes, owner, session, soon }:
   /** Whoever notes something. */
   const oneAtATime = Semaphore.makeUnsafe(1).withPermits(1)
 
+  /** Read from the disk once: it is asked for at each look, and nobody else writes it. */
+  let noted: Logs | null = null
+  const logs = Effect.suspend(() =>
+    noted === null
+      ? Effect.tap(notes.logs, (read) =>
+          Effect.sync(() => {
+            noted = read
+          })
+        )
+      : Effect.succeed(noted)
+  )
   const noteOf = Effect.fnUntraced(function* (log: string) {
-    return (yield* notes.logs)[log] ?? { on: false, published: 0 }
+    return (yield* logs)[log] ?? { on: false, published: 0 }
   })
   const keep = Effect.fnUntraced(function* (log: string, change: { on?: boolean; published?: number }) {
-    const all = yield* notes.logs
-    yield* notes.keepLogs({ ...all, [log]: { ...(yield* noteOf(log)), ...change } })
+    const next = { ...(yield* logs), [log]: { ...(yield* noteOf(log)), ...change } }
+    yield* notes.keepLogs(next)
+    noted = next
   })
 
-  const switchedOn = Effect.map(notes.logs, (logs) =>
+  const switchedOn = Effect.map(logs, (logs) =>
     Object.entries(switches[manager]).flatMap(([log, control]) => (logs[log]?.on ? [control] : []))
   )
   /** The settings that are no configuration group's as long as a log is on. */
@@ -125,7 +137,7 @@ export const make = ({ configure, files, manager, notes, owner, session, soon }:
 
   /** The server, which serves and which nobody else does anything to, writes the logs that are on, and no others. */
   const settle = Effect.gen(function* () {
-    for (const [log, { on }] of Object.entries(yield* notes.logs)) {
+    for (const [log, { on }] of Object.entries(yield* logs)) {
       const control = switches[manager][log]
       if (control === undefined || told.get(log) === on) continue
       if ((yield* files.extent(owner, log)) !== null) {
@@ -207,8 +219,7 @@ export const make = ({ configure, files, manager, notes, owner, session, soon }:
     [...known.keys()],
     Effect.fnUntraced(
       function* (log: string) {
-        const extent = yield* files.extent(owner, log)
-        if (extent !== null && extent.ends - extent.begins > 2 * keptBytes) yield* files.cut(owner, log, extent.begins)
+        if (yield* files.isLarge(owner, log)) yield* files.cut(owner, log, 0)
       },
       Effect.catch(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       inTurn

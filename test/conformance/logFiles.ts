@@ -69,7 +69,9 @@ export const logFilesConformance = (name: string, { files, server }: LogFilesSub
       Effect.gen(function* () {
         const line = `${"x".repeat(1023)}\n`
         yield* write(line.repeat(3 * (keptBytes / 1024)))
+        assert.isTrue(yield* files.isLarge(owner, log))
         yield* files.cut(owner, log, 0)
+        assert.isFalse(yield* files.isLarge(owner, log))
         assert.deepEqual(yield* files.extent(owner, log), { begins: 2 * keptBytes, ends: 3 * keptBytes })
         yield* write("last\n")
         assert.strictEqual(yield* read(owner, 3 * keptBytes - 2), "x\nlast\n")

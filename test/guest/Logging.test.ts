@@ -35,6 +35,7 @@ const mariadb = (group: Values = {}) => {
   }
   const files: LogFiles = {
     extent: () => Effect.sync(() => state.extent),
+    isLarge: () => Effect.succeed(false),
     read: () => Effect.succeed(new Uint8Array()),
     cut: (_, __, offset) =>
       Effect.sync(() => {

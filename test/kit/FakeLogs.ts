@@ -11,6 +11,7 @@ export const fakeLogs = (servers: ReadonlyMap<string, FakeServer>): LogFiles => 
         const there = found(instanceId, log)
         return there === undefined ? null : { begins: there.begins, ends: there.begins + there.text.length }
       }),
+    isLarge: ({ instanceId }, log) => Effect.sync(() => (found(instanceId, log)?.text.length ?? 0) > 2 * keptBytes),
     read: ({ instanceId }, log, offset, most) =>
       Effect.sync(() => {
         const there = found(instanceId, log)

@@ -92,6 +92,7 @@ const troubledRuntime = (
     },
     logFiles: {
       extent: (spec, log) => whileAlive(life, raw.logFiles.extent(spec, log)),
+      isLarge: (spec, log) => whileAlive(life, raw.logFiles.isLarge(spec, log)),
       read: (spec, log, offset, most) => whileAlive(life, raw.logFiles.read(spec, log, offset, most)),
       cut: (spec, log, offset) => change("cut", raw.logFiles.cut(spec, log, offset))
     },

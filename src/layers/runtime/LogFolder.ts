@@ -15,6 +15,7 @@ import type { Values } from "../../services/configuration/Parameter.ts"
 import { lineOf } from "../../services/configuration/ServerFile.ts"
 import { logsOf } from "../../services/InstanceLogs.ts"
 import { isFull } from "../embedded/DurableFile.ts"
+import { sizeOf } from "../embedded/OwnedFiles.ts"
 
 export const logFolder = (volume: string) => join(volume, "logs")
 export const logFile = (volume: string, log: string) => join(logFolder(volume), `${log}.log`)
@@ -161,7 +162,7 @@ const copyFrom = async (volume: string, log: string, start: number, to: string):
     async (file) => {
       let at = start
       try {
-        while (at - start < 2 * keptBytes) {
+        while (at - start < keptBytes + pieces) {
           const seen = await segmentsOf(volume, log)
           const piece = seen === null ? Buffer.alloc(0) : await readFrom(seen.segments, at, pieces)
           if (piece.length === 0) return at
@@ -205,6 +206,8 @@ export const logFiles: LogFiles = {
       const seen = await segmentsOf(volume, log)
       return seen === null ? null : extentOf(seen.segments)
     }),
+  // What was cut last is no larger than what is kept.
+  isLarge: ({ volume }, log) => Effect.sync(() => sizeOf(logFile(volume, log)) > keptBytes),
   read: ({ volume }, log, offset, most) =>
     attempt(async () => {
       const seen = await segmentsOf(volume, log)
