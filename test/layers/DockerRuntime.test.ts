@@ -333,7 +333,8 @@ describe.skipIf(missingEngine !== null)(named, () => {
             resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
           )
         })
-        assert.deepEqual(JSON.parse(output), { life: ["secret", "settings"], withoutContainer: ["secret", "settings"] })
+        const left = ["logs", "secret", "settings"]
+        assert.deepEqual(JSON.parse(output), { life: left, withoutContainer: left })
       }).pipe(Effect.provide(services)),
     limit
   )
