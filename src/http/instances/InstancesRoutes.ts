@@ -227,7 +227,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const { items, next: marker } = yield* page(query)
           return {
             instances: newestFirst(items, identity).map((instance) => listView(instance, viewer)),
-            ...next(request, marker)
+            ...next(request, marker, "instances_links")
           }
         }),
 
@@ -237,7 +237,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const { items, next: marker } = yield* page(query)
           return {
             instances: newestFirst(items, identity).map((instance) => detailView(instance, viewer)),
-            ...next(request, marker)
+            ...next(request, marker, "instances_links")
           }
         }),
 
