@@ -16,6 +16,7 @@ export const Listed = Schema.Struct({ instances: Schema.Array(Summary) })
 export const Instance = Schema.Struct({
   ...Summary.fields,
   fault: Schema.optionalKey(Schema.Struct({ message: Schema.String })),
+  availability_zone: Schema.optionalKey(Schema.String),
   access: Schema.optionalKey(Access),
   /** `not_applied`: why its server does not run with the group. */
   configuration: Schema.optionalKey(

@@ -3,6 +3,7 @@
  * instances. The conductor writes it, placement reads it, the operator looks at it and takes out who is gone.
  */
 import { Context, Duration, type Effect, Schema } from "effect"
+import type { AgentKind } from "./GuestAccess.ts"
 import type { Millis } from "./Ids.ts"
 
 /** How often a host reports. */
@@ -17,6 +18,8 @@ export interface HostReport {
   /** The IPv4 network that its instances have their addresses from, "10.9.0.0/16". */
   readonly addresses: string
   readonly memoryMb: number
+  /** The availability zone that it is in. */
+  readonly zone: string
   /** When it came, by the conductor's clock. */
   readonly at: Millis
 }
@@ -25,6 +28,7 @@ export interface LiveHost {
   readonly name: string
   readonly addresses: string
   readonly memoryMb: number
+  readonly zone: string
   /** What the flavors of the instances that live there have in sum. */
   readonly usedMb: number
 }
@@ -55,6 +59,8 @@ export class GuestHostDirectory extends Context.Service<
     readonly live: (since: Millis) => Effect.Effect<ReadonlyArray<LiveHost>>
     /** Every host that has reported since it was last removed, in the order of their names. */
     readonly known: Effect.Effect<ReadonlyArray<KnownHost>>
+    /** The zones in which machines for such agents are, alive or not, in the order of their names. */
+    readonly zones: (agent: AgentKind) => Effect.Effect<ReadonlyArray<string>>
     /**
      * The host is known no more until it reports again, and no instance gets a place there meanwhile. Those that live
      * there keep it, or are left without a place; gives how many those are. Nothing happens to one that is not known.

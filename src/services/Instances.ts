@@ -6,6 +6,7 @@ import { Context, type Effect, type Option, Schema } from "effect"
 import type { InstanceId, Millis, ProjectId } from "./Ids.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import type { Fault, Observation, ShownState } from "./Status.ts"
+import type { Locality } from "./Zones.ts"
 
 export const Access = Schema.Struct({
   is_public: Schema.optionalKey(Schema.Boolean),
@@ -27,6 +28,10 @@ export interface Desired {
   readonly datastoreVersion: string
   readonly region: string
   readonly access: Access | null
+  /** The availability zone that it is to live in; absent where any will do. */
+  readonly zone?: string
+  /** Absent where none was asked for. */
+  readonly locality?: Locality
   readonly created: Millis
   readonly updated: Millis
 }

@@ -14,6 +14,7 @@ import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "..
 import { Previews } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
+import { TenantNetwork } from "../../services/TenantNetwork.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, type Fault, notYet } from "../Faults.ts"
@@ -25,12 +26,9 @@ import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./In
 import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
 
 const laterInCreate = {
-  nics: "Choosing networks (nics)",
   replica_of: "Replication (replica_of)",
   replica_count: "Replication (replica_count)",
   restorePoint: "Restoring a backup (restorePoint)",
-  availability_zone: "Choosing an availability zone",
-  locality: "Locality",
   modules: "Modules"
 }
 
@@ -116,7 +114,10 @@ const orderOf = (instance: typeof NewInstance.Type): Omit<Order, "configuration"
   },
   provisioning: { databases: toDatabases(instance.databases ?? []), users: toUsers(instance.users ?? []) },
   access: instance.access ?? null,
-  region: instance.region_name ?? null
+  region: instance.region_name ?? null,
+  zone: instance.availability_zone ?? null,
+  locality: instance.locality ?? null,
+  nic: instance.nics?.[0] ?? null
 })
 
 const sizeOf = (asked: typeof NewSize.Type | undefined): Effect.Effect<Size, Fault> => {
@@ -143,11 +144,12 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
     const accesses = yield* AccessRequests
+    const { id: network } = yield* TenantNetwork
 
     const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, network, now, isAdmin }
       return viewer
     })
 

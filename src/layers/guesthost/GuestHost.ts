@@ -12,6 +12,7 @@ import { hostReportInterval } from "../../services/GuestHostDirectory.ts"
 import { InstanceId } from "../../services/Ids.ts"
 import { ServerInventory } from "../../services/Inventories.ts"
 import { hostProblem } from "../../services/Placing.ts"
+import { defaultZone } from "../../services/Zones.ts"
 import { HostFitness } from "../embedded/HostFitness.ts"
 import * as NewestOrders from "./NewestOrders.ts"
 
@@ -22,6 +23,8 @@ export interface Options {
   readonly addresses: string
   /** What its databases may have together. */
   readonly memoryMb: number
+  /** The availability zone that it is in; with nothing, the default one. */
+  readonly zone?: string
   /** Where it keeps how far orders have come; with nothing, it forgets that with its process. */
   readonly orders?: NewestOrders.OrderFloor
 }
@@ -64,7 +67,13 @@ const makeIsFit = Effect.gen(function* () {
   })
 })
 
-const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name, orders = NewestOrders.unkept }: Options) {
+const serve = Effect.fnUntraced(function* ({
+  addresses,
+  memoryMb,
+  name,
+  orders = NewestOrders.unkept,
+  zone = defaultZone
+}: Options) {
   if (!isHostName(name)) return yield* new GuestHostInvalid({ reason: `no host can be called ${JSON.stringify(name)}` })
   const problem = hostProblem({ addresses, name })
   if (problem !== null) return yield* new GuestHostInvalid({ reason: problem })
@@ -109,7 +118,7 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name, orders =
     // Its silence is heard: it is placed upon no more.
     if (!(yield* isFit)) return
     const now = yield* Clock.currentTimeMillis
-    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, sent: now / 1000 })
+    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, zone, sent: now / 1000 })
   }).pipe(Effect.catch((error) => Effect.logDebug(`the next report will tell: ${error.message}`)))
   yield* Effect.forkScoped(Effect.repeat(report, Schedule.spaced(hostReportInterval)))
 })

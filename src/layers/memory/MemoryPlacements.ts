@@ -2,11 +2,12 @@
 import { Effect, Option, Semaphore } from "effect"
 import { GuestHostDirectory, HostInhabited, type HostReport } from "../../services/GuestHostDirectory.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
-import { hostProblem, makePlacements, refusedHost, type StandingHost } from "../../services/Placing.ts"
+import { hostProblem, isCommandHost, makePlacements, refusedHost, type StandingHost } from "../../services/Placing.ts"
 
 interface Host {
   readonly addresses: string
   readonly memoryMb: number
+  readonly zone: string
   readonly reported: number
   readonly nextAddress: number
 }
@@ -24,8 +25,8 @@ export const makeMemoryPlacements = (
   standing: ReadonlyArray<StandingHost>
 ) => {
   const hosts = new Map<string, Host>()
-  for (const { addresses, name } of standing) {
-    hosts.set(name, { addresses, memoryMb: 0, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
+  for (const { addresses, name, zone } of standing) {
+    hosts.set(name, { addresses, memoryMb: 0, zone, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
   }
   const isStanding = (name: string) => standing.some((host) => host.name === name)
 
@@ -38,19 +39,20 @@ export const makeMemoryPlacements = (
   const rowsOf = (isMeant: (name: string, host: Host) => boolean) =>
     [...hosts]
       .filter(([name, host]) => isMeant(name, host))
-      .map(([name, { addresses, memoryMb, nextAddress }]) => ({
+      .map(([name, { addresses, memoryMb, nextAddress, zone }]) => ({
         name,
         addresses,
         memoryMb,
+        zone,
         nextAddress,
         usedMb: usedMb(name)
       }))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
 
   const report = (told: HostReport) => {
-    const { addresses, at, memoryMb, name } = told
+    const { addresses, at, memoryMb, name, zone } = told
     const nextAddress = hosts.get(name)?.nextAddress ?? 0
-    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, reported: at, nextAddress }))
+    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, zone, reported: at, nextAddress }))
   }
 
   const directory = GuestHostDirectory.of({
@@ -67,6 +69,11 @@ export const makeMemoryPlacements = (
         reportedAt: hosts.get(host.name)?.reported ?? 0
       }))
     ),
+    zones: (agent) =>
+      Effect.sync(() => {
+        const meant = [...hosts].filter(([name]) => isCommandHost(name) === (agent === "trove"))
+        return [...new Set(meant.map(([, { zone }]) => zone))].toSorted()
+      }),
     remove: (name, residents) =>
       Effect.suspend(() => {
         const host = hosts.get(name)

@@ -278,6 +278,13 @@ const oneNext = Effect.gen(function* () {
   yield* sql`CREATE UNIQUE INDEX mailbox_one_next ON mailbox (instance) WHERE ${isNext}`
 })
 
+/** Machines are in availability zones, and orders may name one. */
+const zones = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE guest_hosts ADD COLUMN zone text NOT NULL DEFAULT 'nova'`
+  yield* sql`ALTER TABLE instances ADD COLUMN zone text, ADD COLUMN locality text`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -291,7 +298,8 @@ const migrations = {
   "0010_catalog": catalog,
   "0011_upgrades": upgrades,
   "0012_resizes": resizes,
-  "0013_one_next": oneNext
+  "0013_one_next": oneNext,
+  "0014_zones": zones
 }
 
 /**

@@ -1,13 +1,14 @@
 /** The guest hosts in PostgreSQL: the conductor writes who is alive, placement how far the addresses have gone round. */
 import { Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import type { AgentKind } from "../../services/GuestAccess.ts"
 import {
   GuestHostDirectory,
   HostInhabited,
   type HostReport,
   type Residents
 } from "../../services/GuestHostDirectory.ts"
-import { hostProblem, refusedHost } from "../../services/Placing.ts"
+import { commandName, hostProblem, refusedHost } from "../../services/Placing.ts"
 import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
@@ -16,6 +17,7 @@ const Row = Schema.Struct({
   name: Schema.String,
   addresses: Schema.String,
   memory_mb: Schema.Int,
+  zone: Schema.String,
   next_address: Schema.BigInt,
   used_mb: Schema.BigInt
 })
@@ -23,11 +25,13 @@ const KnownRow = Schema.Struct({
   name: Schema.String,
   addresses: Schema.String,
   memory_mb: Schema.Int,
+  zone: Schema.String,
   used_mb: Schema.BigInt,
   instances: Schema.Int,
   reported: Schema.Date
 })
 const decodeKnown = Schema.decodeUnknownEffect(Schema.Array(KnownRow))
+const decodeZones = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ zone: Schema.String })))
 const decodeCounts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ residents: Schema.Int })))
 
 /** Of the locks that transactions take by two numbers, the one that placements are found under. */
@@ -40,7 +44,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
   const sql = yield* SqlClient.SqlClient
   const isAlive = sql`h.reported >= ${new Date(since)}`
   const rows = yield* sql`
-    SELECT h.name, h.addresses, h.memory_mb, h.next_address, 
+    SELECT h.name, h.addresses, h.memory_mb, h.zone, h.next_address,
       coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
@@ -52,6 +56,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
     name: row.name,
     addresses: row.addresses,
     memoryMb: row.memory_mb,
+    zone: row.zone,
     usedMb: Number(row.used_mb),
     nextAddress: Number(row.next_address)
   }))
@@ -62,14 +67,15 @@ const make = Effect.gen(function* () {
   /** The places that do not report have a row, too. */
   const hasReported = sql`h.reported > ${new Date(0)}`
 
-  const write = ({ addresses, at, memoryMb, name }: HostReport) =>
+  const write = ({ addresses, at, memoryMb, name, zone }: HostReport) =>
     died(sql`
-      INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: memoryMb, reported: new Date(at) })}
+      INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: memoryMb, zone, reported: new Date(at) })}
       ON CONFLICT (name) DO UPDATE
-      SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, reported = excluded.reported`)
+      SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, zone = excluded.zone,
+        reported = excluded.reported`)
 
   const known = sql`
-    SELECT h.name, h.addresses, h.memory_mb, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
+    SELECT h.name, h.addresses, h.memory_mb, h.zone, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
       h.reported
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
@@ -80,16 +86,27 @@ const make = Effect.gen(function* () {
     Effect.flatMap(decodeKnown),
     died,
     Effect.map((rows) =>
-      rows.map(({ addresses, instances, memory_mb, name, reported, used_mb }) => ({
+      rows.map(({ addresses, instances, memory_mb, name, reported, used_mb, zone }) => ({
         name,
         addresses,
         memoryMb: memory_mb,
+        zone,
         usedMb: Number(used_mb),
         instances,
         reportedAt: reported.getTime()
       }))
     )
   )
+
+  /** Of the time when there was one host, a row may be left that has no addresses. */
+  const zones = (agent: AgentKind) =>
+    sql`
+      SELECT zone FROM guest_hosts WHERE (name = ${commandName}) = ${agent === "trove"} AND addresses <> ''
+      GROUP BY zone ORDER BY zone COLLATE "C"`.pipe(
+      Effect.flatMap(decodeZones),
+      died,
+      Effect.map((rows) => rows.map(({ zone }) => zone))
+    )
 
   /** Under the lock of placements: who looks for a place at the same time finds the host before, or not at all. */
   const remove = Effect.fn("GuestHostDirectory.remove")(
@@ -112,6 +129,7 @@ const make = Effect.gen(function* () {
 
   return GuestHostDirectory.of({
     known,
+    zones,
     remove,
     report: Effect.fn("GuestHostDirectory.report")(function* (report) {
       const problem = hostProblem(report)

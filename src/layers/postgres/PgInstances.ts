@@ -16,6 +16,7 @@ import { Provisioning, ProvisioningStore } from "../../services/Provisioning.ts"
 import { amountOf, defaultLimits, exceededBy, Quotas, resources, type Usage } from "../../services/Quotas.ts"
 import { SecretBox } from "../../services/SecretBox.ts"
 import { Fault, shownState } from "../../services/Status.ts"
+import { Locality } from "../../services/Zones.ts"
 import { again } from "./Conflicts.ts"
 import * as PgResizes from "./PgResizes.ts"
 import * as PgSwitching from "./PgSwitching.ts"
@@ -34,6 +35,8 @@ export const DesiredRow = Schema.Struct({
   datastore_version: Schema.String,
   region: Schema.String,
   access: Schema.NullOr(Access),
+  zone: Schema.NullOr(Schema.String),
+  locality: Schema.NullOr(Locality),
   created: Schema.Date,
   updated: Schema.Date
 })
@@ -49,6 +52,8 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
   datastoreVersion: row.datastore_version,
   region: row.region,
   access: row.access,
+  ...(row.zone === null ? {} : { zone: row.zone }),
+  ...(row.locality === null ? {} : { locality: row.locality }),
   created: row.created.getTime(),
   updated: row.updated.getTime()
 })
@@ -262,6 +267,8 @@ const makeInstances = Effect.gen(function* () {
             datastore_version: desired.datastoreVersion,
             region: desired.region,
             access: desired.access === null ? null : JSON.stringify(desired.access),
+            zone: desired.zone ?? null,
+            locality: desired.locality ?? null,
             created,
             updated: new Date(desired.updated)
           })} RETURNING id
