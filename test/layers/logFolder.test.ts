@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { logFile, logFiles, logFolder, prepareLogs } from "../../src/layers/runtime/LogFolder.ts"
+import { emptyLogs, logFile, logFiles, logFolder, prepareLogs } from "../../src/layers/runtime/LogFolder.ts"
 import { logFilesConformance } from "../conformance/logFiles.ts"
 
 const server = Effect.acquireRelease(
@@ -80,4 +80,18 @@ live("where the files are there already, a server that is started anew goes on i
     assert.strictEqual(fs.statSync(logFile(owner.volume, "general")).mode & 0o777, 0o666)
     assert.strictEqual(fs.statSync(logFolder(owner.volume)).mode & 0o777, 0o711)
   })
+)
+
+live(
+  "what a tenant could read of an initialisation is emptied; what is not there, and the server's own log, is left",
+  (at) =>
+    Effect.gen(function* () {
+      const { owner, write } = at
+      yield* write("ALTER USER root IDENTIFIED BY 'secret'\n")
+      fs.writeFileSync(logFile(owner.volume, "error"), "ready\n")
+      fs.rmSync(logFile(owner.volume, "slow_query"))
+      yield* Effect.promise(() => emptyLogs({ datastore: "mariadb", ...owner }))
+      assert.strictEqual(yield* textOf(owner), "")
+      assert.strictEqual(fs.readFileSync(logFile(owner.volume, "error"), "utf8"), "ready\n")
+    })
 )

@@ -61,6 +61,8 @@ const withFile = async <A>(path: string, flags: number, use: (file: FileHandle) 
   }
 }
 
+const isMissing = (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT"
+
 /** The files of all logs are there after this, for the server to append to. */
 export const prepareLogs = async (
   { datastore, volume }: Pick<DatabaseSpec, "datastore" | "volume">,
@@ -85,7 +87,11 @@ export const prepareLogs = async (
 /** Nothing is there after this of what a tenant could read of it. */
 export const emptyLogs = async ({ datastore, volume }: Pick<DatabaseSpec, "datastore" | "volume">) => {
   for (const [log, type] of logsOf(datastore))
-    if (type === "USER") await withFile(logFile(volume, log), constants.O_WRONLY, (file) => file.truncate(0))
+    if (type === "USER")
+      await withFile(logFile(volume, log), constants.O_WRONLY, (file) => file.truncate(0)).catch((error: unknown) => {
+        // As of a server that an earlier release has started.
+        if (!isMissing(error)) throw error
+      })
 }
 
 /** When it was last written to, in milliseconds since the epoch; 0 where it was not. */
@@ -100,8 +106,6 @@ interface Segment {
   readonly begins: number
   readonly ends: number
 }
-
-const isMissing = (error: unknown) => error instanceof Error && "code" in error && error.code === "ENOENT"
 
 /** What was cut last, the rest of which a cut that was cut short may have left; and what the server appends to. */
 const segmentsOf = async (volume: string, log: string) => {
