@@ -13,6 +13,7 @@ import { ConfigurationRequests } from "../services/configuration/ConfigurationRe
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { DatastoreUpgrades } from "../services/DatastoreUpgrades.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { LogRequests } from "../services/LogRequests.ts"
 import { Previews } from "../services/Previews.ts"
 import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
@@ -28,6 +29,7 @@ import { Gatekeeper, GateLive } from "./Gate.ts"
 import { GuestRoutes } from "./guest/GuestRoutes.ts"
 import { HistoryRoutes } from "./instances/HistoryRoutes.ts"
 import { InstancesRoutes } from "./instances/InstancesRoutes.ts"
+import { LogsRoutes } from "./logs/LogsRoutes.ts"
 import { InstancesMgmtRoutes } from "./mgmt/InstancesMgmtRoutes.ts"
 import { NotYetRoutes } from "./NotYet.ts"
 import { OperationsRoutes } from "./operations/OperationsRoutes.ts"
@@ -50,6 +52,7 @@ const Handlers = Layer.mergeAll(
   InstancesRoutes,
   HistoryRoutes,
   GuestRoutes,
+  LogsRoutes,
   CatalogRoutes,
   CatalogMgmtRoutes,
   ConfigurationsRoutes,
@@ -72,6 +75,7 @@ const Requests = Layer.mergeAll(
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,
+  LogRequests.layer,
   VolumeUsage.layer,
   CatalogRequests.layer,
   OperatorRequests.layer
