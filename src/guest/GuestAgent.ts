@@ -3,29 +3,14 @@
  * once, then keeps the database running: it looks for itself whether a client can log in, restarts what has
  * crashed, and reports what it sees. It trusts and knows nothing of the control plane but its messages.
  */
-import {
-  Cause,
-  Context,
-  Duration,
-  Effect,
-  Fiber,
-  Latch,
-  Option,
-  type Redacted,
-  Ref,
-  Schedule,
-  Semaphore,
-  Tracer
-} from "effect"
+import { Cause, Context, Duration, Effect, Fiber, type Redacted, Ref, Schedule, Semaphore, Tracer } from "effect"
 import type { ServerSpec } from "../services/Compute.ts"
 import type { ServiceStatus } from "../services/ConductorApi.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
-import { flavorSettings } from "../services/configuration/ServerFile.ts"
-import { type DiskError, makeTellOnce } from "../services/Disk.ts"
+import { makeTellOnce } from "../services/Disk.ts"
 import { Fabric } from "../services/Fabric.ts"
-import { GuestApi, GuestRefusal, guestTopic } from "../services/GuestApi.ts"
-import type { Provisioning } from "../services/Provisioning.ts"
-import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
+import { GuestApi, guestTopic } from "../services/GuestApi.ts"
+import * as CarryingOut from "./CarryingOut.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec } from "./DatabaseRuntime.ts"
 import type { DatastoreManager } from "./DatastoreManager.ts"
 import * as Guarding from "./Guarding.ts"
@@ -36,6 +21,8 @@ import { HostFirewall } from "./HostFirewall.ts"
 import * as Logging from "./Logging.ts"
 import * as Overriding from "./Overriding.ts"
 import * as Rebuilding from "./Rebuilding.ts"
+import * as Sizing from "./Sizing.ts"
+import * as Starting from "./Starting.ts"
 import * as Supervising from "./Supervising.ts"
 import * as Switching from "./Switching.ts"
 import * as Telling from "./Telling.ts"
@@ -45,9 +32,6 @@ import * as VolumeWatch from "./VolumeWatch.ts"
 
 /** How often a guest reports when nothing changes (Trove's `report_interval`). */
 const heartbeatInterval = Duration.seconds(30)
-
-/** How soon it reports again when it was not heard. */
-const againInterval = Duration.seconds(1)
 
 /** How long it may take until nobody else does anything to the server, for what can as well come at the next look at it. */
 const soon = Duration.seconds(5)
@@ -101,9 +85,6 @@ export const databaseOf = (
   settings
 })
 
-/** What of a server changes while its agent runs. */
-export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus">
-
 /**
  * Runs the agent until the scope closes. The database goes on without it, and without a disk for the agent's notes. What
  * it answers is how it learns that its server has another size: the next start of the database has it, and what runs, when
@@ -111,7 +92,7 @@ export type ServerSize = Pick<ServerSpec, "memoryMb" | "vcpus">
  */
 export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const { manager, room, runtime, spec } = home
-  let size: ServerSize = spec
+  let size: Sizing.ServerSize = spec
   const fabric = yield* Fabric
   const notes = yield* GuestNotes
   const adminPassword = yield* notes.adminPassword
@@ -119,14 +100,9 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const made = databaseOf(home, adminPassword, {})
   const sized = (): DatabaseSpec => ({ ...made, memoryMb: size.memoryMb, vcpus: size.vcpus })
 
-  const { beat, become, failed, status, tellAgain } = yield* GuestReports.make(
-    spec.instanceId,
-    firstStatus[yield* notes.phase]
-  )
+  const reports = yield* GuestReports.make(spec.instanceId, firstStatus[yield* notes.phase])
+  const { beat, become, status, tellAgain } = reports
   const volume = yield* VolumeWatch.make(room, beat)
-  const ordered = yield* Latch.make(false)
-  /** The trace of the order goes on in the work that it causes, and ends with it. */
-  let orderedIn: Tracer.AnySpan | undefined
   /** Starting, stopping and checking the server take turns. */
   const server = yield* Semaphore.make(1)
 
@@ -164,22 +140,6 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     Effect.flatMap(logging.over(overrides), (settings) => runtime.configure({ ...sized(), settings }))
 
   const onDisk = makeTellOnce("the guest agent keeps no notes")
-  /** Tries until the disk takes it. `meanwhile`, once: whoever waits for the guest is told what it waits for. */
-  const insist = (writing: Effect.Effect<void, DiskError>, meanwhile: (error: DiskError) => Effect.Effect<void>) =>
-    Effect.catch(onDisk(writing), (error) =>
-      Effect.andThen(meanwhile(error), Effect.eventually(Effect.delay(onDisk(writing), againInterval)))
-    )
-  const tellDisk = ({ message }: DiskError) => beat(message)
-
-  /** What a server that does not start may have failed of: noting what is noted already shows whether the disk takes it. */
-  const explain = (failure: OrderFailed) =>
-    Effect.flatMap(notes.phase, notes.setPhase).pipe(
-      Effect.mapError(
-        ({ message }) => new OrderFailed({ message: `${failure.message} ${message}`, final: failure.final })
-      ),
-      Effect.andThen(Effect.fail(failure))
-    )
-
   const upgrading = yield* Upgrading.make({
     notes,
     runtime,
@@ -192,39 +152,17 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     inTurn: server.withPermits(1)
   })
 
-  const asFinal = ({ message }: { readonly message: string }) => new OrderFailed({ message, final: true })
-
-  /** The server runs and a client can log in, or the reason why not. */
-  const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
-    const current = yield* Effect.mapError(upgrading.settled, asFinal)
-    yield* runtime.start({ ...current, settings: yield* logging.over(settings) }, beat).pipe(
-      Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
-      Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
-      Effect.mapError(asFinal)
-    )
-    yield* awaitLogin(made, runtime, session)
-    yield* logging.started
-  }, Effect.catch(explain))
-
-  /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
-  const startWanted = Overriding.start({
+  const startServer = Starting.make({
     notes,
-    startWith,
-    status: runtime.status(made),
-    stop: runtime.stop(made),
-    logs: runtime.logs(made, 40)
-  })((reason) => beat(`the configuration was taken back: ${reason}`))
-  // First what no settings are to blame for: what an upgrade has left is put back before anybody looks at what runs.
-  const prepared = Effect.gen(function* () {
-    yield* guarding.enforce
-    yield* upgrading.settled
-    yield* Effect.retry(room.ready, {
-      while: ({ transient }) => transient,
-      times: 5,
-      schedule: Schedule.exponential("500 millis")
-    })
-  }).pipe(Effect.mapError(asFinal), Effect.catch(explain))
-  const startServer = Effect.andThen(prepared, startWanted)
+    runtime,
+    room,
+    session,
+    database: made,
+    enforce: guarding.enforce,
+    settled: upgrading.settled,
+    logging,
+    tell: beat
+  })
   const switching = yield* Switching.make({
     notes,
     onDisk,
@@ -236,37 +174,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   const { bringUp, hasDatabase } = switching
   const takeApart = Rebuilding.takeApart({ runtime, settled: upgrading.settled, tell: beat })
 
-  const carryOut = Effect.gen(function* () {
-    const order = Option.getOrElse(yield* notes.order, () => ({ databases: [], users: [] }))
-    yield* become("building")
-    if (room.unlimited !== null)
-      yield* beat(`the volume: ${spec.volumeSize} GB asked for; this machine does not limit it: ${room.unlimited}`)
-    yield* bringUp
-    yield* session.createDatabases(order.databases)
-    yield* session.createUsers(order.users)
-    yield* session.ping
-    // Before anybody has it: an order that is carried out again brings back what its tenant has changed since.
-    yield* insist(notes.setPhase("ready"), tellDisk)
-    yield* become("healthy", "the database is ready")
-  }).pipe(
-    Effect.catch(({ message }) =>
-      Effect.gen(function* () {
-        yield* Effect.logError(`the order could not be carried out: ${message}`)
-        // Told first: one that dies here carries the order out again, and one that has failed for good knows no reason.
-        yield* failed(message)
-        // The disk may be what has failed it: then nobody waits for it to be well.
-        yield* insist(notes.setPhase("failed"), () => become("failed to spawn"))
-        yield* become("failed to spawn")
-      })
-    ),
-    (work) =>
-      Effect.suspend(() =>
-        Effect.withSpan(work, "GuestAgent.prepare", {
-          attributes: { "coffer.instance": spec.instanceId },
-          ...(orderedIn === undefined ? { root: true } : { parent: orderedIn })
-        })
-      )
-  )
+  const order = yield* CarryingOut.make({ notes, onDisk, reports, room, session, spec, bringUp })
 
   const { isServing, supervise } = Supervising.make({
     server,
@@ -284,8 +192,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** Ends only where there is nothing to look after. */
   const life = Effect.gen(function* () {
-    if ((yield* notes.phase) === "new") yield* ordered.await
-    if ((yield* notes.phase) === "preparing") yield* carryOut
+    if ((yield* notes.phase) === "new") yield* order.given
+    if ((yield* notes.phase) === "preparing") yield* order.carryOut
     if ((yield* notes.phase) === "failed") return yield* Ref.set(status, "failed to spawn")
     yield* switching.keepStopped
     // Adopted or started again after the agent was away: that is no crash.
@@ -305,44 +213,15 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
 
   /** The server and its file have no other turn meanwhile. */
   const ofReady = <A, E>(work: Effect.Effect<A, E>) => Effect.andThen(hasDatabase, server.withPermits(1)(work))
-  const flavor = () => flavorSettings(spec.manager, size.memoryMb)
+  const flavor = () => Sizing.settingsOf(spec, size)
   const overriding = Overriding.make({ notes, session, flavor, configure, held: logging.held })
-
-  /** A server is given more before it takes more, and less when it has given it back, which a restart sees to. */
-  const applyFlavor = Effect.fnUntraced(
-    function* (wanted: { readonly memoryMb: number; readonly vcpus: number }) {
-      if (size.memoryMb !== wanted.memoryMb || size.vcpus !== wanted.vcpus)
-        return yield* new GuestRefusal({ message: "The machine of the database has not made it of that size." })
-      yield* runtime.limit(sized(), "atLeast")
-      const { wanted: overrides } = yield* notes.overrides
-      yield* configure(overrides)
-      if (!(yield* isServing)) return true
-      // What the configuration group has is over what the flavor gives, and stays.
-      const changes = Object.entries(flavor()).filter(([name]) => !(name in overrides))
-      if (yield* session.applySettings(Object.fromEntries(changes))) return true
-      yield* runtime.limit(sized(), "exactly")
-      return false
-    },
-    Effect.mapError((error) => new GuestRefusal({ message: error.message }))
-  )
+  const applyFlavor = Sizing.make({ notes, runtime, session, spec, database: sized, configure, isServing })
 
   const telling = Telling.make({
     runtime,
     session,
     database: made,
     version: Effect.map(notes.release, ({ serves }) => serves?.version ?? made.version)
-  })
-
-  const prepare = Effect.fnUntraced(function* (order: Provisioning) {
-    // Kept before it is confirmed: from here on the order survives the agent.
-    if ((yield* notes.phase) === "new") {
-      yield* insist(notes.keepOrder(order), tellDisk)
-      yield* insist(notes.setPhase("preparing"), tellDisk)
-      yield* Ref.set(status, "building")
-      orderedIn = Option.getOrUndefined(yield* Effect.option(Effect.currentSpan))
-      yield* ordered.open
-    }
-    yield* beat(null)
   })
 
   // Before anybody can ask for anything: a database comes up without a broker, and does not wait for one.
@@ -353,7 +232,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     makeHandlers(
       session,
       {
-        prepare,
+        prepare: order.prepare,
         restart: switching.restart,
         rebuild: (program) => switching.rebuild(takeApart(program)),
         stop: switching.stop,
@@ -374,8 +253,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   if (room.unlimited === null)
     yield* Effect.forkScoped(apart(Effect.repeat(volume.look, Schedule.spaced(VolumeWatch.lookInterval))))
   yield* Effect.forkScoped(apart(Effect.repeat(beat(null), Schedule.spaced(heartbeatInterval))))
-  yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(againInterval))))
-  return (next: ServerSize) =>
+  yield* Effect.forkScoped(apart(Effect.repeat(tellAgain, Schedule.spaced(GuestReports.againInterval))))
+  return (next: Sizing.ServerSize) =>
     Effect.sync(() => {
       size = next
     })

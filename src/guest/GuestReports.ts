@@ -10,6 +10,9 @@ import { makeTellOnce } from "../services/Disk.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestNotes } from "./GuestNotes.ts"
 
+/** How soon a guest reports again when it was not heard. */
+export const againInterval = Duration.seconds(1)
+
 /** How far ahead stamps are reserved, in seconds: so seldom is one noted on the disk. */
 const reserve = Duration.toSeconds("10 minutes")
 

@@ -8,6 +8,7 @@ import { RuntimeError } from "../../guest/DatabaseRuntime.ts"
 import * as GuestAgent from "../../guest/GuestAgent.ts"
 import { GuestNotes } from "../../guest/GuestNotes.ts"
 import { type FirewallError, HostFirewall } from "../../guest/HostFirewall.ts"
+import type { ServerSize } from "../../guest/Sizing.ts"
 import type { VolumeRoom } from "../../guest/VolumeRoom.ts"
 import type { DatastoreManagerName } from "../../services/Catalog.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
@@ -54,7 +55,7 @@ const irremovableHome = ({ detail }: GuestHostsError) =>
 interface Agent {
   readonly home: GuestHome
   readonly scope: Scope.Closeable
-  readonly learn: (size: GuestAgent.ServerSize) => Effect.Effect<void>
+  readonly learn: (size: ServerSize) => Effect.Effect<void>
 }
 
 const make = Effect.gen(function* () {
