@@ -20,7 +20,6 @@ import {
   InstanceNotFound,
   type InstanceRecord,
   Instances,
-  type Page,
   type QuotaExceeded,
   type Scope
 } from "./Instances.ts"
@@ -123,10 +122,8 @@ export class InstanceRequests extends Context.Service<
     ) => Effect.Effect<InstanceRecord, InstanceNotFound | InstanceNotActionable>
     readonly rename: (scope: Scope, id: string, name: string) => Effect.Effect<void, InstanceNotFound>
     readonly get: (scope: Scope, id: string) => Effect.Effect<InstanceRecord, InstanceNotFound>
-    readonly list: (
-      project: ProjectId,
-      page: { readonly limit: number; readonly marker: string | null }
-    ) => Effect.Effect<Page>
+    readonly list: Instances["Service"]["list"]
+    readonly listDetail: Instances["Service"]["listDetail"]
   }
 >()("coffer/services/InstanceRequests") {
   static readonly layer = Layer.effect(
@@ -217,7 +214,8 @@ export class InstanceRequests extends Context.Service<
         check,
         rename,
         get,
-        list: instances.list
+        list: instances.list,
+        listDetail: instances.listDetail
       }
     })
   )

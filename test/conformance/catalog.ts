@@ -29,6 +29,11 @@ const add = (id: string) =>
     change((before) => Effect.succeed({ ...before, versions: [...before.versions, { ...version, id }] }))
   )
 
+const orderOf = (of: ProjectId, id: string, datastoreVersion: string, now: number) => ({
+  ...{ id: InstanceId.make(id), project: of, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null },
+  ...{ region: "RegionOne", datastoreVersion, access: null, created: now, updated: now }
+})
+
 export type CatalogStores = CatalogStore | Instances | Configurations | Lifecycles
 
 export const catalogConformance = <R>(name: string, store: Layer.Layer<CatalogStores | R, unknown>) =>
@@ -74,18 +79,26 @@ export const catalogConformance = <R>(name: string, store: Layer.Layer<CatalogSt
       })
     )
 
+    it.effect("gives what a list was made of to who is told how far it had come", () =>
+      Effect.gen(function* () {
+        const store = yield* CatalogStore
+        const instances = yield* Instances
+        const mine = ProjectId.make("catalog-listed")
+        const order = orderOf(mine, "00000000-0000-4000-8009-000000000002", "v", yield* Clock.currentTimeMillis)
+        yield* instances.create(order, { databases: [], users: [] })
+        const page = { limit: 20, marker: null }
+        yield* add("v-since")
+        const { offer } = yield* instances.list(mine, page)
+        expect((yield* store.changesSince(offer)).versions.map(({ id }) => id)).toContain("v-since")
+      })
+    )
+
     it.effect("knows which versions instances and configuration groups need, until they are gone", () =>
       Effect.gen(function* () {
         const { used } = yield* CatalogStore
         const now = yield* Clock.currentTimeMillis
         const id = InstanceId.make("00000000-0000-4000-8009-000000000001")
-        yield* (yield* Instances).create(
-          {
-            ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, region: "RegionOne" },
-            ...{ datastoreVersion: "v-of-instance", access: null, created: now, updated: now }
-          },
-          { databases: [], users: [] }
-        )
+        yield* (yield* Instances).create(orderOf(project, id, "v-of-instance", now), { databases: [], users: [] })
         yield* (yield* Configurations).create({
           ...{ id: "group-of-catalog", project, name: "tuned", description: null, datastoreVersion: "v-of-group" },
           ...{ values: {}, revision: 1, created: now, updated: now }

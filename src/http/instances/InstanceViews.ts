@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import { type CatalogContents, findVersion } from "../../services/Catalog.ts"
 import type { Millis } from "../../services/Ids.ts"
-import { Access, type AttachedGroup, type InstanceRecord } from "../../services/Instances.ts"
+import { Access, type AttachedGroup, type InstanceRecord, type ListedInstance } from "../../services/Instances.ts"
 import { operatingStatusOf, statusOf } from "../../services/Status.ts"
 import { Links, type LinkWriter, Stamp, stamp } from "../Wire.ts"
 
@@ -86,10 +86,10 @@ const datastoreOf = (catalog: CatalogContents, versionId: string) => {
 }
 
 /** Stored as it was given; where nothing was, what is known of the addresses. */
-const accessOf = ({ desired, address }: InstanceRecord): Access =>
+const accessOf = ({ desired, address }: ListedInstance): Access =>
   desired.access ?? (address === null ? {} : { is_public: false })
 
-const shared = ({ desired, state, observed, address }: InstanceRecord, viewer: Viewer) => ({
+const shared = ({ desired, state, observed, address }: ListedInstance, viewer: Viewer) => ({
   id: desired.id,
   name: desired.name,
   status: statusOf(state),
@@ -101,7 +101,7 @@ const shared = ({ desired, state, observed, address }: InstanceRecord, viewer: V
   ...(viewer.isAdmin ? { tenant_id: desired.project } : {})
 })
 
-export const listView = (instance: InstanceRecord, viewer: Viewer): typeof ListView.Type => {
+export const listView = (instance: ListedInstance, viewer: Viewer): typeof ListView.Type => {
   const { type, version } = datastoreOf(viewer.catalog, instance.desired.datastoreVersion)
   return {
     ...shared(instance, viewer),
@@ -150,5 +150,5 @@ const usageOf = ({ used, total }: Usage) => ({
 })
 
 /** A page is picked by id and shown newest first. */
-export const newestFirst = <A>(items: ReadonlyArray<A>, recordOf: (item: A) => InstanceRecord): ReadonlyArray<A> =>
+export const newestFirst = <A>(items: ReadonlyArray<A>, recordOf: (item: A) => ListedInstance): ReadonlyArray<A> =>
   items.toSorted((a, b) => recordOf(b).desired.created - recordOf(a).desired.created)

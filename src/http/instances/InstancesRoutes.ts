@@ -4,7 +4,7 @@ import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { AccessRequests } from "../../services/AccessRequests.ts"
-import { Catalog } from "../../services/Catalog.ts"
+import { Catalog, type CatalogContents } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
 import { DatastoreUpgrades } from "../../services/DatastoreUpgrades.ts"
@@ -20,7 +20,7 @@ import { answering, badRequest, type Fault, notYet } from "../Faults.ts"
 import { allowed, CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
 import { isPreview, notOffered, previewView } from "../Preview.ts"
-import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
+import { linkWriter, next, pageOf } from "../Wire.ts"
 import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./InstancesApi.ts"
 import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
 
@@ -139,21 +139,21 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
     const upgrades = yield* DatastoreUpgrades
-    const { contents } = yield* Catalog
+    const { contents, since } = yield* Catalog
     const previews = yield* Previews
     const configured = yield* ConfigurationPreviews
     const accesses = yield* AccessRequests
 
-    const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
+    /** `catalog`: what is offered by the time that what is viewed was read. */
+    const viewerOf = Effect.fnUntraced(function* (
+      request: HttpServerRequest.HttpServerRequest,
+      project: string,
+      catalog: Effect.Effect<CatalogContents> = contents
+    ) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* catalog, now, isAdmin }
       return viewer
-    })
-
-    const page = Effect.fnUntraced(function* (query: PageQuery) {
-      const { project } = yield* CurrentCaller
-      return yield* requests.list(project, pageOf(query))
     })
 
     const orderedGroup = Effect.fnUntraced(function* (
@@ -223,8 +223,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
 
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
-          const viewer = yield* viewerOf(request, params.project)
-          const { items, next: marker } = yield* page(query)
+          const { project } = yield* CurrentCaller
+          const { items, next: marker, offer } = yield* requests.list(project, pageOf(query))
+          const viewer = yield* viewerOf(request, params.project, since(offer))
           return {
             instances: newestFirst(items, identity).map((instance) => listView(instance, viewer)),
             ...next(request, marker)
@@ -233,8 +234,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
 
       listDetail: ({ request, params, query }) =>
         Effect.gen(function* () {
+          const { project } = yield* CurrentCaller
           const viewer = yield* viewerOf(request, params.project)
-          const { items, next: marker } = yield* page(query)
+          const { items, next: marker } = yield* requests.listDetail(project, pageOf(query))
           return {
             instances: newestFirst(items, identity).map((instance) => detailView(instance, viewer)),
             ...next(request, marker)

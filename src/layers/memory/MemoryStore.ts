@@ -31,8 +31,16 @@ import {
   stepKey
 } from "../../services/History.ts"
 import { type InstanceId, OperationId, type ProjectId } from "../../services/Ids.ts"
-import { type Desired, type InstanceRecord, Instances, QuotaExceeded, type Resource } from "../../services/Instances.ts"
+import {
+  type Desired,
+  type InstanceRecord,
+  Instances,
+  type PageWanted,
+  QuotaExceeded,
+  type Resource
+} from "../../services/Instances.ts"
 import { AuditStore } from "../../services/Inventories.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { maxBackupReports, Observations, type Written } from "../../services/Observations.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { localHost, type StandingHost } from "../../services/Placing.ts"
@@ -131,7 +139,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
     const has = (row: Rows, command: string) => asked(row, command) !== null
     /** Of what is to be done next, one waits. */
     const isAsked = (row: Rows) =>
-      row.mailbox.some(({ handled, key }) => handled === null && /^(restart|resize):/.test(key))
+      row.mailbox.some(({ handled, key }) => handled === null && [nextKind, "resize"].includes(key.split(":")[0] ?? ""))
     const groups = makeMemoryConfigurations((id) => {
       const row = rows.get(id)
       return row === undefined
@@ -140,7 +148,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             desired: row.desired,
             state: row.state,
             deleteRequested: row.deleteRequested,
-            restartRequested: has(row, "restart") || has(row, "resize"),
+            restartRequested: has(row, nextKind) || has(row, "resize"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
             },
@@ -169,7 +177,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         row.state._tag,
         {
           delete: row.deleteRequested,
-          now: asked(row, row.state._tag === "Failed" ? "delete" : "restart"),
+          now: asked(row, row.state._tag === "Failed" ? "delete" : nextKind),
           configure: has(row, "configure"),
           resize: has(row, "resize")
         },
@@ -201,6 +209,15 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         reserved: held(resource, "reserved") + more(resource),
         limit: limits.get(project)?.[resource] ?? defaultLimits[resource]
       }))
+    }
+
+    const pageOf = (project: ProjectId, { limit, marker }: PageWanted) => {
+      const after = [...rows.values()]
+        .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
+        .filter((row) => row.desired.id > (marker ?? ""))
+        .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
+      const items = after.slice(0, limit).map(toRecord)
+      return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
     }
 
     const instances = Instances.of({
@@ -247,7 +264,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         const row = rows.get(id)
         if (row === undefined || isAsked(row) || !isInService(toRecord(row).state)) return false
         row.desired = { ...row.desired, updated: now }
-        letter(row, `restart:${row.generation}`, { _tag: "Restart" }, now)
+        letter(row, `${nextKind}:${row.generation}`, { _tag: "Restart" }, now)
         return true
       }),
       rename: Effect.fnUntraced(function* (id, name) {
@@ -263,15 +280,8 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             Option.map(toRecord)
           )
         ),
-      list: (project, { limit, marker }) =>
-        Effect.sync(() => {
-          const after = [...rows.values()]
-            .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
-            .filter((row) => row.desired.id > (marker ?? ""))
-            .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
-          const items = after.slice(0, limit).map(toRecord)
-          return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
-        }),
+      list: (project, wanted) => Effect.sync(() => ({ ...pageOf(project, wanted), offer: 0 })),
+      listDetail: (project, wanted) => Effect.sync(() => pageOf(project, wanted)),
       setRootEnabled: Effect.fnUntraced(function* (id, enabled, by) {
         const at = yield* Clock.currentTimeMillis
         yield* change(id, (row) => {
@@ -293,7 +303,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             state: toRecord(row).state,
             post: (command, now) => {
               row.desired = { ...row.desired, updated: now }
-              letter(row, `restart:${row.generation}`, command, now)
+              letter(row, `${nextKind}:${row.generation}`, command, now)
             }
           }
     })
@@ -630,7 +640,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         groupVersion: groups.versionOf(id),
         post: (command, now) => {
           row.desired = { ...row.desired, updated: now }
-          letter(row, `restart:${row.generation}`, command, now)
+          letter(row, `${nextKind}:${row.generation}`, command, now)
         }
       }
     })

@@ -11,6 +11,7 @@ import {
 import { Values } from "../../services/configuration/Parameter.ts"
 import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import type { Scope } from "../../services/Instances.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { again } from "./Conflicts.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
@@ -158,7 +159,7 @@ const make = Effect.gen(function* () {
             OR l.tag = 'Stopped')
           AND NOT EXISTS (
             SELECT FROM mailbox WHERE instance = l.instance
-            AND key IN ('restart:' || l.generation, 'resize:' || l.generation)
+            AND key IN ('${sql.literal(nextKind)}:' || l.generation, 'resize:' || l.generation)
           )
         FOR UPDATE OF l, i
       ), changed AS (${changed}), anew AS (

@@ -3,6 +3,7 @@ import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Upgrade } from "../../actors/Instance.ts"
 import { UpgradeOrders } from "../../services/DatastoreUpgrades.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { again } from "./Conflicts.ts"
 
 const encodeUpgrade = Schema.encodeSync(Schema.fromJsonString(Upgrade))
@@ -14,7 +15,6 @@ export const layer = Layer.effect(
     return UpgradeOrders.of({
       request: Effect.fn("UpgradeOrders.request")(function* (id, version) {
         const now = new Date(yield* Clock.currentTimeMillis)
-        // Under the key of a restart: of what is done next, one is asked for in one generation.
         const command = encodeUpgrade({ _tag: "Upgrade", version })
         const accepted = yield* Effect.orDie(
           sql`
@@ -33,7 +33,7 @@ export const layer = Layer.effect(
             FOR UPDATE OF l, i
           ), posted AS (
             INSERT INTO mailbox (instance, key, command, posted)
-            SELECT instance, 'restart:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
+            SELECT instance, '${sql.literal(nextKind)}:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
             ON CONFLICT DO NOTHING RETURNING instance
           )
           UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`.pipe(
