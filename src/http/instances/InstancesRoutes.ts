@@ -7,6 +7,7 @@ import { AccessRequests } from "../../services/AccessRequests.ts"
 import { Catalog, type CatalogContents } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
+import { Configurations } from "../../services/configuration/Configurations.ts"
 import { DatastoreUpgrades } from "../../services/DatastoreUpgrades.ts"
 import { reached, resizing, switched, upgraded } from "../../services/ForeseenChanges.ts"
 import type { ProjectId } from "../../services/Ids.ts"
@@ -141,6 +142,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const upgrades = yield* DatastoreUpgrades
     const { contents, since } = yield* Catalog
     const previews = yield* Previews
+    const configurations = yield* Configurations
     const configured = yield* ConfigurationPreviews
     const accesses = yield* AccessRequests
 
@@ -199,7 +201,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       }
       if (access !== undefined) {
         const record = yield* accesses.check(scope, id, access)
-        return previewView([yield* previews.of(record, reached(record))])
+        return previewView([yield* previews.of(record, reached(record, access))])
       }
       if (configuration !== undefined && configuration !== null)
         return previewView([yield* configured.attach(scope, id, configuration.toLowerCase())])
@@ -271,7 +273,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
             const size = yield* sizeOf(payload.resize)
             if (!isPreview(query)) return yield* resizes.resize(scope, params.instance, size)
             const { record, target } = yield* resizes.check(scope, params.instance, size)
-            return previewView([yield* previews.of(record, resizing(record, target, yield* contents))])
+            const applied = yield* configurations.applied(record.desired.id)
+            return previewView([yield* previews.of(record, resizing(record, target, yield* contents, applied))])
           }
           if (isPreview(query)) return yield* Effect.fail(notOffered)
           if (action !== "reset_status") return yield* Effect.fail(notYet(laterActions[action]))
