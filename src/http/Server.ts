@@ -15,6 +15,7 @@ import { InstanceRequests } from "../services/InstanceRequests.ts"
 import { Previews } from "../services/Previews.ts"
 import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
+import { Trouble } from "../services/Trouble.ts"
 import { UserRequests } from "../services/UserRequests.ts"
 import { VolumeUsage } from "../services/VolumeUsage.ts"
 import { Api } from "./Api.ts"
@@ -67,6 +68,7 @@ const Requests = Layer.mergeAll(
   UserRequests.layer,
   RootRequests.layer,
   VolumeUsage.layer,
+  Trouble.layer,
   CatalogRequests.layer,
   OperatorRequests.layer
 )

@@ -51,6 +51,8 @@ export const DetailView = Schema.Struct({
   created: Stamp,
   updated: Stamp,
   service_status_updated: Stamp,
+  /** An extension, of one that is looked at by itself: why its database does not serve. */
+  operating_status_reason: Schema.optionalKey(Schema.String),
   fault: Schema.optionalKey(FaultView),
   configuration: Schema.optionalKey(
     Schema.Struct({
@@ -134,6 +136,9 @@ export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usa
     ...(configuration === null ? {} : { configuration: configurationOf(configuration, viewer) })
   }
 }
+
+export const troubleView = (trouble: string | null): Pick<typeof DetailView.Type, "operating_status_reason"> =>
+  trouble === null ? {} : { operating_status_reason: trouble }
 
 const configurationOf = ({ id, name, notApplied }: AttachedGroup, { links }: Viewer) => ({
   id,

@@ -15,6 +15,7 @@ import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "..
 import { Previews } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
+import { Trouble } from "../../services/Trouble.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, type Fault, notYet } from "../Faults.ts"
@@ -23,7 +24,7 @@ import { toDatabases, toUsers } from "../Names.ts"
 import { isPreview, notOffered, previewView } from "../Preview.ts"
 import { linkWriter, next, pageOf } from "../Wire.ts"
 import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./InstancesApi.ts"
-import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
+import { detailView, listView, newestFirst, troubleView, type Viewer } from "./InstanceViews.ts"
 
 const laterInCreate = {
   nics: "Choosing networks (nics)",
@@ -137,6 +138,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const requests = yield* InstanceRequests
     const resizes = yield* ResizeRequests
     const volumes = yield* VolumeUsage
+    const troubles = yield* Trouble
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
     const upgrades = yield* DatastoreUpgrades
@@ -250,7 +252,10 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const instance = yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
           const usage = yield* volumes.of(instance)
           const viewer = yield* viewerOf(request, params.project)
-          return { instance: detailView(instance, viewer, Option.getOrUndefined(usage)) }
+          const trouble = yield* troubles.of(instance)
+          return {
+            instance: { ...detailView(instance, viewer, Option.getOrUndefined(usage)), ...troubleView(trouble) }
+          }
         }).pipe(answering),
 
       remove: ({ params }) =>
