@@ -21,6 +21,9 @@ const wantedOf = Effect.fnUntraced(function* (instance: InstanceId) {
   return networksOf(yield* (yield* Accesses).wanted(instance))
 })
 
+/** Whether its machine has to keep anybody out. */
+export const isRestricted = (instance: InstanceId) => Effect.map(wantedOf(instance), (networks) => networks.length > 0)
+
 const isSame = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) => one.join() === other.join()
 
 /** Whether the guest enforces something else than what is wanted: a restart brings that. */

@@ -99,7 +99,7 @@ const store = Layer.unwrap(
       PgGuestHosts.layer,
       PgAuditStore.layer,
       PgJournal.layer,
-      PgPlacements.layer([localHost(loopbackRange(root))])
+      PgPlacements.layer([{ ...localHost(loopbackRange(root)), guards: (yield* NftFirewall.obstacle) === null }])
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })
 )

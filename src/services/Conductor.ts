@@ -116,12 +116,16 @@ export const serve = Effect.gen(function* () {
         )
       }),
 
-      host_report: Effect.fnUntraced(function* ({ addresses, memory_mb: memoryMb, name, sent }) {
+      host_report: Effect.fnUntraced(function* ({ addresses, guards, memory_mb: memoryMb, name, sent }) {
         const at = yield* Clock.currentTimeMillis
         // One that waited too long, or was sent again, does not make a machine alive that is not.
         if (at - sent * 1000 > Duration.toMillis(hostExpiry)) return yield* admission.refuse(`host:${name}`, "old")
         if (!(yield* admission.admits(`host:${name}`, "other"))) return
-        yield* handOver({ _tag: "Other", instance: null, write: hosts.report({ name, addresses, memoryMb, at }) })
+        yield* handOver({
+          _tag: "Other",
+          instance: null,
+          write: hosts.report({ name, addresses, memoryMb, guards: guards ?? null, at })
+        })
       })
     },
     { concurrency: ReportPump.reportsInHand }

@@ -3,7 +3,7 @@
  * instances. The conductor writes it, placement reads it, the operator looks at it and takes out who is gone.
  */
 import { Context, Duration, type Effect, Schema } from "effect"
-import type { Millis } from "./Ids.ts"
+import type { InstanceId, Millis } from "./Ids.ts"
 
 /** How often a host reports. */
 export const hostReportInterval = Duration.seconds(15)
@@ -17,6 +17,8 @@ export interface HostReport {
   /** The IPv4 network that its instances have their addresses from, "10.9.0.0/16". */
   readonly addresses: string
   readonly memoryMb: number
+  /** Whether it can keep clients out of its databases (`allowed_cidrs`); null where it did not tell. */
+  readonly guards?: boolean | null
   /** When it came, by the conductor's clock. */
   readonly at: Millis
 }
@@ -53,6 +55,11 @@ export class GuestHostDirectory extends Context.Service<
     readonly report: (report: HostReport) => Effect.Effect<void>
     /** Hosts that reported at `since` or later, in the order of their names. */
     readonly live: (since: Millis) => Effect.Effect<ReadonlyArray<LiveHost>>
+    /**
+     * Whether the machine of the instance can keep clients out of it, as it told itself; with no instance, whether any can that
+     * is alive. Null where nobody has told.
+     */
+    readonly guards: (instance: InstanceId | null) => Effect.Effect<boolean | null>
     /** Every host that has reported since it was last removed, in the order of their names. */
     readonly known: Effect.Effect<ReadonlyArray<KnownHost>>
     /**

@@ -4,7 +4,7 @@
  * the work itself.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
-import { refuseAccess } from "./AllowedNetworks.ts"
+import { noGuard, refuseAccess, restricts, unguarded } from "./AllowedNetworks.ts"
 import {
   Catalog,
   type CatalogContents,
@@ -13,6 +13,7 @@ import {
   findDatastore,
   findFlavor
 } from "./Catalog.ts"
+import { GuestHostDirectory } from "./GuestHostDirectory.ts"
 import { InstanceId, type Millis, type ProjectId } from "./Ids.ts"
 import {
   type Access,
@@ -132,6 +133,7 @@ export class InstanceRequests extends Context.Service<
       const instances = yield* Instances
       const switching = yield* Switching
       const { contents } = yield* Catalog
+      const machines = yield* GuestHostDirectory
       const newId = yield* NewId
       const wake = yield* makeWake
 
@@ -152,6 +154,8 @@ export class InstanceRequests extends Context.Service<
         yield* checkProvisioning(version, order.provisioning)
         const unkept = refuseAccess(version, order.access)
         if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
+        if (restricts(order.access) && (yield* machines.guards(null)) === false)
+          return yield* new InvalidRequest({ message: unguarded(noGuard) })
 
         const now = yield* Clock.currentTimeMillis
         const desired = {

@@ -19,6 +19,8 @@ export interface Wanted {
   readonly memoryMb: number
   /** Not every agent can run on every host. */
   readonly agent: AgentKind
+  /** Whether its machine has to keep clients out of it. */
+  readonly guarded?: boolean
 }
 
 /** Every address of the host's range is taken, or cannot be listened on. */
@@ -32,9 +34,12 @@ export class NoHost extends Schema.TaggedError<NoHost>()("NoHost", {
   agent: AgentKind,
   memoryMb: Schema.Int,
   /** How many hosts are alive. */
-  live: Schema.Int
+  live: Schema.Int,
+  /** Whether there would be one, if it could keep clients out. */
+  unguarded: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message() {
+    if (this.unguarded === true) return "no guest host can restrict who reaches a database (allowed_cidrs)"
     return this.live === 0 ? "no guest host is alive" : `no guest host has ${this.memoryMb} MB of memory left`
   }
 }

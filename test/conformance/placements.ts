@@ -31,8 +31,10 @@ const ordered = Effect.fnUntraced(function* (ram = 512) {
 
 const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const }
 
-const place = (id: InstanceId, wants: Partial<{ memoryMb: number; agent: "coffer" | "trove" }> = {}) =>
-  Effect.flatMap(Placements, (placements) => placements.ensure(id, { ...wanted, ...wants }))
+const place = (
+  id: InstanceId,
+  wants: Partial<{ memoryMb: number; agent: "coffer" | "trove"; guarded: boolean }> = {}
+) => Effect.flatMap(Placements, (placements) => placements.ensure(id, { ...wanted, ...wants }))
 
 /** An instance with a place of its own. */
 const placed = Effect.fnUntraced(function* (ram = 512) {
@@ -304,6 +306,41 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         const trove = yield* place(id, { agent: "trove", memoryMb: 100_000 })
         assert.deepEqual(trove, { host: "command", address: "10.99.0.1" })
         assert.strictEqual((yield* placed()).host, "host")
+      })
+    )
+
+    behaves(
+      "gives one that nobody but few may reach a host that can keep the others out, and knows whether there is one",
+      Effect.gen(function* () {
+        const directory = yield* GuestHostDirectory
+        const at = yield* Clock.currentTimeMillis
+        const says = (name: string, n: number, guards?: boolean) => {
+          known.add(name)
+          return directory.report({
+            name,
+            addresses: `10.2${n}.0.0/24`,
+            memoryMb: 9000 - n,
+            at,
+            ...(guards === undefined ? {} : { guards })
+          })
+        }
+        yield* fleet({})
+        assert.isNull(yield* directory.guards(null))
+        yield* says("bare", 1, false)
+        assert.isFalse(yield* directory.guards(null))
+        const open = yield* ordered()
+        assert.strictEqual((yield* place(open)).host, "bare")
+        const kept = yield* ordered()
+        const refused = yield* Effect.flip(place(kept, { guarded: true }))
+        assert.include(refused, { _tag: "NoHost", unguarded: true })
+        assert.isNull(yield* directory.guards(kept))
+        yield* says("guarding", 2, true)
+        assert.isTrue(yield* directory.guards(null))
+        assert.strictEqual((yield* place(kept, { guarded: true })).host, "guarding")
+        assert.deepEqual([yield* directory.guards(open), yield* directory.guards(kept)], [false, true])
+        // One of a release before does not say: it may.
+        yield* says("bare", 1)
+        assert.isNull(yield* directory.guards(open))
       })
     )
 

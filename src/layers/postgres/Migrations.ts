@@ -278,6 +278,12 @@ const oneNext = Effect.gen(function* () {
   yield* sql`CREATE UNIQUE INDEX mailbox_one_next ON mailbox (instance) WHERE ${isNext}`
 })
 
+/** Whether a machine can keep clients out of its databases, as it tells itself. */
+const guards = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE guest_hosts ADD COLUMN guards boolean`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -291,7 +297,8 @@ const migrations = {
   "0010_catalog": catalog,
   "0011_upgrades": upgrades,
   "0012_resizes": resizes,
-  "0013_one_next": oneNext
+  "0013_one_next": oneNext,
+  "0014_guards": guards
 }
 
 /**

@@ -1,12 +1,14 @@
 /** The guest hosts in PostgreSQL: the conductor writes who is alive, placement how far the addresses have gone round. */
-import { Effect, Layer, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import {
   GuestHostDirectory,
   HostInhabited,
   type HostReport,
+  hostExpiry,
   type Residents
 } from "../../services/GuestHostDirectory.ts"
+import type { InstanceId } from "../../services/Ids.ts"
 import { hostProblem, refusedHost } from "../../services/Placing.ts"
 import { again } from "./Conflicts.ts"
 
@@ -16,6 +18,7 @@ const Row = Schema.Struct({
   name: Schema.String,
   addresses: Schema.String,
   memory_mb: Schema.Int,
+  guards: Schema.NullOr(Schema.Boolean),
   next_address: Schema.BigInt,
   used_mb: Schema.BigInt
 })
@@ -28,6 +31,7 @@ const KnownRow = Schema.Struct({
   reported: Schema.Date
 })
 const decodeKnown = Schema.decodeUnknownEffect(Schema.Array(KnownRow))
+const decodeGuards = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ guards: Schema.NullOr(Schema.Boolean) })))
 const decodeCounts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ residents: Schema.Int })))
 
 /** Of the locks that transactions take by two numbers, the one that placements are found under. */
@@ -40,7 +44,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
   const sql = yield* SqlClient.SqlClient
   const isAlive = sql`h.reported >= ${new Date(since)}`
   const rows = yield* sql`
-    SELECT h.name, h.addresses, h.memory_mb, h.next_address, 
+    SELECT h.name, h.addresses, h.memory_mb, h.guards, h.next_address,
       coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
@@ -52,6 +56,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
     name: row.name,
     addresses: row.addresses,
     memoryMb: row.memory_mb,
+    guards: row.guards,
     usedMb: Number(row.used_mb),
     nextAddress: Number(row.next_address)
   }))
@@ -60,13 +65,27 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   /** The places that do not report have a row, too. */
-  const hasReported = sql`h.reported > ${new Date(0)}`
+  const hasReported = sql`reported > ${new Date(0)}`
 
-  const write = ({ addresses, at, memoryMb, name }: HostReport) =>
+  const write = ({ addresses, at, guards = null, memoryMb, name }: HostReport) =>
     died(sql`
-      INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: memoryMb, reported: new Date(at) })}
+      INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: memoryMb, guards, reported: new Date(at) })}
       ON CONFLICT (name) DO UPDATE
-      SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, reported = excluded.reported`)
+      SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, guards = excluded.guards,
+        reported = excluded.reported`)
+
+  /** A machine that does not report is there for as long as we are; where it has told, it tells for itself. */
+  const guards = Effect.fn("GuestHostDirectory.guards")(function* (instance: InstanceId | null) {
+    const since = new Date((yield* Clock.currentTimeMillis) - Duration.toMillis(hostExpiry))
+    const [one] = yield* (
+      instance === null
+        ? sql`
+          SELECT bool_or(guards IS DISTINCT FROM false) AS guards FROM guest_hosts
+          WHERE reported >= ${since} OR NOT ${hasReported} AND guards IS NOT NULL`
+        : sql`SELECT h.guards FROM addresses a JOIN guest_hosts h ON h.name = a.host WHERE a.instance = ${instance}`
+    ).pipe(Effect.flatMap(decodeGuards), died)
+    return one?.guards ?? null
+  })
 
   const known = sql`
     SELECT h.name, h.addresses, h.memory_mb, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
@@ -112,6 +131,7 @@ const make = Effect.gen(function* () {
 
   return GuestHostDirectory.of({
     known,
+    guards,
     remove,
     report: Effect.fn("GuestHostDirectory.report")(function* (report) {
       const problem = hostProblem(report)
@@ -119,7 +139,7 @@ const make = Effect.gen(function* () {
     }),
     live: (since) =>
       selectHosts(since, []).pipe(
-        Effect.map((hosts) => hosts.map(({ nextAddress: _, ...host }) => host)),
+        Effect.map((hosts) => hosts.map(({ guards: _, nextAddress: __, ...host }) => host)),
         Effect.provideService(SqlClient.SqlClient, sql)
       )
   })
