@@ -7,7 +7,8 @@ import { Singleton } from "effect/cluster"
 import type { AuditReport } from "../services/Audit.ts"
 import { AuditApi, auditTopic } from "../services/AuditApi.ts"
 import { Fabric } from "../services/Fabric.ts"
-import { Auditor, fixesOf } from "./Auditor.ts"
+import { Auditor } from "./Auditor.ts"
+import { fixesOf } from "./Remedies.ts"
 
 /** How often it is looked whether there is anything that nobody owns, or anything missing. */
 export const AuditInterval = Context.Reference<Duration.Duration>("coffer/actors/AuditInterval", {

@@ -21,13 +21,6 @@ const troves: CatalogContents = {
   }))
 }
 
-const serving = Effect.gen(function* () {
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  return id
-})
-
 /** What the api does; the news of it is lost. */
 const request = Effect.fnUntraced(function* (id: InstanceId, access: object) {
   yield* (yield* Accesses).request(id, access)
@@ -52,7 +45,7 @@ describe("who may reach an instance", () => {
   it.effect("is enforced where it is changed, and let go of with the instance", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         yield* request(id, ours)
         yield* World.passes("5 seconds")
         yield* isAtRest(id, "ACTIVE")
@@ -89,7 +82,7 @@ describe("who may reach an instance", () => {
   it.effect("fails, and says so, where nothing can enforce it; a restart tries again", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         const { firewall } = yield* FakeDatabases
         firewall.faults.isMissing = true
         yield* request(id, ours)
@@ -115,7 +108,7 @@ describe("who may reach an instance", () => {
     World.run(
       Effect.gen(function* () {
         const { firewall } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         const switching = yield* Switching
         expect(yield* switching.requestStop(id)).toBe(true)
         yield* World.passes("10 seconds")
@@ -140,7 +133,7 @@ describe("who may reach an instance", () => {
     Effect.gen(function* () {
       const id = yield* Effect.gen(function* () {
         yield* World.passes("200 millis")
-        const id = yield* serving
+        const id = yield* World.serving
         expect(yield* World.stop(id)).toBe(true)
         yield* World.passes("10 seconds")
         yield* request(id, ours)
@@ -183,7 +176,7 @@ describe("who may reach an instance", () => {
     World.runWithDeath(
       (call, step) => call === "ended" && step === "apply the configuration",
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         yield* request(id, ours)
         yield* World.passes("10 seconds")
         return id

@@ -1,9 +1,10 @@
 /** Audits of a whole control plane on virtual time: what nobody owns is found and taken back, what is in the making is not. */
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Fiber, Redacted } from "effect"
-import { Auditor, type Fixes } from "../../src/actors/Auditor.ts"
+import { Auditor } from "../../src/actors/Auditor.ts"
 import { AuditListener } from "../../src/actors/Audits.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import type { Fixes } from "../../src/actors/Remedies.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { GuestHosts } from "../../src/layers/embedded/GuestHosts.ts"
 import type { AuditReport } from "../../src/services/Audit.ts"

@@ -1,35 +1,14 @@
 /** A configuration group on its way to an instance: live, with a restart, taken back, called off, on virtual time. */
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Option, Schema, type Scope } from "effect"
-import { RpcGroup } from "effect/rpc"
-import { call } from "../../src/services/Contract.ts"
+import { Duration, Effect } from "effect"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
-import { Values } from "../../src/services/configuration/Parameter.ts"
-import { Fabric } from "../../src/services/Fabric.ts"
-import { GuestRefusal, guestTopic } from "../../src/services/GuestApi.ts"
+import type { Values } from "../../src/services/configuration/Parameter.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
+import { aGroup, answerOverrides, becauses, live, loseGuest, settings } from "./inServiceOperations.ts"
 
-const live = { work_mem: 12_345 }
 const restart = { max_connections: 42 }
-
-const aGroup = Effect.fnUntraced(function* (values: Values) {
-  const now = yield* Clock.currentTimeMillis
-  const id = crypto.randomUUID()
-  yield* (yield* Configurations).create({
-    ...{ id, project: World.project, name: "tuned", description: null, datastoreVersion: "v-1" },
-    ...{ values, revision: 1, created: now, updated: now }
-  })
-  return id
-})
-
-const serving = Effect.gen(function* () {
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  return id
-})
 
 /** What the api does with an attach or a detach; the news of it is lost. */
 const attach = Effect.fnUntraced(function* (id: InstanceId, group: string | null) {
@@ -37,7 +16,7 @@ const attach = Effect.fnUntraced(function* (id: InstanceId, group: string | null
 })
 
 const attached = Effect.fnUntraced(function* (values: Values) {
-  const id = yield* serving
+  const id = yield* World.serving
   const group = yield* aGroup(values)
   yield* attach(id, group)
   return { id, group }
@@ -47,20 +26,13 @@ const update = Effect.fnUntraced(function* (group: string, values: Values) {
   return yield* (yield* Configurations).update(group, { name: null, description: null, values: () => values })
 })
 
-const settings = (id: InstanceId) => Effect.map(FakeDatabases, ({ servers }) => servers.get(id)?.settings)
-
 const isAtRest = Effect.fnUntraced(function* (id: InstanceId, status: string) {
   expect(yield* World.status(id)).toBe(status)
   expect(yield* World.unfinished(id)).toEqual([])
 })
 
-/** Why the instance went back into service. */
-const becauses = Effect.fnUntraced(function* (id: InstanceId) {
-  const entries = yield* World.entries(id)
-  return entries.flatMap((entry) =>
-    entry.kind === "transition" && ["Restarting", "Configuring"].includes(entry.from) ? [entry.because] : []
-  )
-})
+/** What it went back into service from. */
+const left = ["Restarting", "Configuring"] as const
 
 const done = "the configuration group is with the guest"
 const fatal = (values: Values) => values["max_connections"] === 42
@@ -78,7 +50,7 @@ describe("a configuration group", () => {
         yield* World.passes("5 seconds")
         yield* isAtRest(id, "ACTIVE")
         expect(yield* settings(id)).toEqual({})
-        expect(yield* becauses(id)).toEqual([done, done])
+        expect(yield* becauses(id, ...left)).toEqual([done, done])
         expect((yield* World.story(id)).filter((line) => line.includes("crash"))).toEqual([])
       })
     )
@@ -96,7 +68,7 @@ describe("a configuration group", () => {
         yield* World.passes("5 seconds")
         yield* isAtRest(id, "ACTIVE")
         expect(yield* settings(id)).toEqual({ ...live, ...restart })
-        expect(yield* becauses(id)).toEqual([done, "the database was restarted"])
+        expect(yield* becauses(id, ...left)).toEqual([done, "the database was restarted"])
       })
     )
   )
@@ -271,7 +243,9 @@ describe("a group with which the server does not run", () => {
         yield* isAtRest(id, "ACTIVE")
         expect(servers.get(id)).toMatchObject({ settings: { jit: false }, file: { jit: false } })
         expect(yield* shown(id)).toBe("The database does not take work_mem.")
-        expect((yield* becauses(id)).at(-1)).toBe("the configuration failed: The database does not take work_mem.")
+        expect((yield* becauses(id, ...left)).at(-1)).toBe(
+          "the configuration failed: The database does not take work_mem."
+        )
       })
     )
   )
@@ -294,32 +268,16 @@ describe("a group with which the server does not run", () => {
   )
 })
 
-const OverridesOnly = RpcGroup.make(
-  call(
-    "update_overrides",
-    { overrides: Values, remove: Schema.Boolean },
-    { error: GuestRefusal, timeout: "180 seconds" }
-  ),
-  call("apply_overrides", { overrides: Values }, { error: GuestRefusal, timeout: "180 seconds" })
-)
-
-const speakFor = (id: InstanceId, answer: Effect.Effect<void, GuestRefusal>) =>
-  Effect.flatMap(Fabric, (fabric) =>
-    fabric.serve(guestTopic(id), OverridesOnly, { update_overrides: () => answer, apply_overrides: () => answer })
-  )
-
-const loseGuest = (id: InstanceId) => Effect.scoped(speakFor(id, Effect.void))
-
 describe("a configuration that fails", () => {
   it.effect("for the guest cannot be reached leaves the instance in service, and a restart brings it", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         yield* loseGuest(id)
         yield* attach(id, yield* aGroup(live))
         yield* World.passes("120 seconds", "500 millis")
         yield* isAtRest(id, "RESTART_REQUIRED")
-        expect(yield* becauses(id)).toEqual(["the configuration failed: The guest agent cannot be reached."])
+        expect(yield* becauses(id, ...left)).toEqual(["the configuration failed: The guest agent cannot be reached."])
       })
     )
   )
@@ -327,113 +285,12 @@ describe("a configuration that fails", () => {
   it.effect("to end by its deadline ends then", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
-        yield* speakFor(id, Effect.never)
+        const id = yield* World.serving
+        yield* answerOverrides(id, Effect.never)
         yield* attach(id, yield* aGroup(live))
         yield* World.passes("11 minutes", "1 second")
         yield* isAtRest(id, "RESTART_REQUIRED")
       })
     )
   )
-})
-
-const steps = ["write the configuration", "apply the configuration", "report"]
-
-describe("a process that is killed in a configuration", () => {
-  for (const step of steps) {
-    for (const call of ["started", "ended"] as const) {
-      it.effect(`when "${step}" has ${call} leaves one that goes on`, () => {
-        let isConfiguring = false
-        return World.runWithDeath(
-          (at, name) => isConfiguring && at === call && name === step,
-          Effect.gen(function* () {
-            const id = yield* serving
-            isConfiguring = true
-            yield* attach(id, yield* aGroup(live))
-            yield* World.passes("10 seconds")
-            return id
-          }),
-          (id) =>
-            Effect.gen(function* () {
-              yield* World.passes("30 seconds")
-              yield* isAtRest(id, "ACTIVE")
-              expect(yield* settings(id)).toEqual(live)
-              expect(yield* becauses(id)).toEqual([done])
-            })
-        )
-      })
-    }
-  }
-})
-
-describe("a store that is away for a moment", () => {
-  for (const step of steps) {
-    it.effect(`while "${step}" runs does not make the configuration fail`, () => {
-      let outage = 0
-      return World.runWithOutage(
-        (name) => name === step && outage-- > 0,
-        Effect.gen(function* () {
-          const id = yield* serving
-          outage = 2
-          yield* attach(id, yield* aGroup(live))
-          yield* World.passes("20 seconds")
-          expect(outage).toBeLessThanOrEqual(0)
-          expect(yield* World.status(id)).toBe("ACTIVE")
-          expect(yield* becauses(id)).toEqual([done])
-        })
-      )
-    })
-  }
-})
-
-describe("a delete", () => {
-  const isGone = Effect.fnUntraced(function* (id: InstanceId) {
-    expect(yield* World.status(id)).toBeNull()
-    expect((yield* FakeDatabases).servers.size).toBe(0)
-    expect(yield* World.unfinished(id)).toEqual([])
-    expect(yield* (yield* Configurations).attachedTo(id)).toEqual(Option.none())
-  })
-
-  for (const step of steps) {
-    for (const call of ["started", "ended"] as const) {
-      it.effect(`at the moment that "${step}" has ${call} leaves nothing`, () => {
-        let isConfiguring = false
-        return World.runWithDelete(
-          (at, name) => isConfiguring && at === call && name === step,
-          Effect.gen(function* () {
-            const id = yield* serving
-            isConfiguring = true
-            yield* attach(id, yield* aGroup(live))
-            yield* World.passes("20 seconds")
-            yield* isGone(id)
-          })
-        )
-      })
-    }
-  }
-
-  const withoutAnEnd: ReadonlyArray<
-    readonly [string, (id: InstanceId) => Effect.Effect<void, never, Fabric | Scope.Scope>]
-  > = [
-    ["does not come to its end", (id) => speakFor(id, Effect.never)],
-    ["waits for its guest", loseGuest]
-  ]
-
-  for (const [what, spoil] of withoutAnEnd) {
-    it.effect(`does not wait for a configuration that ${what}`, () =>
-      World.run(
-        Effect.gen(function* () {
-          const id = yield* serving
-          yield* spoil(id)
-          yield* attach(id, yield* aGroup(live))
-          yield* World.passes("50 seconds")
-          yield* World.remove(id)
-          expect(yield* World.status(id)).toBe("SHUTDOWN")
-          yield* World.passes("10 seconds")
-          yield* isGone(id)
-          expect(yield* World.story(id)).toContain("Configuring → Deleting")
-        })
-      )
-    )
-  }
 })

@@ -8,13 +8,6 @@ import type { InstanceId } from "../../src/services/Ids.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
 
-const serving = Effect.gen(function* () {
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  return id
-})
-
 /** The volume, of 1 GB, is full to this part of it. */
 const fillTo = (id: InstanceId, part: number) => Effect.map(MemoryVolumes, (used) => void used.set(id, part * gigabyte))
 
@@ -34,7 +27,7 @@ describe("a volume that fills up", () => {
   it.effect("is told before it is full, each part once, and again when it has had room meanwhile", () =>
     World.run(
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         const ninety = "the guest: the volume is 91 % full (0.9 of 1 GB used): resize it"
         const most = "the guest: the volume is 98 % full (1.0 of 1 GB used): resize it"
         for (const [part, lines] of [
@@ -60,7 +53,7 @@ describe("a volume that fills up", () => {
     World.run(
       Effect.gen(function* () {
         const { crash, faults, initialised, servers } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         yield* fillTo(id, 1)
         faults.startFails = noRoom
         crash(id)
@@ -85,7 +78,7 @@ describe("a volume that fills up", () => {
     World.run(
       Effect.gen(function* () {
         const { crash, faults, servers } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         yield* fillTo(id, 1)
         faults.startFails = noRoom
         crash(id)

@@ -7,19 +7,10 @@ import { GuestApi, GuestRefusal, guestTopic } from "../../src/services/GuestApi.
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
+import { serving } from "./inServiceOperations.ts"
 
 const restart = Effect.fnUntraced(function* (id: InstanceId) {
   yield* (yield* Fabric).client(guestTopic(id), GuestApi).restart({})
-})
-
-/** A database that serves, and takes three seconds for its next start. */
-const serving = Effect.gen(function* () {
-  const { faults } = yield* FakeDatabases
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  faults.startTime = Duration.seconds(3)
-  return id
 })
 
 const crashes = Effect.fnUntraced(function* (id: InstanceId) {

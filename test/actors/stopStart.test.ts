@@ -1,39 +1,15 @@
 /** Databases that are stopped and started: asked of the store, done by the guest, told in the history. */
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Duration, Effect } from "effect"
+import { Duration, Effect } from "effect"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { Accesses } from "../../src/services/Accesses.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
-
-const serving = Effect.gen(function* () {
-  const id = yield* World.create(["shop"])
-  yield* World.passes("5 seconds")
-  expect(yield* World.operatingStatus(id)).toBe("HEALTHY")
-  return id
-})
+import { aGroup, isBack, shown, stopped } from "./inServiceOperations.ts"
 
 const isRunning = (id: InstanceId) => Effect.map(FakeDatabases, ({ servers }) => servers.get(id)?.running)
-
-const shown = (id: InstanceId) => Effect.all([World.status(id), World.operatingStatus(id), isRunning(id)])
-
-const stopped = Effect.gen(function* () {
-  const id = yield* serving
-  expect(yield* World.stop(id)).toBe(true)
-  yield* World.passes("2 seconds")
-  expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
-  return id
-})
-
-const isBack = Effect.fnUntraced(function* (id: InstanceId) {
-  const { initialised, servers } = yield* FakeDatabases
-  expect(yield* shown(id)).toEqual(["ACTIVE", "HEALTHY", true])
-  expect(servers.get(id)?.databases.has("shop")).toBe(true)
-  expect(initialised(id)).toBe(1)
-  expect(yield* World.unfinished(id)).toEqual([])
-})
 
 const transitions = Effect.fnUntraced(function* (id: InstanceId) {
   const entries = yield* World.entries(id)
@@ -47,7 +23,7 @@ describe("a stop", () => {
     World.run(
       Effect.gen(function* () {
         const { faults } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         expect([yield* World.stop(id), yield* World.stop(id), yield* World.restart(id)]).toEqual([true, false, false])
         expect([yield* World.status(id), yield* World.operatingStatus(id)]).toEqual(["SHUTDOWN", ""])
         yield* World.passes("2 seconds")
@@ -93,7 +69,7 @@ describe("a stop", () => {
     World.runWithDeath(
       (call, step) => call === "started" && step === "report" && isStopping,
       Effect.gen(function* () {
-        const id = yield* serving
+        const id = yield* World.serving
         isStopping = true
         yield* World.stop(id)
         yield* World.passes("5 seconds")
@@ -116,7 +92,7 @@ describe("a stop", () => {
     World.run(
       Effect.gen(function* () {
         const { faults } = yield* FakeDatabases
-        const id = yield* serving
+        const id = yield* World.serving
         faults.stopFails = refusal
         yield* World.stop(id)
         yield* World.passes("5 seconds")
@@ -130,22 +106,6 @@ describe("a stop", () => {
         ;(yield* FakeDatabases).crash(id)
         yield* World.passes("10 seconds")
         yield* isBack(id)
-      })
-    )
-  )
-
-  it.effect("is followed by a delete like anything else, and leaves nothing", () =>
-    World.run(
-      Effect.gen(function* () {
-        for (const millis of [0, 50, 200, 5000]) {
-          const id = yield* serving
-          yield* World.stop(id)
-          yield* World.passes(Duration.millis(millis), "10 millis")
-          yield* World.remove(id)
-          yield* World.passes("10 seconds")
-          expect(yield* World.status(id)).toBeNull()
-          expect((yield* FakeDatabases).servers.has(id)).toBe(false)
-        }
       })
     )
   )
@@ -176,13 +136,8 @@ describe("a start", () => {
     World.run(
       Effect.gen(function* () {
         const id = yield* stopped
-        const now = yield* Clock.currentTimeMillis
-        const group = crypto.randomUUID()
+        const group = yield* aGroup({ max_connections: 42 })
         const configurations = yield* Configurations
-        yield* configurations.create({
-          ...{ id: group, project: World.project, name: "tuned", description: null, datastoreVersion: "v-1" },
-          ...{ values: { max_connections: 42 }, revision: 1, created: now, updated: now }
-        })
         expect(yield* configurations.attach(id, group)).toBe(true)
         yield* World.passes("5 seconds")
         expect(yield* shown(id)).toEqual(["SHUTDOWN", "SHUTDOWN", false])
@@ -212,23 +167,4 @@ describe("a start", () => {
       })
     )
   )
-
-  it.effect("goes on in the next process when this one dies", () => {
-    let isStarting = false
-    return World.runWithDeath(
-      (call, step) => isStarting && call === "started" && step === "start the database",
-      Effect.gen(function* () {
-        const id = yield* stopped
-        isStarting = true
-        yield* World.start(id)
-        yield* World.passes("5 seconds")
-        return id
-      }),
-      (id) =>
-        Effect.gen(function* () {
-          yield* World.passes("30 seconds")
-          yield* isBack(id)
-        })
-    )
-  })
 })

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { parseArgs } from "node:util"
+import { commandLine } from "../kit/CommandLine.ts"
 import * as Dices from "../simulation/Dice.ts"
 import { missingBroker } from "../support/rabbitmq.ts"
 import { Fleet } from "./Fleet.ts"
@@ -25,21 +26,11 @@ ${all.map(({ kind }) => `                  ${kind}`).join("\n")}
 
 Exit code 0 when nothing was lost or left over, 1 when something was, 2 when it was asked for something else.`
 
-const refuse = (message: string): never => {
-  console.error(`chaos: ${message}\n\n${help}`)
-  process.exit(2)
-}
+const { parse, refuse, whole } = commandLine("chaos", help)
 
-const whole = (flag: string, text: string, least: number): number => {
-  const number = Number(text)
-  if (text.trim() === "" || !Number.isSafeInteger(number) || number < least)
-    return refuse(`--${flag} must be a whole number of at least ${least}, and is ${JSON.stringify(text)}`)
-  return number
-}
-
-const parse = () => {
-  try {
-    return parseArgs({
+const flags = parse(
+  () =>
+    parseArgs({
       options: {
         rounds: { type: "string", default: "1" },
         only: { type: "string", multiple: true, default: [] },
@@ -47,16 +38,7 @@ const parse = () => {
         help: { type: "boolean", default: false }
       }
     }).values
-  } catch (cause) {
-    return refuse(cause instanceof Error ? cause.message : String(cause))
-  }
-}
-
-const flags = parse()
-if (flags.help) {
-  console.log(help)
-  process.exit(0)
-}
+)
 const rounds = whole("rounds", flags.rounds, 1)
 const seed = whole("seed", flags.seed, 0)
 const faults = all.filter(({ kind }) => flags.only.length === 0 || flags.only.some((part) => kind.includes(part)))

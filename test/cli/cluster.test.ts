@@ -89,6 +89,9 @@ layer(stores, { excludeTestServices: true, timeout: 120_000 })("coffer cluster s
           "2 operations are under way, the oldest for 90 min: b (Building)."
         ])
 
+        // A machine that is busy enough takes a lease's time to answer.
+        yield* sql`UPDATE cluster_runners SET last_heartbeat = now() WHERE address = ${one}`
+        yield* sql`UPDATE taskmanagers SET reported = now() WHERE address = ${one}`
         const document = JSON.parse((yield* status("--json")).out)
         expect(document).toMatchObject({
           taskmanagers: [

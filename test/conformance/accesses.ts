@@ -1,32 +1,18 @@
 /** What every store of who may reach instances must do: run by the one in memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
-import { Clock, Effect, type Layer, Option } from "effect"
+import { Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Accesses } from "../../src/services/Accesses.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, operationId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { mail, move } from "./asActor.ts"
-
-let drawn = 0
-const uuid = () => `00000000-0000-4000-8005-${String(++drawn).padStart(12, "0")}`
+import { create, uuid } from "./asApi.ts"
 
 const before = { is_public: false, allowed_cidrs: ["10.0.0.0/8"] }
 const after = { allowed_cidrs: ["192.168.7.0/24", "10.0.0.0/8"] }
 
-const anInstance = Effect.gen(function* () {
-  const now = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(uuid())
-  const project = ProjectId.make("accesses")
-  yield* (yield* Instances).create(
-    {
-      ...{ id, project, name: "db", flavor: "1", ram: 1, volumeSize: 1, volumeType: null, datastoreVersion: "v" },
-      ...{ region: "RegionOne", access: before, created: now, updated: now }
-    },
-    { databases: [], users: [] }
-  )
-  return id
-})
+const anInstance = create({ access: before })
 
 const shown = (id: InstanceId) =>
   Effect.flatMap(Instances, (instances) =>

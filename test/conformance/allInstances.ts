@@ -3,25 +3,12 @@ import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { AllInstances } from "../../src/services/AllInstances.ts"
-import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
+import type { ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { move } from "./asActor.ts"
+import { aProject, create } from "./asApi.ts"
 
 type Store = AllInstances | Instances | Lifecycles
-
-let drawn = 0
-const aProject = () => ProjectId.make(`managed-${++drawn}`)
-
-const create = Effect.fnUntraced(function* (project: ProjectId) {
-  const id = InstanceId.make(`00000000-0000-4000-8010-${String(++drawn).padStart(12, "0")}`)
-  const at = yield* Clock.currentTimeMillis
-  const order = { volumeSize: 1, volumeType: null, datastoreVersion: "v", region: "R", access: null, name: "db" }
-  yield* (yield* Instances).create(
-    { ...order, id, project, flavor: "1", ram: 512, created: at, updated: at },
-    { databases: [], users: [] }
-  )
-  return id
-})
 
 /** Ids of all pages of two. */
 const idsOf = Effect.fnUntraced(function* (project: ProjectId | null, deleted: boolean | null) {
@@ -45,8 +32,12 @@ export const allInstancesConformance = <E>(name: string, store: Layer.Layer<Stor
     it.effect("lists those of one project or of all, deleted or not, page by page", () =>
       Effect.gen(function* () {
         const [one, other] = [aProject(), aProject()]
-        const mine = [yield* create(one), yield* create(one), yield* create(one)] as const
-        const foreign = yield* create(other)
+        const mine = [
+          yield* create({ project: one }),
+          yield* create({ project: one }),
+          yield* create({ project: one })
+        ] as const
+        const foreign = yield* create({ project: other })
         yield* move(mine[1], { _tag: "Deleted", at: 1 })
         expect(yield* idsOf(one, false)).toEqual([mine[0], mine[2]])
         expect(yield* idsOf(one, true)).toEqual([mine[1]])
@@ -62,7 +53,7 @@ export const allInstancesConformance = <E>(name: string, store: Layer.Layer<Stor
       Effect.gen(function* () {
         const all = yield* AllInstances
         const instances = yield* Instances
-        const id = yield* create(aProject())
+        const id = yield* create()
         const get = Effect.map(all.get(id), Option.getOrThrow)
         expect(yield* get).toMatchObject({ record: { state: "New", address: null }, host: null, root: null })
         const before = yield* Clock.currentTimeMillis

@@ -4,7 +4,7 @@ import { Clock, Effect, type Layer } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Compute } from "../../src/services/Compute.ts"
 import { History, leftBehind } from "../../src/services/History.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { type InstanceId, operationId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { type Audited, AuditStore } from "../../src/services/Inventories.ts"
 import { Observations } from "../../src/services/Observations.ts"
@@ -12,21 +12,11 @@ import { Placements } from "../../src/services/Placements.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { move } from "./asActor.ts"
+import { create, projectOf } from "./asApi.ts"
 
 type Store = AuditStore | Instances | Lifecycles | Observations | History | Placements | ProvisioningStore | Quotas
 
-let drawn = 0
-const create = Effect.gen(function* () {
-  const id = InstanceId.make(`00000000-0000-4000-8009-${String(++drawn).padStart(12, "0")}`)
-  const at = yield* Clock.currentTimeMillis
-  const order = { volumeSize: 1, volumeType: null, datastoreVersion: "v", region: "R", access: null, name: "db" }
-  const project = ProjectId.make(`audited-${drawn}`)
-  yield* (yield* Instances).create(
-    { ...order, id, project, flavor: "1", ram: 512, created: at, updated: at },
-    { databases: [{ name: "shop" }], users: [] }
-  )
-  return id
-})
+const anInstance = create({}, { databases: [{ name: "shop" }], users: [] })
 
 const audited = Effect.fnUntraced(function* (id: InstanceId) {
   const all = yield* (yield* AuditStore).all
@@ -47,7 +37,7 @@ export const auditStoreConformance = <E>(name: string, store: Layer.Layer<Store,
   layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
     it.effect("tells what is kept for an instance, from its order to its end", () =>
       Effect.gen(function* () {
-        const id = yield* create
+        const id = yield* anInstance
         const calm = { deleteRequested: false, leftBehind: false, isMoving: false }
         const held = ["provisioning", "hold"]
         expect(yield* audited(id)).toMatchObject({ ...calm, state: "New", isMoving: true, host: null, held })
@@ -89,7 +79,7 @@ export const auditStoreConformance = <E>(name: string, store: Layer.Layer<Store,
 
     it.effect("tells whether something is under way or has yet to end, and what could not be taken back", () =>
       Effect.gen(function* () {
-        const id = yield* create
+        const id = yield* anInstance
         const build = operationId("build", "x")
         yield* (yield* History).report(id, "something was left behind: or not")
         yield* move(id, { _tag: "Building", operation: build, deadline: 10 ** 12 })
@@ -110,19 +100,19 @@ export const auditStoreConformance = <E>(name: string, store: Layer.Layer<Store,
 
     it.effect("releases what an instance holds of its quota, twice", () =>
       Effect.gen(function* () {
-        const id = yield* create
+        const id = yield* anInstance
         const quotas = yield* Quotas
         yield* quotas.release(id)
         yield* quotas.release(id)
         expect((yield* audited(id))?.held).toEqual(["provisioning"])
-        const usage = yield* quotas.usage(ProjectId.make(`audited-${drawn}`))
+        const usage = yield* quotas.usage(projectOf(id))
         expect(usage.every(({ inUse, reserved }) => inUse + reserved === 0)).toBe(true)
       })
     )
 
     it.effect("knows nobody who was forgotten", () =>
       Effect.gen(function* () {
-        const id = yield* create
+        const id = yield* anInstance
         yield* move(id, { _tag: "Deleted", at: 0 })
         yield* (yield* Lifecycles).prune((yield* Clock.currentTimeMillis) + 1000, 1000)
         expect(yield* audited(id)).toBeNull()

@@ -5,8 +5,9 @@ import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { type AddedVersion, type CatalogChanges, nothingChanged } from "../../src/services/catalog/CatalogChanges.ts"
 import { CatalogStore } from "../../src/services/catalog/CatalogStore.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
-import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
+import { ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import { create } from "./asApi.ts"
 
 const project = ProjectId.make("catalog")
 
@@ -28,11 +29,6 @@ const add = (id: string) =>
   Effect.flatMap(CatalogStore, ({ change }) =>
     change((before) => Effect.succeed({ ...before, versions: [...before.versions, { ...version, id }] }))
   )
-
-const orderOf = (of: ProjectId, id: string, datastoreVersion: string, now: number) => ({
-  ...{ id: InstanceId.make(id), project: of, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null },
-  ...{ region: "RegionOne", datastoreVersion, access: null, created: now, updated: now }
-})
 
 export type CatalogStores = CatalogStore | Instances | Configurations | Lifecycles
 
@@ -84,8 +80,7 @@ export const catalogConformance = <R>(name: string, store: Layer.Layer<CatalogSt
         const store = yield* CatalogStore
         const instances = yield* Instances
         const mine = ProjectId.make("catalog-listed")
-        const order = orderOf(mine, "00000000-0000-4000-8009-000000000002", "v", yield* Clock.currentTimeMillis)
-        yield* instances.create(order, { databases: [], users: [] })
+        yield* create({ project: mine })
         const page = { limit: 20, marker: null }
         yield* add("v-since")
         const { offer } = yield* instances.list(mine, page)
@@ -97,8 +92,7 @@ export const catalogConformance = <R>(name: string, store: Layer.Layer<CatalogSt
       Effect.gen(function* () {
         const { used } = yield* CatalogStore
         const now = yield* Clock.currentTimeMillis
-        const id = InstanceId.make("00000000-0000-4000-8009-000000000001")
-        yield* (yield* Instances).create(orderOf(project, id, "v-of-instance", now), { databases: [], users: [] })
+        const id = yield* create({ project, datastoreVersion: "v-of-instance" })
         yield* (yield* Configurations).create({
           ...{ id: "group-of-catalog", project, name: "tuned", description: null, datastoreVersion: "v-of-group" },
           ...{ values: {}, revision: 1, created: now, updated: now }

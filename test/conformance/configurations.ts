@@ -5,13 +5,10 @@ import type { State } from "../../src/actors/Instance.ts"
 import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { type ConfigurationGroup, Configurations } from "../../src/services/configuration/Configurations.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { type InstanceId, operationId, type ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { mail, move } from "./asActor.ts"
-
-let drawn = 0
-const uuid = () => `00000000-0000-4000-8003-${String(++drawn).padStart(12, "0")}`
-const aProject = () => ProjectId.make(`project-${uuid()}`)
+import { aProject, create, nothing, uuid } from "./asApi.ts"
 
 const aGroup = Effect.fnUntraced(function* (project: ProjectId, values: Values = { work_mem: 100 }) {
   const now = yield* Clock.currentTimeMillis
@@ -23,19 +20,8 @@ const aGroup = Effect.fnUntraced(function* (project: ProjectId, values: Values =
   return group
 })
 
-const anInstance = Effect.fnUntraced(function* (project: ProjectId, configuration: string | null = null) {
-  const now = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(uuid())
-  yield* (yield* Instances).create(
-    {
-      ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: "v" },
-      ...{ region: "RegionOne", access: null, created: now, updated: now }
-    },
-    { databases: [], users: [] },
-    configuration
-  )
-  return id
-})
+const anInstance = (project: ProjectId, configuration: string | null = null) =>
+  create({ project }, nothing, configuration)
 
 const record = (id: InstanceId) =>
   Effect.flatMap(Instances, (instances) => Effect.map(instances.get("any", id), Option.getOrThrow))

@@ -7,27 +7,17 @@ import { Clock, Duration, Effect, Fiber, type Layer, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Compute, ComputeError } from "../../src/services/Compute.ts"
 import { GuestHostDirectory, hostExpiry } from "../../src/services/GuestHostDirectory.ts"
-import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
+import type { InstanceId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { type Placement, Placements } from "../../src/services/Placements.ts"
 import { commandHost } from "../../src/services/Placing.ts"
 import { Resizes } from "../../src/services/Resizes.ts"
+import { create } from "./asApi.ts"
 import type { Store } from "./store.ts"
 
 export const standing = [commandHost("10.99.0.0/29")]
 
-let drawn = 0
-const ordered = Effect.fnUntraced(function* (ram = 512) {
-  const created = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(`00000000-0000-4000-8001-${String(++drawn).padStart(12, "0")}`)
-  const order = { volumeSize: 1, volumeType: null, datastoreVersion: "v", region: "R", access: null, name: "db" }
-  const project = ProjectId.make(`project-${id}`)
-  yield* (yield* Instances).create(
-    { ...order, id, project, flavor: "1", ram, created, updated: created },
-    { databases: [], users: [] }
-  )
-  return id
-})
+const ordered = (ram = 512) => create({ ram })
 
 const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const }
 

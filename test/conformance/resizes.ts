@@ -1,18 +1,16 @@
 /** Resizes in a store: what they hold, what they become, and what is given back; run by memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
-import { Clock, Effect, type Layer, Option, Result } from "effect"
+import { Effect, type Layer, Option, Result } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, operationId, type ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { Resizes, type ResizeTarget } from "../../src/services/Resizes.ts"
 import { load, move } from "./asActor.ts"
+import { aProject, create, uuid } from "./asApi.ts"
 
 type Store = Instances | Lifecycles | Quotas | Resizes
-
-let drawn = 0
-const uuid = () => `00000000-0000-4000-9000-${String(++drawn).padStart(12, "0")}`
 
 const larger: ResizeTarget = { _tag: "Flavor", flavor: "2", ram: 1024 }
 const smaller: ResizeTarget = { _tag: "Flavor", flavor: "0", ram: 256 }
@@ -27,14 +25,10 @@ const resizing = (to: ResizeTarget): State => ({
 })
 
 /** An instance in service, of 512 MB and 1 GB, in a project of its own. */
-const inService = Effect.fnUntraced(function* (project = ProjectId.make(`project-${uuid()}`)) {
-  const now = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(uuid())
-  const desired = { id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null }
-  const order = { ...desired, datastoreVersion: "v", region: "RegionOne", access: null, created: now, updated: now }
-  yield* (yield* Instances).create(order, { databases: [], users: [] })
+const inService = Effect.fnUntraced(function* (project = aProject()) {
+  const id = yield* create({ project })
   yield* move(id, active)
-  return order
+  return { id, project }
 })
 
 const seen = { flavor: "1", volumeSize: 1 }
@@ -168,7 +162,7 @@ export const resizesConformance = <E>(name: string, store: Layer.Layer<Store, E>
 
     it.effect("never hold more together than the quota has, whatever asks at once", () =>
       Effect.gen(function* () {
-        const project = ProjectId.make(`project-${uuid()}`)
+        const project = aProject()
         const quotas = yield* Quotas
         yield* quotas.setLimits(project, { ram: 4 * 512 + 2 * 512, volumes: 4 + 3, instances: 6 })
         const all = yield* Effect.all(Array.from({ length: 4 }, () => inService(project)))

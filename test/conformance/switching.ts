@@ -4,28 +4,12 @@ import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
-import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, operationId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import { Switching } from "../../src/services/Switching.ts"
 import { mail, move } from "./asActor.ts"
-
-let drawn = 0
-const uuid = () => `00000000-0000-4000-8004-${String(++drawn).padStart(12, "0")}`
-
-const anInstance = Effect.gen(function* () {
-  const now = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(uuid())
-  const project = ProjectId.make(`project-${id}`)
-  yield* (yield* Instances).create(
-    {
-      ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: "v" },
-      ...{ region: "RegionOne", access: null, created: now, updated: now }
-    },
-    { databases: [], users: [] }
-  )
-  return id
-})
+import { create, projectOf, uuid } from "./asApi.ts"
 
 const shown = (id: InstanceId) =>
   Effect.flatMap(Instances, (instances) =>
@@ -67,7 +51,7 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
           const ask = { stop: switching.requestStop, start: switching.requestStart, restart: instances.requestRestart }
           const taken: Array<string> = []
           for (const what of ["stop", "start", "restart"] as const) {
-            const id = yield* anInstance
+            const id = yield* create()
             yield* move(id, state)
             const before = yield* mail(id)
             const accepted = yield* ask[what](id)
@@ -85,7 +69,7 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
       Effect.gen(function* () {
         const { requestRestart } = yield* Instances
         const { requestStart, requestStop } = yield* Switching
-        const id = yield* anInstance
+        const id = yield* create()
         yield* move(id, states.Active)
         const asked = [requestStop(id), requestRestart(id), requestStop(id), requestRestart(id)]
         const accepted = yield* Effect.all(asked, { concurrency: 4 })
@@ -104,7 +88,7 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
     it.effect("asks nothing of what is to be deleted, or is not there", () =>
       Effect.gen(function* () {
         const { requestStart, requestStop } = yield* Switching
-        const id = yield* anInstance
+        const id = yield* create()
         yield* move(id, states.Stopped)
         yield* (yield* Instances).requestDelete(id)
         expect([yield* requestStart(id), yield* requestStop(id), yield* shown(id)]).toEqual([false, false, "Deleting"])
@@ -115,11 +99,11 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
     it.effect("attaches a group to what is stopped, and tells those that hold it of a change", () =>
       Effect.gen(function* () {
         const configurations = yield* Configurations
-        const id = yield* anInstance
+        const id = yield* create()
         const now = yield* Clock.currentTimeMillis
         const group = uuid()
         yield* configurations.create({
-          ...{ id: group, project: ProjectId.make(`project-${id}`), name: "tuned", description: null },
+          ...{ id: group, project: projectOf(id), name: "tuned", description: null },
           ...{ datastoreVersion: "v", values: {}, revision: 1, created: now, updated: now }
         })
         yield* move(id, states.ToStop)
@@ -141,9 +125,9 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
 
     it.effect("holds the quota of what is stopped", () =>
       Effect.gen(function* () {
-        const id = yield* anInstance
+        const id = yield* create()
         for (const state of [states.Active, states.Stopping, states.Stopped]) yield* move(id, state)
-        const usage = yield* (yield* Quotas).usage(ProjectId.make(`project-${id}`))
+        const usage = yield* (yield* Quotas).usage(projectOf(id))
         expect(usage.find(({ resource }) => resource === "instances")).toMatchObject({ inUse: 1, reserved: 0 })
       })
     )

@@ -8,21 +8,9 @@ import { UpgradeOrders } from "../../src/services/DatastoreUpgrades.ts"
 import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { load, move } from "./asActor.ts"
+import { create, nothing, uuid } from "./asApi.ts"
 
-let drawn = 0
-const uuid = () => `00000000-0000-4000-8016-${String(++drawn).padStart(12, "0")}`
-
-const anInstance = Effect.fnUntraced(function* (configuration: string | null = null) {
-  const now = yield* Clock.currentTimeMillis
-  const id = InstanceId.make(uuid())
-  const project = ProjectId.make(`project-${uuid()}`)
-  const desired = {
-    ...{ id, project, name: "db", flavor: "1", ram: 512, volumeSize: 1, volumeType: null, datastoreVersion: "v-1" },
-    ...{ region: "RegionOne", access: null, created: now, updated: now }
-  }
-  yield* (yield* Instances).create(desired, { databases: [], users: [] }, configuration)
-  return id
-})
+const anInstance = (configuration: string | null = null) => create({ datastoreVersion: "v-1" }, nothing, configuration)
 
 const commands = (id: InstanceId) => Effect.map(load(id), ({ mail }) => mail.map(({ command }) => command))
 const record = (id: InstanceId) =>

@@ -4,6 +4,7 @@
  */
 import { expect } from "@effect/vitest"
 import { Clock, type Config, type Context, Duration, Effect, Schema, type Scope } from "effect"
+import type { HttpMethod } from "effect/http"
 import { RpcGroup } from "effect/rpc"
 import type { Command } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
@@ -24,6 +25,9 @@ import * as Service from "./service.ts"
 type Ids = ReadonlyArray<InstanceId>
 type Surroundings = World.World | Scope.Scope
 
+/** What happens to all of them. */
+type Step = (ids: Ids, ask: Service.Ask) => Effect.Effect<void, never, Surroundings>
+
 /** The owner of all instances, and somebody else. */
 export const owner: Service.Caller = { name: "demo", admin: false }
 const stranger: Service.Caller = { name: "alpha", admin: false }
@@ -32,7 +36,7 @@ export interface State {
   /** What is there before the instances are ordered. */
   readonly before?: Effect.Effect<void, never, Surroundings>
   /** How they come into the state from there. */
-  readonly come: (ids: Ids, ask: Service.Ask) => Effect.Effect<void, never, Surroundings>
+  readonly come: Step
   /** What the owner sees before each request: `status` and `operating_status`, or null for what is not there. */
   readonly shows: string | null
   /** Who asks, also for what administrators are to ask; the owner and an administrator if nobody is named. */
@@ -78,23 +82,39 @@ const removalFails = (transient: boolean) =>
   })
 
 /** All have come up, and `root` is enabled in each. */
-const up = (ids: Ids, ask: Service.Ask) =>
+const up: Step = (ids, ask) =>
   Effect.gen(function* () {
     yield* World.passes("3 seconds")
     for (const id of ids) expect((yield* ask(owner, "POST", `/instances/${id}/root`)).status).toBe(200)
   })
 
-const accepted = (ids: Ids, request: (id: InstanceId) => Effect.Effect<Service.Answer, never, World.World>) =>
-  Effect.forEach(ids, (id) => Effect.map(request(id), ({ status }) => expect(status).toBe(202)), { discard: true })
+/** All have come up, and then this happens. */
+const upAnd =
+  (...steps: ReadonlyArray<Step>): Step =>
+  (ids, ask) =>
+    Effect.forEach([up, ...steps], (step) => step(ids, ask), { discard: true })
 
-const remove = (ids: Ids, ask: Service.Ask) => accepted(ids, (id) => ask(owner, "DELETE", `/instances/${id}`))
+const passes =
+  (...time: Parameters<typeof World.passes>): Step =>
+  () =>
+    World.passes(...time)
 
-const restart = (ids: Ids, ask: Service.Ask) =>
-  accepted(ids, (id) => ask(owner, "POST", `/instances/${id}/action`, { restart: {} }))
+/** The owner asks for it, and it is accepted. */
+const asks =
+  (method: HttpMethod.HttpMethod, rest = "", body?: unknown): Step =>
+  (ids, ask) =>
+    Effect.forEach(
+      ids,
+      (id) => Effect.map(ask(owner, method, `/instances/${id}${rest}`, body), ({ status }) => expect(status).toBe(202)),
+      { discard: true }
+    )
+
+const remove = asks("DELETE")
+const acts = (action: Readonly<Record<string, unknown>>) => asks("POST", "/action", action)
 
 /** The guests tell the conductor what they are, as guests of whatever kind do. */
-const report = (ids: Ids, service_status: ServiceStatus) =>
-  Effect.gen(function* () {
+const report = (service_status: ServiceStatus): Step =>
+  Effect.fnUntraced(function* (ids) {
     const conductor = (yield* Fabric).client(conductorTopic, ConductorApi)
     const sent = (yield* Clock.currentTimeMillis) / 1000 + 0.1
     for (const instance_id of ids)
@@ -114,15 +134,28 @@ const newsIsLost = Effect.flatMap(Fabric, (fabric) =>
 const Deaf = RpcGroup.make(cast("heartbeat", { instance_id: Schema.String }))
 
 /** Nobody hears the guests, and nobody can speak to them. */
-const unreachable = (ids: Ids) =>
+const unreachable: Step = (ids) =>
   Effect.gen(function* () {
     const fabric = yield* Fabric
     yield* fabric.serve(conductorTopic, Deaf, { heartbeat: () => Effect.void })
     for (const id of ids) yield* Effect.scoped(fabric.serve(guestTopic(id), Deaf, { heartbeat: () => Effect.void }))
   })
 
+const crash: Step = (ids) =>
+  Effect.map(FakeDatabases, ({ crash }) => {
+    for (const id of ids) crash(id)
+  })
+
+const forgotten: Step = (ids) =>
+  Effect.flatMap(Observations, ({ forget }) => Effect.forEach(ids, (id) => forget(id), { discard: true }))
+
 /** Of no kind that anybody knows, as a row may be. */
 const nonsense: Command = JSON.parse('{"_tag":"Explode"}')
+
+const poisoned: Step = (ids) =>
+  Effect.flatMap(Lifecycles, ({ post }) => Effect.forEach(ids, (id) => post(id, "poison", nonsense), { discard: true }))
+
+const toAnother = asks("PATCH", "", { instance: { datastore_version: "18.4" } })
 
 const nobody = InstanceId.make("ffffffff-0000-4000-8000-000000000000")
 
@@ -131,150 +164,40 @@ export const states: Readonly<Record<string, State>> = {
   new: { before: newsIsLost, come: () => Effect.void, shows: "BUILD" },
   prep: {
     before: Effect.map(GuestHosts, (hosts) => void Object.assign(hosts, { ensure: () => Effect.never })),
-    come: () => World.passes("1 second"),
+    come: passes("1 second"),
     shows: "BUILD"
   },
-  make: { before: neverStarts, come: () => World.passes("1 second"), shows: "BUILD" },
+  make: { before: neverStarts, come: passes("1 second"), shows: "BUILD" },
   up: { come: up, shows: "ACTIVE HEALTHY" },
-  mute: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* unreachable(ids)
-        yield* World.passes("4 minutes", "10 seconds")
-      }),
-    shows: "ACTIVE ERROR"
-  },
-  fell: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* neverStarts
-        const { crash } = yield* FakeDatabases
-        for (const id of ids) crash(id)
-        yield* World.passes("2 seconds")
-      }),
-    shows: "ACTIVE SHUTDOWN"
-  },
-  down: {
-    come: (ids, ask) => Effect.andThen(up(ids, ask), report(ids, "shutdown")),
-    shows: "ACTIVE SHUTDOWN"
-  },
-  hold: {
-    come: (ids, ask) => Effect.andThen(up(ids, ask), report(ids, "paused")),
-    shows: "ACTIVE SHUTDOWN"
-  },
-  worn: {
-    come: (ids, ask) => Effect.andThen(up(ids, ask), report(ids, "restart required")),
-    shows: "ACTIVE RESTART_REQUIRED"
-  },
-  dark: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        const { forget } = yield* Observations
-        for (const id of ids) yield* forget(id)
-      }),
-    shows: "ACTIVE NEW"
-  },
-  boot: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* neverStarts
-        yield* restart(ids, ask)
-        yield* World.passes("2 seconds")
-      }),
-    shows: "REBOOT"
-  },
+  mute: { come: upAnd(unreachable, passes("4 minutes", "10 seconds")), shows: "ACTIVE ERROR" },
+  fell: { come: upAnd(() => neverStarts, crash, passes("2 seconds")), shows: "ACTIVE SHUTDOWN" },
+  down: { come: upAnd(report("shutdown")), shows: "ACTIVE SHUTDOWN" },
+  hold: { come: upAnd(report("paused")), shows: "ACTIVE SHUTDOWN" },
+  worn: { come: upAnd(report("restart required")), shows: "ACTIVE RESTART_REQUIRED" },
+  dark: { come: upAnd(forgotten), shows: "ACTIVE NEW" },
+  boot: { come: upAnd(() => neverStarts, acts({ restart: {} }), passes("2 seconds")), shows: "REBOOT" },
   size: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* neverStarts
-        yield* accepted(ids, (id) => ask(owner, "POST", `/instances/${id}/action`, { resize: { flavorRef: "2" } }))
-        yield* World.passes("2 seconds")
-      }),
+    come: upAnd(() => neverStarts, acts({ resize: { flavorRef: "2" } }), passes("2 seconds")),
     shows: "RESIZE"
   },
-  rest: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* accepted(ids, (id) => ask(owner, "POST", `/instances/${id}/action`, { stop: {} }))
-        yield* World.passes("5 seconds")
-      }),
-    shows: "SHUTDOWN SHUTDOWN"
-  },
-  move: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* neverStarts
-        yield* accepted(ids, (id) =>
-          ask(owner, "PATCH", `/instances/${id}`, { instance: { datastore_version: "18.4" } })
-        )
-        yield* World.passes("2 seconds")
-      }),
-    shows: "UPGRADE"
-  },
-  exit: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* removalFails(true)
-        yield* remove(ids, ask)
-        yield* World.passes("2 seconds")
-      }),
-    shows: "SHUTDOWN"
-  },
+  rest: { come: upAnd(acts({ stop: {} }), passes("5 seconds")), shows: "SHUTDOWN SHUTDOWN" },
+  move: { come: upAnd(() => neverStarts, toAnother, passes("2 seconds")), shows: "UPGRADE" },
+  exit: { come: upAnd(() => removalFails(true), remove, passes("2 seconds")), shows: "SHUTDOWN" },
   fail: {
     before: Effect.map(FakeDatabases, ({ faults }) => {
       faults.startFails = failure(false)
     }),
-    come: () => World.passes("10 seconds"),
+    come: passes("10 seconds"),
     shows: "ERROR"
   },
-  left: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* removalFails(false)
-        yield* remove(ids, ask)
-        yield* World.passes("20 seconds")
-      }),
-    shows: "ERROR"
-  },
-  bug: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        const { post } = yield* Lifecycles
-        for (const id of ids) yield* post(id, "poison", nonsense)
-        yield* World.passes("100 seconds", "1 second")
-      }),
-    shows: "ERROR"
-  },
+  left: { come: upAnd(() => removalFails(false), remove, passes("20 seconds")), shows: "ERROR" },
+  bug: { come: upAnd(poisoned, passes("100 seconds", "1 second")), shows: "ERROR" },
   next: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* neverStarts
-        yield* restart(ids, ask)
-        yield* World.passes("2 seconds")
-      }),
+    come: upAnd(() => neverStarts, acts({ restart: {} }), passes("2 seconds")),
     shows: "UNKNOWN",
     api: Effect.updateContext(Service.make, (context: Context.Context<Surroundings>) => olderRelease(context))
   },
-  gone: {
-    come: (ids, ask) =>
-      Effect.gen(function* () {
-        yield* up(ids, ask)
-        yield* remove(ids, ask)
-        yield* World.passes("5 seconds")
-      }),
-    shows: null
-  },
+  gone: { come: upAnd(remove, passes("5 seconds")), shows: null },
   them: { come: up, shows: "ACTIVE HEALTHY", caller: stranger },
   none: { come: () => Effect.void, shows: null, named: nobody }
 }

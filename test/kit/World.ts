@@ -187,6 +187,14 @@ export const create = Effect.fnUntraced(function* (
   return id
 })
 
+/** A database `shop` that serves. */
+export const serving = Effect.gen(function* () {
+  const id = yield* create(["shop"])
+  yield* passes("5 seconds")
+  expect(yield* operatingStatus(id)).toBe("HEALTHY")
+  return id
+})
+
 /** What the api does with a restart; whether it was accepted. */
 export const restart = Effect.fnUntraced(function* (id: InstanceId) {
   const accepted = yield* (yield* Instances).requestRestart(id)
@@ -229,7 +237,8 @@ export const remove = Effect.fnUntraced(function* (id: InstanceId) {
   yield* news(id)
 })
 
-const news = Effect.fnUntraced(function* (id: InstanceId) {
+/** What tells the taskmanager that there is mail. */
+export const news = Effect.fnUntraced(function* (id: InstanceId) {
   const taskmanager = (yield* Fabric).client(taskmanagerTopic, TaskmanagerApi)
   yield* Effect.ignore(taskmanager.wake({ instance_id: id }))
 })

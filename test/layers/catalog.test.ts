@@ -4,8 +4,9 @@ import * as MemoryStore from "../../src/layers/memory/MemoryStore.ts"
 import * as PgCatalogStore from "../../src/layers/postgres/PgCatalogStore.ts"
 import { nothingChanged } from "../../src/services/catalog/CatalogChanges.ts"
 import { CatalogStore } from "../../src/services/catalog/CatalogStore.ts"
-import { InstanceId, ProjectId } from "../../src/services/Ids.ts"
+import { ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import { create } from "../conformance/asApi.ts"
 import { catalogConformance } from "../conformance/catalog.ts"
 import { stores } from "../support/postgres.ts"
 
@@ -34,20 +35,7 @@ layer(stores, { excludeTestServices: true, timeout: 60_000 })("changes of the ca
       const administrators = yield* CatalogStore
       const other = Context.get(yield* Layer.build(Layer.fresh(PgCatalogStore.layer)), CatalogStore)
       const instances = yield* Instances
-      yield* instances.create(
-        {
-          ...{
-            id: InstanceId.make("00000000-0000-4000-800a-000000000001"),
-            project,
-            name: "db",
-            flavor: "1",
-            ram: 512
-          },
-          ...{ volumeSize: 1, volumeType: null, region: "RegionOne", datastoreVersion: "v", access: null },
-          ...{ created: 0, updated: 0 }
-        },
-        { databases: [], users: [] }
-      )
+      yield* create({ project })
       const changes = { ...nothingChanged, datastores: [{ id: "ds-9", name: "ninth" }] }
       yield* administrators.change(() => Effect.succeed(changes))
 

@@ -1,5 +1,6 @@
 /** `npm run simulate`: lives by seed, until there are no more seeds or somebody presses Ctrl-C. */
 import { parseArgs } from "node:util"
+import { commandLine } from "../kit/CommandLine.ts"
 import { type FaultKind, kinds } from "./Faults.ts"
 import { print } from "./Story.ts"
 import type { Verdict } from "./simulate.ts"
@@ -16,24 +17,14 @@ Runs the control plane on virtual time with faults by seed, and looks for what m
 
 Exit code 0 when all was well, 1 when a seed failed, 2 when it was asked for something else.`
 
-const refuse = (message: string): never => {
-  console.error(`simulate: ${message}\n\n${help}`)
-  process.exit(2)
-}
-
 /** The most that a seed can be. */
 const maxSeed = 2 ** 31 - 1
 
-const whole = (flag: string, text: string, least: number): number => {
-  const number = Number(text)
-  if (text.trim() === "" || !Number.isInteger(number) || number < least || number > maxSeed)
-    return refuse(`--${flag} must be a whole number from ${least} to ${maxSeed}, and is ${JSON.stringify(text)}`)
-  return number
-}
+const { parse, whole } = commandLine("simulate", help)
 
-const parse = () => {
-  try {
-    return parseArgs({
+const flags = parse(
+  () =>
+    parseArgs({
       options: {
         seeds: { type: "string" },
         seed: { type: "string" },
@@ -41,18 +32,9 @@ const parse = () => {
         help: { type: "boolean", default: false }
       }
     }).values
-  } catch (cause) {
-    return refuse(cause instanceof Error ? cause.message : String(cause))
-  }
-}
-
-const flags = parse()
-if (flags.help) {
-  console.log(help)
-  process.exit(0)
-}
-const first = flags.seed === undefined ? 1 : whole("seed", flags.seed, 0)
-const count = flags.seeds === undefined ? Number.POSITIVE_INFINITY : whole("seeds", flags.seeds, 1)
+)
+const first = flags.seed === undefined ? 1 : whole("seed", flags.seed, 0, maxSeed)
+const count = flags.seeds === undefined ? Number.POSITIVE_INFINITY : whole("seeds", flags.seeds, 1, maxSeed)
 
 function* seeds() {
   for (let seed = first; seed < first + count && seed <= maxSeed; seed++) yield seed

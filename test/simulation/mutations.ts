@@ -31,7 +31,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "a command that is not marked handled",
-    file: "src/layers/memory/MemoryStore.ts",
+    file: "src/layers/memory/MemoryLifecycles.ts",
     find: "if (commit.handled.includes(letter.seq)) letter.handled = now",
     replace: 'if (commit.handled.includes(letter.seq)) letter.handled = letter.key === "create" ? null : now'
   },
@@ -61,8 +61,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "a delete that keeps the quota",
-    file: "src/layers/memory/MemoryStore.ts",
-    find: "row.hold = null\n          row.more = null\n          row.desired",
+    file: "src/layers/memory/MemoryInstances.ts",
+    find: "row.hold = null\n        row.more = null\n        row.desired",
     replace: "row.desired"
   },
   {
@@ -92,13 +92,13 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "an operation that leaves open what a process before it began",
-    file: "src/layers/memory/MemoryStore.ts",
+    file: "src/layers/memory/MemoryHistory.ts",
     find: "const isMeant = (entry: StepEntry) => entry.operation === operation",
     replace: "const isMeant = (entry: StepEntry) => entry.operation === operation && entry.attempt < 0"
   },
   {
     what: "a tenant who is shown everybody's instances",
-    file: "src/layers/memory/MemoryStore.ts",
+    file: "src/layers/memory/MemoryInstances.ts",
     find: 'Option.filter((row) => scope === "any" || row.desired.project === scope.project),',
     replace: 'Option.filter((row) => scope === "any" || row.desired.project !== ""),'
   },
@@ -123,9 +123,9 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "a restart that is accepted and not written",
-    file: "src/layers/memory/MemoryStore.ts",
+    file: "src/layers/memory/MemoryInstances.ts",
     find: '{ _tag: "Restart" }, now)',
-    replace: '{ _tag: "Restart" }, now)\n        row.mailbox.pop()'
+    replace: '{ _tag: "Restart" }, now)\n      row.mailbox.pop()'
   },
   {
     what: "a guest that says that its server has stopped, and lets it run",

@@ -154,3 +154,5 @@ export const makeMemoryConfigurations = (find: (instance: string) => ConfiguredI
     }
   }
 }
+
+export type MemoryGroups = ReturnType<typeof makeMemoryConfigurations>
