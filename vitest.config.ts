@@ -28,7 +28,7 @@ export default defineConfig({
       {
         test: {
           name: "real",
-          include: ["test/{layers,guest,interop,e2e,chaos}/**/*.test.ts", "test/compat/openstack/*.test.ts"],
+          include: ["test/{layers,guest,interop,e2e,chaos}/**/*.test.ts", "test/compat/{openstack,gophercloud}/*.test.ts"],
           globalSetup: ["test/support/docker.ts"],
           sequence: { groupOrder: 2 },
           testTimeout: 120_000,

@@ -11,7 +11,10 @@ const untried: ReadonlyArray<readonly [what: string, why: string]> = [
     "MySQL itself",
     "Debian's packages have no server of it. The recorded exchanges are of a `mysql` datastore, and replayed over databases that are fake; MariaDB and PostgreSQL are tested as they are."
   ],
-  ["Horizon, gophercloud, Terraform", "Only OpenStack's own client is run here."],
+  [
+    "Terraform itself",
+    "Its provider's calls are made in its order, with gophercloud, on which it stands ([clients.md](clients.md))."
+  ],
   [
     "`database log tail`, `database log save`",
     "The client logs in to Swift with a password before it asks for anything."

@@ -67,19 +67,32 @@ export const pageOf = (query: PageQuery): { readonly limit: number; readonly mar
 })
 
 /** Beside a page's collection: the link to the next one, if there is one. */
-export const nextLinks = { links: Schema.optionalKey(Links) }
+export const nextLink = Schema.optionalKey(Links)
+export const nextLinks = { links: nextLink }
+
+/** What gophercloud looks for instead of `links`. It goes there as it is told, while Trove's clients take the marker from it. */
+export type FollowedLinks = "instances_links" | "databases_links" | "users_links"
+
+/** Behind a proxy with TLS it is what that says. */
+const schemeOf = ({ headers }: HttpServerRequest.HttpServerRequest): "https" | "http" =>
+  headers["x-forwarded-proto"] === "https" ? "https" : "http"
 
 /**
  * The marker is encoded twice: troveclient decodes the link once and pastes what it gets, raw, into its
- * next request.
+ * next request. Where the link is followed, it is encoded once, and of the scheme that the request came by.
  */
 export const next = (
   request: HttpServerRequest.HttpServerRequest,
-  marker: string | null
-): { readonly links?: ReadonlyArray<Link> } => {
+  marker: string | null,
+  followed?: FollowedLinks
+): { readonly [name in "links" | FollowedLinks]?: ReadonlyArray<Link> } => {
   if (marker === null) return {}
   const [path, query = ""] = request.originalUrl.replace(/^https?:\/\/[^/]*/, "").split("?", 2)
   const kept = query.split("&").filter((pair) => pair !== "" && !pair.startsWith("marker="))
-  const search = [...kept, `marker=${encodeURIComponent(encodeURIComponent(marker))}`].join("&")
-  return { links: [{ rel: "next", href: `https://${hostOf(request)}${path}?${search}` }] }
+  const to = (scheme: string, encoded: string) => [
+    { rel: "next", href: `${scheme}://${hostOf(request)}${path}?${[...kept, `marker=${encoded}`].join("&")}` }
+  ]
+  const once = encodeURIComponent(marker)
+  const links = to("https", encodeURIComponent(once))
+  return followed === undefined ? { links } : { links, [followed]: to(schemeOf(request), once) }
 }

@@ -214,9 +214,11 @@ export const isActionable = (observed: Observation | null): boolean =>
 export const isInService = (state: ShownState): boolean =>
   state === "Active" || state === "RestartRequired" || state === "Configuring"
 
-/** Whether a configuration group can be attached or detached: it is brought now, or with the start of what is stopped. */
-export const takesGroups = (state: ShownState): boolean =>
-  state === "Active" || state === "Configuring" || state === "Stopped"
+/**
+ * Whether a configuration group can be attached or detached: it is brought now, or with the start of what is stopped. Also
+ * where a restart is awaited: Terraform detaches one and attaches another at once, and asks for no restart in between.
+ */
+export const takesGroups = (state: ShownState): boolean => isInService(state) || state === "Stopped"
 
 /** Whether users, databases and root can be asked of the guest. */
 export const isServing = (observed: { readonly status: ServiceStatus } | null): boolean =>

@@ -87,6 +87,26 @@ describe("a configuration group", () => {
     )
   )
 
+  it.effect("that waits for a restart is let go of without one, and another may take its place at once", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { id } = yield* attached(restart)
+        yield* World.passes("5 seconds")
+        yield* isAtRest(id, "RESTART_REQUIRED")
+        yield* attach(id, null)
+        yield* World.passes("5 seconds")
+        yield* isAtRest(id, "ACTIVE")
+        yield* attach(id, yield* aGroup(restart))
+        yield* World.passes("5 seconds")
+        yield* attach(id, null)
+        yield* attach(id, yield* aGroup(live))
+        yield* World.passes("5 seconds")
+        yield* isAtRest(id, "ACTIVE")
+        expect(yield* settings(id)).toEqual(live)
+      })
+    )
+  )
+
   it.effect("that changes is brought to all that have it, also to one that is just restarting", () =>
     World.run(
       Effect.gen(function* () {

@@ -88,7 +88,7 @@ export const configurationsConformance = <R>(name: string, store: Layer.Layer<Co
       })
     )
 
-    it.effect("does not attach where a restart is awaited or asked for", () =>
+    it.effect("attaches and detaches where a restart is awaited, and not where one is asked for", () =>
       Effect.gen(function* () {
         const configurations = yield* Configurations
         const project = aProject()
@@ -96,7 +96,9 @@ export const configurationsConformance = <R>(name: string, store: Layer.Layer<Co
         const id = yield* anInstance(project)
         yield* move(id, { _tag: "Active", restartRequired: true })
         expect((yield* record(id)).state).toBe("RestartRequired")
-        expect(yield* configurations.attach(id, group.id)).toBe(false)
+        expect(yield* configurations.attach(id, group.id)).toBe(true)
+        expect(yield* configurations.attach(id, null)).toBe(true)
+        expect(yield* mail(id)).toEqual(["Configure"])
         yield* move(id, active)
         expect(yield* (yield* Instances).requestRestart(id)).toBe(true)
         expect(yield* configurations.attach(id, group.id)).toBe(false)

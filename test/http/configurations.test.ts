@@ -164,19 +164,23 @@ it.effect("a group is attached once, shown, and kept from being deleted until it
   }).pipe(Effect.provide(server()))
 )
 
-it.effect("nothing is attached or detached while the server waits for a restart, or is not in service", () =>
+it.effect("one group takes another's place while the server waits for a restart, and not while it restarts", () =>
   Effect.gen(function* () {
     const { id: group } = yield* create()
+    const { id: other } = yield* create()
     const id = yield* anInstance
     yield* put(id, { configuration: group })
+    for (const change of [{}, { configuration: other }]) {
+      yield* moveTo(id, { _tag: "Active", restartRequired: true })
+      expect((yield* put(id, change)).status).toBe(202)
+    }
     yield* moveTo(id, { _tag: "Active", restartRequired: true })
+    expect((yield* call("POST", path(`/instances/${id}/action`), { body: { restart: {} } })).status).toBe(202)
     const { json, status } = yield* put(id, { configuration: null })
     expect([status, json.badRequest.message]).toEqual([
       400,
-      "The operation you have requested cannot be executed because the instance status is currently: RESTART_REQUIRED."
+      "The operation you have requested cannot be executed because the instance status is currently: REBOOT."
     ])
-    expect((yield* call("POST", path(`/instances/${id}/action`), { body: { restart: {} } })).status).toBe(202)
-    expect((yield* put(id, { configuration: null })).status).toBe(400)
   }).pipe(Effect.provide(server()))
 )
 

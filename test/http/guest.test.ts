@@ -89,6 +89,23 @@ it.effect("a user's marker survives the two decodings that troveclient and a ser
   }).pipe(Effect.scoped, Effect.provide(server()))
 )
 
+it.effect("where gophercloud looks for the next page there is a link to follow, as the request came", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    const users = inside(id, "/users")
+    yield* call("POST", users, { body: { users: ["u1", "u2"].map((name) => ({ name, password: "pw" })) } })
+    const { json } = yield* call("GET", `${users}?limit=1`)
+    expect(json.users_links).toEqual([{ rel: "next", href: `http://127.0.0.1:8779${users}?limit=1&marker=u1%40%25` }])
+    const second = (yield* call("GET", json.users_links[0].href.replace("http://127.0.0.1:8779", ""))).json
+    expect(second.users.map((user: { name: string }) => user.name)).toEqual(["u2"])
+    expect("users_links" in second).toBe(false)
+    const proxied = yield* call("GET", `${users}?limit=1`, { headers: { "x-forwarded-proto": "https" } })
+    expect(proxied.json.users_links[0].href).toMatch(/^https:/)
+    yield* call("POST", inside(id, "/databases"), { body: { databases: [{ name: "d1" }, { name: "d2" }] } })
+    expect((yield* call("GET", inside(id, "/databases?limit=1"))).json.databases_links).toHaveLength(1)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
 it.effect("no page is longer than 20", () =>
   Effect.gen(function* () {
     const { id } = yield* active()

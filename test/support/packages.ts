@@ -90,6 +90,16 @@ export const openstackClient: Requirement = {
   packages: ["python3-openstackclient", "python3-troveclient"]
 }
 
+/** Where Debian keeps what Go programs are built from. */
+const goPath = "/usr/share/gocode"
+export const goEnvironment = { GO111MODULE: "off", GOPATH: goPath }
+
+export const gophercloud: Requirement = {
+  name: "Go with gophercloud",
+  probe: ["/bin/sh", "-ec", `go version; test -d ${goPath}/src/github.com/gophercloud/gophercloud/openstack/db/v1`],
+  packages: ["golang-go", "golang-github-gophercloud-gophercloud-dev"]
+}
+
 /** Debian's own Python, the only one that has Debian's modules. */
 export const debianPython = "/usr/bin/python3"
 
@@ -115,6 +125,13 @@ export const keystone: Requirement = {
     `command -v setpriv; command -v openssl; command -v keystone-wsgi-public; ${debianPython} -c "import keystone"`
   ],
   packages: ["python3-keystone", "openssl", "util-linux"]
+}
+
+/** OpenStack's dashboard with Trove's panels, without the web server that would serve it. */
+export const dashboard: Requirement = {
+  name: "Horizon with Trove's panels",
+  probe: [debianPython, "-c", "import openstack_dashboard, trove_dashboard"],
+  packages: ["python3-trove-dashboard"]
 }
 
 const rabbitmqPrograms = ["/usr/lib/rabbitmq/bin/rabbitmq-server", "erl", "epmd", "openssl", "setpriv"]

@@ -8,7 +8,7 @@ import { Gate } from "../Gate.ts"
 import { Name, OptionalText } from "../Names.ts"
 import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
-import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+import { Accepted, nextLink, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 import { GroupView, ListedGroup, ParameterView } from "./ConfigurationViews.ts"
 
 const params = { ...project, configuration: Schema.String }
@@ -86,7 +86,8 @@ export class ConfigurationsApi extends HttpApiGroup.make("configurations")
       query: pageQuery,
       success: Schema.Struct({
         instances: Schema.Array(Schema.Struct({ id: Schema.String, name: Schema.String })),
-        ...nextLinks
+        ...nextLinks,
+        instances_links: nextLink
       })
     }).annotate(Requires, policy("configuration:instances")),
     HttpApiEndpoint.get("defaults", "/instances/:instance/configuration", {

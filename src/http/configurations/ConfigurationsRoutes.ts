@@ -102,7 +102,7 @@ export const ConfigurationsRoutes = HttpApiBuilder.group(
         Effect.gen(function* () {
           const scope = scopeOf(yield* CurrentCaller)
           const { items, next: marker } = yield* requests.instances(scope, params.configuration, pageOf(query))
-          return { instances: items, ...next(request, marker) }
+          return { instances: items, ...next(request, marker, "instances_links") }
         }).pipe(answering),
       defaults: ({ params }) =>
         Effect.gen(function* () {

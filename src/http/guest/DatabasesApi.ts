@@ -6,7 +6,7 @@ import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { NewDatabases } from "../Names.ts"
 import { Validation } from "../Validation.ts"
-import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+import { Accepted, nextLink, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 
 const params = { ...project, instance: Schema.String }
 
@@ -15,7 +15,11 @@ export class DatabasesApi extends HttpApiGroup.make("databases")
     HttpApiEndpoint.get("list", "/instances/:instance/databases", {
       params,
       query: pageQuery,
-      success: Schema.Struct({ databases: Schema.Array(Schema.Struct({ name: Schema.String })), ...nextLinks })
+      success: Schema.Struct({
+        databases: Schema.Array(Schema.Struct({ name: Schema.String })),
+        ...nextLinks,
+        databases_links: nextLink
+      })
     }).annotate(Requires, policy("instance:extension:database:index")),
     HttpApiEndpoint.post("create", "/instances/:instance/databases", {
       params,

@@ -37,7 +37,7 @@ const DatabasesRoutes = HttpApiBuilder.group(
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
           const [found, marker] = yield* databases.list(yield* instanceOf(params.instance), pageOf(query))
-          return { databases: found.map(({ name }) => ({ name })), ...next(request, marker) }
+          return { databases: found.map(({ name }) => ({ name })), ...next(request, marker, "databases_links") }
         }).pipe(answering),
       create: ({ params, payload }) =>
         instanceOf(params.instance).pipe(
@@ -63,7 +63,7 @@ const UsersRoutes = HttpApiBuilder.group(
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
           const [found, marker] = yield* users.list(yield* instanceOf(params.instance), pageOf(query))
-          return { users: found.map(userView), ...next(request, marker) }
+          return { users: found.map(userView), ...next(request, marker, "users_links") }
         }).pipe(answering),
       create: ({ params, payload }) =>
         instanceOf(params.instance).pipe(

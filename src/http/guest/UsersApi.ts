@@ -6,7 +6,7 @@ import { policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { DatabaseNames, NewPasswords, NewUsers, UserChange } from "../Names.ts"
 import { Validation } from "../Validation.ts"
-import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+import { Accepted, nextLink, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 
 const params = { ...project, instance: Schema.String }
 const oneUser = { ...params, user: Text }
@@ -22,7 +22,7 @@ export class UsersApi extends HttpApiGroup.make("users")
     HttpApiEndpoint.get("list", "/instances/:instance/users", {
       params,
       query: pageQuery,
-      success: Schema.Struct({ users: Schema.Array(UserView), ...nextLinks })
+      success: Schema.Struct({ users: Schema.Array(UserView), ...nextLinks, users_links: nextLink })
     }).annotate(Requires, policy("instance:extension:user:index")),
     HttpApiEndpoint.post("create", "/instances/:instance/users", {
       params,

@@ -7,7 +7,7 @@ import { Gate } from "../Gate.ts"
 import { Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
 import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
-import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
+import { Accepted, nextLink, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
 import { DetailView, ListView } from "./InstanceViews.ts"
 
 const params = { ...project, instance: Schema.String }
@@ -107,12 +107,12 @@ export class InstancesApi extends HttpApiGroup.make("instances")
     HttpApiEndpoint.get("list", "/instances", {
       params: project,
       query: pageQuery,
-      success: Schema.Struct({ instances: Schema.Array(ListView), ...nextLinks })
+      success: Schema.Struct({ instances: Schema.Array(ListView), ...nextLinks, instances_links: nextLink })
     }).annotate(Requires, policy("instance:index")),
     HttpApiEndpoint.get("listDetail", "/instances/detail", {
       params: project,
       query: pageQuery,
-      success: Schema.Struct({ instances: Schema.Array(DetailView), ...nextLinks })
+      success: Schema.Struct({ instances: Schema.Array(DetailView), ...nextLinks, instances_links: nextLink })
     }).annotate(Requires, policy("instance:detail")),
     HttpApiEndpoint.get("show", "/instances/:instance", { params, success: One }).annotate(
       Requires,

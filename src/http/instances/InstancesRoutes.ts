@@ -232,7 +232,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const viewer = yield* viewerOf(request, params.project, since(offer))
           return {
             instances: newestFirst(items, identity).map((instance) => listView(instance, viewer)),
-            ...next(request, marker)
+            ...next(request, marker, "instances_links")
           }
         }),
 
@@ -243,7 +243,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const { items, next: marker } = yield* requests.listDetail(project, pageOf(query))
           return {
             instances: newestFirst(items, identity).map((instance) => detailView(instance, viewer)),
-            ...next(request, marker)
+            ...next(request, marker, "instances_links")
           }
         }),
 

@@ -34,7 +34,7 @@ const pageOf = <A extends { readonly id: string }>(
 const isOpen = ({ deleteRequested, restartRequested, state }: ConfiguredInstance) =>
   !deleteRequested &&
   !restartRequested &&
-  ((state._tag === "Active" && state.restartRequired !== true) ||
+  (state._tag === "Active" ||
     (state._tag === "Configuring" && state.restart !== true && state.stop !== true && state.resize === undefined) ||
     state._tag === "Stopped")
 

@@ -153,7 +153,7 @@ const make = Effect.gen(function* () {
       WITH target AS (
         SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
         WHERE l.instance = ${instance} AND i.delete_requested IS NULL
-          AND (l.tag = 'Active' AND (l.state -> 'restartRequired') IS DISTINCT FROM 'true'
+          AND (l.tag = 'Active'
             OR l.tag = 'Configuring' AND (l.state -> 'restart') IS DISTINCT FROM 'true'
               AND (l.state -> 'stop') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
             OR l.tag = 'Stopped')

@@ -74,7 +74,7 @@ export class Configurations extends Context.Service<
     readonly remove: (id: string) => Effect.Effect<Removal>
     /**
      * The group is attached, or with null what was attached is not any more, and a Configure command; false, and nothing
-     * written, where the instance is not in service, waits for a restart, or has a group already. What was refused of the
+     * written, where the instance is not in service, is to be restarted next, or has a group already. What was refused of the
      * group before is tried again.
      */
     readonly attach: (instance: InstanceId, id: string | null) => Effect.Effect<boolean>

@@ -206,8 +206,8 @@ export class Keystone {
   }
 
   /** What clients find us by. */
-  async register(server: KeystoneServer, url: string) {
-    const service = await this.#make(server, "service", { name: "trove", type: "database" })
+  async register(server: KeystoneServer, url: string, { name, type } = { name: "trove", type: "database" }) {
+    const service = await this.#make(server, "service", { name, type })
     const endpoint = { service_id: service, interface: "public", region_id: "RegionOne", url }
     await this.#make(server, "endpoint", endpoint)
   }
