@@ -124,7 +124,9 @@ describe("a resize to another flavor", () => {
         yield* cancel(id)
         yield* World.passes("210 seconds", "500 millis")
         yield* isOf(id, 512, 1)
-        const ways = (yield* attempts(id, "resize")).filter((line) => line.startsWith("give the database back its flavor"))
+        const ways = (yield* attempts(id, "resize")).filter((line) =>
+          line.startsWith("give the database back its flavor")
+        )
         expect(ways).toEqual(["give the database back its flavor 1 done"])
       })
     )
