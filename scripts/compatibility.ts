@@ -2,7 +2,7 @@
 import { pathToFileURL } from "node:url"
 import { type Call, topics } from "../test/compat/calls.ts"
 import { absent, troveAt } from "../test/compat/compare.ts"
-import { type Deviation, deviations, withheld } from "../test/compat/deviations.ts"
+import { type Deviation, deviations } from "../test/compat/deviations.ts"
 import { answered, exchange, exchanges } from "../test/compat/Exchange.ts"
 
 /** What no test here can show, and why. */
@@ -126,9 +126,6 @@ there is of something as a number, everything else to the word. What was not rec
 ${[...header("exchange", "where", "Trove", "here", "why"), ...deviations.filter(({ feature }) => feature === null).flatMap((each) => differenceRows(each, true))].join("\n")}
 
 ## What differs until a feature is there
-
-Every recorded order chooses a network (\`${withheld.field}\`). It is replayed without; as it is, it is answered
-\`${withheld.ours}\`
 
 ${features.map(waitingFor).join("\n\n")}
 

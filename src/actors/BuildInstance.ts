@@ -48,19 +48,19 @@ const refuse = (message: string, detail = "") => new StepFailure({ message, deta
 
 const calledOff = refuse("The build was called off.")
 
-/** What to build, from the order and the catalog. */
+/** What to build, from the order and the catalog, and in which zone. */
 const planServer = Effect.fnUntraced(function* ({ instance }: Operation) {
   const catalog = yield* offered
   const desired = yield* (yield* Lifecycles).desired(instance)
   if (Option.isNone(desired)) return yield* refuse("The instance is gone.")
-  const { datastoreVersion, flavor: flavorId, volumeSize } = desired.value
+  const { datastoreVersion, flavor: flavorId, volumeSize, zone = null } = desired.value
   const flavor = findFlavor(catalog, flavorId)
   const found = findVersion(catalog, datastoreVersion)
   if (flavor === undefined) return yield* refuse(`Flavor ${flavorId} is no longer offered.`)
   if (found === undefined) return yield* refuse(`Datastore version ${datastoreVersion} is no longer offered.`)
   const { agent = "coffer", image, manager, version } = found.version
   const { ram: memoryMb, vcpus } = flavor
-  return { instanceId: instance, manager, version, image, agent, memoryMb, vcpus, volumeSize }
+  return { plan: { instanceId: instance, manager, version, image, agent, memoryMb, vcpus, volumeSize }, zone }
 })
 
 /** What a tenant and an operator are told where there is no place for an instance; hosts may yet come. */
@@ -72,7 +72,8 @@ const noPlace = (error: NoHost | NoAddressLeft) => {
   if (error.agent === "trove") {
     return refuse("Databases of this kind cannot be made here.", "there is no compute_command")
   }
-  const message = "No machine can take another database now; the build waits for one."
+  const machine = error.zone === null ? "No machine" : `No machine of the availability zone ${error.zone}`
+  const message = `${machine} can take another database now; the build waits for one.`
   return new StepFailure({ message, detail: error.message, transient: true })
 }
 
@@ -90,12 +91,12 @@ const allocateAddress = (operation: Operation) =>
     retries: 60,
     success: ServerSpec,
     execute: Effect.gen(function* () {
-      const plan = yield* planServer(operation)
+      const { plan, zone } = yield* planServer(operation)
       const { agent, memoryMb } = plan
       const port = (yield* Compute).portOf(plan.manager)
       const placements = yield* Placements
       const guarded = yield* BringAccess.isRestricted(operation.instance)
-      const placement = yield* placements.ensure(operation.instance, { port, memoryMb, agent, guarded }).pipe(
+      const placement = yield* placements.ensure(operation.instance, { port, memoryMb, agent, zone, guarded }).pipe(
         Effect.retry({
           // A delete need not wait for a host that nobody wants any more.
           while: (error) =>

@@ -18,6 +18,7 @@ export const Instance = Schema.Struct({
   /** Why its database does not serve. */
   operating_status_reason: Schema.optionalKey(Schema.String),
   fault: Schema.optionalKey(Schema.Struct({ message: Schema.String })),
+  availability_zone: Schema.optionalKey(Schema.String),
   access: Schema.optionalKey(Access),
   /** `not_applied`: why its server does not run with the group. */
   configuration: Schema.optionalKey(

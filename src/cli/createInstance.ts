@@ -44,6 +44,10 @@ const flags = {
     ),
     Flag.between(0, maxNamed)
   ),
+  zone: Flag.String("zone").pipe(
+    Flag.withDescription("The availability zone to live in; if unset, any will do"),
+    Flag.optional
+  ),
   ...accessFlags,
   ...passwordFlags,
   wait,
@@ -61,6 +65,7 @@ const orderOf = (asked: Asked, flavorRef: string, users: ReadonlyArray<UserPassw
     volume: { size: asked.size },
     datastore: { type: asked.datastore, version: Option.getOrNull(asked.version) },
     databases,
+    ...(Option.isNone(asked.zone) ? {} : { availability_zone: asked.zone.value }),
     ...(Object.keys(accessOf(asked)).length === 0 ? {} : { access: accessOf(asked) }),
     users: users.map(({ name, password }) => ({ name, password: Redacted.value(password), databases }))
   }

@@ -47,6 +47,10 @@ const configurationOf = ({ configuration }: Instance): ReadonlyArray<string> => 
   return [plain(`configuration: ${name}${why === undefined ? "" : `, which was taken back: ${why}`}`)]
 }
 
+/** Where it was asked for one. */
+const zoneOf = ({ availability_zone: zone }: Instance): ReadonlyArray<string> =>
+  zone === undefined ? [] : [plain(`availability zone: ${zone}`)]
+
 /** Where not everybody may. */
 const reachedBy = ({ access }: Instance): ReadonlyArray<string> =>
   access?.allowed_cidrs === undefined || access.allowed_cidrs.length === 0
@@ -59,6 +63,7 @@ export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>)
     ...(instance.fault === undefined ? [] : [plain(`fault: ${instance.fault.message}`)]),
     ...(instance.operating_status_reason === undefined ? [] : [plain(`why: ${instance.operating_status_reason}`)]),
     ...configurationOf(instance),
+    ...zoneOf(instance),
     ...reachedBy(instance),
     ...entries.map(renderEntry)
   ].join("\n")

@@ -8,7 +8,7 @@ const isAlive = ({ reportedAt }: KnownHost, now: number) => now - reportedAt <= 
 
 const moment = (at: number) => `${new Date(at).toISOString().slice(0, 19)}Z`
 
-const header = ["NAME", "ADDRESSES", "MEMORY", "USED", "INSTANCES", "LAST REPORT", "STATUS"]
+const header = ["NAME", "ZONE", "ADDRESSES", "MEMORY", "USED", "INSTANCES", "LAST REPORT", "STATUS"]
 
 export const renderHosts = (hosts: ReadonlyArray<KnownHost>, now: number): string =>
   hosts.length === 0
@@ -17,6 +17,7 @@ export const renderHosts = (hosts: ReadonlyArray<KnownHost>, now: number): strin
         header,
         ...hosts.map((host) => [
           host.name,
+          host.zone,
           host.addresses,
           `${host.memoryMb} MB`,
           `${host.usedMb} MB`,
@@ -29,6 +30,7 @@ export const renderHosts = (hosts: ReadonlyArray<KnownHost>, now: number): strin
 export const hostDocument = (hosts: ReadonlyArray<KnownHost>, now: number) => ({
   hosts: hosts.map((host) => ({
     name: host.name,
+    zone: host.zone,
     addresses: host.addresses,
     memory_mb: host.memoryMb,
     used_mb: host.usedMb,

@@ -5,10 +5,14 @@
 import { connect, type Socket } from "node:net"
 import { Context, Effect, Schema } from "effect"
 
-/** One database, and the networks whose clients reach it; none: everybody does. */
+/** Where another version of a server is tried, by the port that clients know. */
+export const trialPort = (port: number) => port + 10_000
+
+/** One database, and the networks whose clients reach it, also while it is being tried; none: everybody does. */
 export interface Guard {
   readonly instanceId: string
   readonly address: string
+  /** The one that clients know. */
   readonly port: number
   readonly networks: ReadonlyArray<string>
 }

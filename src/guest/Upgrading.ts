@@ -12,10 +12,8 @@ import { awaitLogin, OrderFailed } from "./AwaitLogin.ts"
 import type { DatabaseRuntimeShape, DatabaseSpec, RuntimeError } from "./DatabaseRuntime.ts"
 import type { DatastoreManager } from "./DatastoreManager.ts"
 import type { GuestNotes, Program } from "./GuestNotes.ts"
+import { trialPort } from "./HostFirewall.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
-
-/** Where a version that is tried listens, above the port that clients know. */
-const trialPorts = 10_000
 
 /** Room beside the copy for what the new version writes of its own, in bytes. */
 const spare = 64 * 1024 ** 2
@@ -66,17 +64,21 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
       return verdict?.operation === operation ? verdict : null
     })
 
+  /** What serves: what lies beside its data is handled by its program, for the one that the home was made with may be gone. */
+  const current = Effect.map(notes.release, ({ serves }): DatabaseSpec => ({ ...database(), ...serves }))
+
   /** What the server is to be now, after whatever an upgrade has left is put back. */
   const settled: Effect.Effect<DatabaseSpec, RuntimeError | DiskError> = Effect.gen(function* () {
     const release = yield* notes.release
     if (release.trying !== null) {
       // What is not there yet must not pass for one on which nothing lies.
       yield* room.ready
-      yield* runtime.stop(database())
-      yield* runtime.kept.putBack(database())
+      const before = yield* current
+      yield* runtime.stop(before)
+      yield* runtime.kept.putBack(before)
       yield* notes.keepRelease({ ...release, trying: null, ended: verdict ?? release.ended })
     }
-    return { ...database(), ...release.serves }
+    return yield* current
   })
 
   const end = (operation: string, reason: string) =>
@@ -103,9 +105,10 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
   const attempt = Effect.fnUntraced(function* (target: DatabaseSpec) {
     const endpoint = { address: target.address, port: target.port, adminPassword: target.adminPassword }
     const session = yield* manager.open(endpoint)
-    yield* runtime.stop(database())
+    const before = yield* current
+    yield* runtime.stop(before)
     yield* tell("the data is being copied")
-    yield* runtime.kept.keep(database())
+    yield* runtime.kept.keep(before)
     yield* tell("the new version is being tried on the copy")
     yield* runtime
       .start(target, tell)
@@ -131,9 +134,9 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
       const program: Program = { version, image }
       const before = yield* notes.release
       yield* room.ready
-      if (before.kept) yield* runtime.kept.forget(database())
+      if (before.kept) yield* runtime.kept.forget(yield* current)
       const { good } = yield* notes.overrides
-      const target = { ...database(), ...program, port: database().port + trialPorts, settings: good }
+      const target = { ...database(), ...program, port: trialPort(database().port), settings: good }
       yield* check(target)
       yield* inTurn(
         Effect.uninterruptibleMask((restore) =>
@@ -222,7 +225,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     Effect.gen(function* () {
       const release = yield* notes.release
       if (working !== null || release.trying !== null || !release.kept) return
-      yield* Effect.andThen(room.ready, runtime.kept.forget(database())).pipe(
+      yield* Effect.andThen(room.ready, Effect.flatMap(current, runtime.kept.forget)).pipe(
         Effect.mapError(({ message }) => new GuestRefusal({ message }))
       )
       yield* notes.keepRelease({ ...release, kept: false })

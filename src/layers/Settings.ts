@@ -1,13 +1,21 @@
-/** What an operator may set about time, by variables: how long operations may take, what is kept how long, and
- * how often it is looked for what nobody owns. */
+/** What an operator may set by variables: how long operations may take, what is kept how long, how often it is looked for
+ * what nobody owns; and by which ids orders choose network and zone. */
 import { Config, Duration, Effect, Layer } from "effect"
 import { AuditInterval } from "../actors/Audits.ts"
 import { OperationDeadlines } from "../actors/InstanceActor.ts"
 import { DeletedRetention, HandledRetention } from "../actors/Taskmanager.ts"
 import { defaultDeadlines } from "../actors/Transitions.ts"
+import { defaultNetwork, NetworkId, TenantNetwork } from "../services/TenantNetwork.ts"
+import { defaultZone, ZoneName } from "../services/Zones.ts"
 
 const duration = (name: string, otherwise: Duration.Duration) =>
   Config.Duration(name).pipe(Config.withDefault(otherwise))
+
+/** The zone that this machine is in. */
+export const zone = Config.schema(ZoneName, "COFFER_ZONE").pipe(Config.withDefault(defaultZone))
+
+const networkId = (name: string, otherwise: string) =>
+  Config.schema(NetworkId, name).pipe(Config.withDefault(otherwise))
 
 export const layer = Layer.unwrap(
   Effect.gen(function* () {
@@ -22,7 +30,12 @@ export const layer = Layer.unwrap(
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
     }
     const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))
+    const network = {
+      id: yield* networkId("COFFER_NETWORK_ID", defaultNetwork.id),
+      subnet: yield* networkId("COFFER_SUBNET_ID", defaultNetwork.subnet)
+    }
     return Layer.mergeAll(
+      Layer.succeed(TenantNetwork, network),
       Layer.succeed(OperationDeadlines, deadlines),
       Layer.succeed(DeletedRetention, retention),
       Layer.succeed(HandledRetention, yield* duration("COFFER_WORKFLOW_RETENTION", HandledRetention.defaultValue())),

@@ -15,6 +15,7 @@ import { guestSays, History } from "./History.ts"
 import { InstanceId as Id, type InstanceId, type Millis } from "./Ids.ts"
 import { Instances } from "./Instances.ts"
 import { Observations } from "./Observations.ts"
+import { defaultZone } from "./Zones.ts"
 
 const operations = Metric.counter("coffer_guest_operations", {
   description: "Operations that guests told the end of, by operation and outcome",
@@ -116,16 +117,13 @@ export const serve = Effect.gen(function* () {
         )
       }),
 
-      host_report: Effect.fnUntraced(function* ({ addresses, guards, memory_mb: memoryMb, name, sent }) {
+      host_report: Effect.fnUntraced(function* ({ addresses, guards, memory_mb: memoryMb, name, sent, zone }) {
         const at = yield* Clock.currentTimeMillis
         // One that waited too long, or was sent again, does not make a machine alive that is not.
         if (at - sent * 1000 > Duration.toMillis(hostExpiry)) return yield* admission.refuse(`host:${name}`, "old")
         if (!(yield* admission.admits(`host:${name}`, "other"))) return
-        yield* handOver({
-          _tag: "Other",
-          instance: null,
-          write: hosts.report({ name, addresses, memoryMb, guards: guards ?? null, at })
-        })
+        const report = { name, addresses, memoryMb, guards: guards ?? null, zone: zone ?? defaultZone, at }
+        yield* handOver({ _tag: "Other", instance: null, write: hosts.report(report) })
       })
     },
     { concurrency: ReportPump.reportsInHand }

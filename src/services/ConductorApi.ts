@@ -8,6 +8,7 @@
 import { Schema, SchemaTransformation } from "effect"
 import { RpcGroup } from "effect/rpc"
 import { cast } from "./Contract.ts"
+import { ZoneName } from "./Zones.ts"
 
 export const conductorTopic = "trove-conductor"
 
@@ -164,6 +165,8 @@ export const ConductorApi = RpcGroup.make(
     guards: told(Schema.Boolean),
     addresses: Network,
     memory_mb: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 })),
+    /** The availability zone that it is in; the default one unless told. */
+    zone: told(ZoneName),
     sent: Sent
   })
 )

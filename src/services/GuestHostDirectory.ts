@@ -3,6 +3,7 @@
  * instances. The conductor writes it, placement reads it, the operator looks at it and takes out who is gone.
  */
 import { Context, Duration, type Effect, Schema } from "effect"
+import type { AgentKind } from "./GuestAccess.ts"
 import type { InstanceId, Millis } from "./Ids.ts"
 
 /** How often a host reports. */
@@ -19,6 +20,8 @@ export interface HostReport {
   readonly memoryMb: number
   /** Whether it can keep clients out of its databases (`allowed_cidrs`); null where it did not tell. */
   readonly guards?: boolean | null
+  /** The availability zone that it is in. */
+  readonly zone: string
   /** When it came, by the conductor's clock. */
   readonly at: Millis
 }
@@ -27,6 +30,7 @@ export interface LiveHost {
   readonly name: string
   readonly addresses: string
   readonly memoryMb: number
+  readonly zone: string
   /** What the flavors of the instances that live there have in sum. */
   readonly usedMb: number
 }
@@ -62,6 +66,8 @@ export class GuestHostDirectory extends Context.Service<
     readonly guards: (instance: InstanceId | null) => Effect.Effect<boolean | null>
     /** Every host that has reported since it was last removed, in the order of their names. */
     readonly known: Effect.Effect<ReadonlyArray<KnownHost>>
+    /** The zones in which machines for such agents are, alive or not, in the order of their names. */
+    readonly zones: (agent: AgentKind) => Effect.Effect<ReadonlyArray<string>>
     /**
      * The host is known no more until it reports again, and no instance gets a place there meanwhile. Those that live
      * there keep it, or are left without a place; gives how many those are. Nothing happens to one that is not known.

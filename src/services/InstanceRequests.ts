@@ -24,12 +24,14 @@ import {
   type QuotaExceeded,
   type Scope
 } from "./Instances.ts"
-import { refuseDatabases, refuseUsers } from "./NameRules.ts"
+import { refuseProvisioning } from "./NameRules.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import { maxVolumeSize } from "./Quotas.ts"
 import { isActionable, operatingStatusOf, ShownState } from "./Status.ts"
 import { hears, type Switch, Switching } from "./Switching.ts"
+import { type Nic, refuseNic, TenantNetwork } from "./TenantNetwork.ts"
 import { makeWake } from "./Waking.ts"
+import { type Locality, refuseZone } from "./Zones.ts"
 
 /** The request breaks a rule that `message` names; fit for a tenant. */
 export class InvalidRequest extends Schema.TaggedError<InvalidRequest>()("InvalidRequest", {
@@ -88,6 +90,9 @@ export interface Order {
   readonly provisioning: Provisioning
   readonly access: Access | null
   readonly region: string | null
+  readonly zone: string | null
+  readonly locality: Locality | null
+  readonly nic: Nic | null
   /** The configuration group, of this very version. */
   readonly configuration: AttachedGroup | null
 }
@@ -133,7 +138,8 @@ export class InstanceRequests extends Context.Service<
       const instances = yield* Instances
       const switching = yield* Switching
       const { contents } = yield* Catalog
-      const machines = yield* GuestHostDirectory
+      const directory = yield* GuestHostDirectory
+      const network = yield* TenantNetwork
       const newId = yield* NewId
       const wake = yield* makeWake
 
@@ -141,6 +147,11 @@ export class InstanceRequests extends Context.Service<
         // What is no id names nothing, and the store may not even take it for a text.
         const found = isInstanceId(id) ? yield* instances.get(scope, id) : Option.none()
         return Option.isSome(found) ? found.value : yield* new InstanceNotFound({ id })
+      })
+
+      const checkZone = Effect.fnUntraced(function* ({ agent = "coffer" }: DatastoreVersion, zone: string) {
+        const zones = yield* directory.zones(agent)
+        if (!zones.includes(zone)) return yield* new InvalidRequest({ message: refuseZone(zones) })
       })
 
       const create = Effect.fn("InstanceRequests.create")(function* (project: ProjectId, order: Order) {
@@ -151,10 +162,13 @@ export class InstanceRequests extends Context.Service<
         if (order.volume === null) return yield* new InvalidRequest({ message: "Volume size was not specified." })
         if (order.volume.size > maxVolumeSize)
           return yield* new VolumeTooLarge({ size: order.volume.size, limit: maxVolumeSize })
-        yield* checkProvisioning(version, order.provisioning)
-        const unkept = refuseAccess(version, order.access)
-        if (unkept !== null) return yield* new InvalidRequest({ message: unkept })
-        if (restricts(order.access) && (yield* machines.guards(null)) === false)
+        const refusal =
+          refuseProvisioning(version.manager, order.provisioning) ??
+          refuseAccess(version, order.access) ??
+          (order.nic === null ? null : refuseNic(network, order.nic))
+        if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
+        if (order.zone !== null) yield* checkZone(version, order.zone)
+        if (restricts(order.access) && (yield* directory.guards(null)) === false)
           return yield* new InvalidRequest({ message: unguarded(noGuard) })
 
         const now = yield* Clock.currentTimeMillis
@@ -169,6 +183,8 @@ export class InstanceRequests extends Context.Service<
           datastoreVersion: version.id,
           region: order.region ?? defaultRegion,
           access: order.access,
+          ...(order.zone === null ? {} : { zone: order.zone }),
+          ...(order.locality === null ? {} : { locality: order.locality }),
           created: now,
           updated: now
         }
@@ -281,17 +297,4 @@ export const orderedVersion = Effect.fnUntraced(function* (
   if (!version.active)
     return yield* new InvalidRequest({ message: `Datastore version '${version.name}' is not active.` })
   return version
-})
-
-const checkProvisioning = Effect.fnUntraced(function* (version: DatastoreVersion, { databases, users }: Provisioning) {
-  const refusal = refuseDatabases(version.manager, databases) ?? refuseUsers(version.manager, users)
-  if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
-  const known = new Set(databases.map((database) => database.name))
-  for (const user of users) {
-    const missing = user.databases.find((database) => !known.has(database.name))
-    if (missing !== undefined)
-      return yield* new InvalidRequest({
-        message: `The request indicates that user ${user.name} should have access to database ${missing.name}, but database ${missing.name} is not included in the initial databases list.`
-      })
-  }
 })

@@ -6,6 +6,7 @@ import { Context, type Effect, type Option, Schema } from "effect"
 import type { InstanceId, Millis, ProjectId } from "./Ids.ts"
 import type { Provisioning } from "./Provisioning.ts"
 import type { Fault, Observation, ShownState } from "./Status.ts"
+import type { Locality } from "./Zones.ts"
 
 export const Access = Schema.Struct({
   is_public: Schema.optionalKey(Schema.Boolean),
@@ -27,6 +28,10 @@ export interface Desired {
   readonly datastoreVersion: string
   readonly region: string
   readonly access: Access | null
+  /** The availability zone that it is to live in; absent where any will do. */
+  readonly zone?: string
+  /** Absent where none was asked for. */
+  readonly locality?: Locality
   readonly created: Millis
   readonly updated: Millis
 }
@@ -45,7 +50,7 @@ export interface InstanceRecord {
 
 /** One instance as lists show it: without what they do not show, for that has to be looked up, and lists are what clients poll. */
 export interface ListedInstance extends Pick<InstanceRecord, "state" | "observed" | "address"> {
-  readonly desired: Omit<Desired, "ram" | "volumeType" | "updated">
+  readonly desired: Omit<Desired, "ram" | "volumeType" | "zone" | "locality" | "updated">
 }
 
 export interface AttachedGroup {

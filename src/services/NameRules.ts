@@ -7,6 +7,7 @@
  */
 import type { DatastoreManagerName } from "./Catalog.ts"
 import type { Database, NewUser } from "./GuestApi.ts"
+import type { Provisioning } from "./Provisioning.ts"
 
 interface Rules {
   readonly reservedDatabases: ReadonlyArray<string>
@@ -154,4 +155,20 @@ export const refuseUsers = (manager: DatastoreManagerName, users: ReadonlyArray<
   return firstTwice(users.map(({ name, host }) => JSON.stringify([name, host ?? "%"]))) === undefined
     ? null
     : "Two or more users share the same name and host in the initial users list. Please correct the names or remove the duplicate entries."
+}
+
+/** Why this cannot be made in a new database; null if it can. */
+export const refuseProvisioning = (
+  manager: DatastoreManagerName,
+  { databases, users }: Provisioning
+): string | null => {
+  const refusal = refuseDatabases(manager, databases) ?? refuseUsers(manager, users)
+  if (refusal !== null) return refusal
+  const known = new Set(databases.map(({ name }) => name))
+  return firstOf(users, (user) => {
+    const missing = user.databases.find(({ name }) => !known.has(name))?.name
+    return missing === undefined
+      ? null
+      : `The request indicates that user ${user.name} should have access to database ${missing}, but database ${missing} is not included in the initial databases list.`
+  })
 }

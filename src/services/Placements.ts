@@ -21,6 +21,8 @@ export interface Wanted {
   readonly agent: AgentKind
   /** Whether its machine has to keep clients out of it. */
   readonly guarded?: boolean
+  /** The availability zone that it is to be in; null where any will do. */
+  readonly zone: string | null
 }
 
 /** Every address of the host's range is taken, or cannot be listened on. */
@@ -33,14 +35,16 @@ export class NoAddressLeft extends Schema.TaggedError<NoAddressLeft>()("NoAddres
 export class NoHost extends Schema.TaggedError<NoHost>()("NoHost", {
   agent: AgentKind,
   memoryMb: Schema.Int,
-  /** How many hosts are alive. */
+  zone: Schema.NullOr(Schema.String),
+  /** How many hosts are alive, of that zone if there is one. */
   live: Schema.Int,
   /** Whether there would be one, if it could keep clients out. */
   unguarded: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message() {
-    if (this.unguarded === true) return "no guest host can restrict who reaches a database (allowed_cidrs)"
-    return this.live === 0 ? "no guest host is alive" : `no guest host has ${this.memoryMb} MB of memory left`
+    const nobody = this.zone === null ? "no guest host" : `no guest host of the zone ${this.zone}`
+    if (this.unguarded === true) return `${nobody} can restrict who reaches a database (allowed_cidrs)`
+    return this.live === 0 ? `${nobody} is alive` : `${nobody} has ${this.memoryMb} MB of memory left`
   }
 }
 
@@ -51,7 +55,7 @@ export class Placements extends Context.Service<
   Placements,
   {
     /**
-     * The place that the instance owns, found for it if it has none yet: on the live host with the most memory left,
+     * The place that the instance owns, found for it if it has none yet: on the live host of the zone with the most memory left,
      * which itself is asked whether the address is free.
      */
     readonly ensure: (

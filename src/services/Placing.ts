@@ -1,5 +1,5 @@
 /**
- * How a place is found for an instance, whatever the store: the live host with the most memory left, and the next
+ * How a place is found for an instance, whatever the store: the live host of its zone with the most memory left, and the next
  * address of its range, going round, that nobody owns and nobody listens on. A store gives the rows.
  */
 import { Clock, Duration, Effect, Option, Result } from "effect"
@@ -9,6 +9,7 @@ import type { AgentKind } from "./GuestAccess.ts"
 import { type HostReport, hostExpiry, type LiveHost } from "./GuestHostDirectory.ts"
 import type { InstanceId, Millis } from "./Ids.ts"
 import { NoAddressLeft, NoHost, type Placement, type Placements, PlaceUnwanted, type Wanted } from "./Placements.ts"
+import { defaultZone } from "./Zones.ts"
 
 /** How many addresses of a host are tried before it is given up: foreign listeners are few, or they take the range. */
 const maxTries = 64
@@ -23,17 +24,28 @@ export interface StandingHost {
   readonly agent: AgentKind
   /** Whether it can keep clients out; nothing where that is not known. */
   readonly guards?: boolean
+  readonly zone: string
 }
 
 export const localName = "local"
 
 /** This machine, where everything is one process. */
-export const localHost = (addresses: string): StandingHost => ({ name: localName, addresses, agent: "coffer" })
+export const localHost = (addresses: string, zone = defaultZone): StandingHost => ({
+  name: localName,
+  addresses,
+  agent: "coffer",
+  zone
+})
 
 export const commandName = "command"
 
 /** Wherever the operator's program makes servers for Trove's agents. */
-export const commandHost = (addresses: string): StandingHost => ({ name: commandName, addresses, agent: "trove" })
+export const commandHost = (addresses: string): StandingHost => ({
+  name: commandName,
+  addresses,
+  agent: "trove",
+  zone: defaultZone
+})
 
 export const isCommandHost = (host: string) => host === commandName
 
@@ -89,9 +101,9 @@ const noAddressLeft = ({ host }: Candidate) => new NoAddressLeft({ host: host.na
 type PassedOver = Map<string, NoAddressLeft | ComputeError>
 
 export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<StandingHost>): Placements["Service"] => {
-  const candidateOf = (host: HostRow, agent: AgentKind): Option.Option<Candidate> => {
+  const candidateOf = (host: HostRow, { agent, zone }: Wanted): Option.Option<Candidate> => {
     const stands = standing.find(({ name }) => name === host.name)
-    if ((stands?.agent ?? "coffer") !== agent) return Option.none()
+    if ((stands?.agent ?? "coffer") !== agent || (zone ?? host.zone) !== host.zone) return Option.none()
     const freeMb = stands === undefined ? host.memoryMb - host.usedMb : Number.POSITIVE_INFINITY
     return Option.map(parseRange(host.addresses), (range) => ({ host, range, freeMb }))
   }
@@ -122,7 +134,7 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
   const claimNext = Effect.fnUntraced(function* (id: InstanceId, wanted: Wanted, passedOver: PassedOver) {
     const now = yield* Clock.currentTimeMillis
     const hosts = yield* rows.hosts(now - Duration.toMillis(hostExpiry))
-    const live = hosts.flatMap((host) => Option.toArray(candidateOf(host, wanted.agent)))
+    const live = hosts.flatMap((host) => Option.toArray(candidateOf(host, wanted)))
     const fit = live.filter(({ host }) => wanted.guarded !== true || host.guards !== false)
     const roomy = fit.filter(({ freeMb }) => freeMb >= wanted.memoryMb).toSorted(roomiestFirst)
     for (const candidate of roomy) {
@@ -139,11 +151,10 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
     // Who could not be reached may be reached later; a range that is full stays full.
     const reasons = [...passedOver.values()]
     const reason = reasons.find(({ _tag }) => _tag === "ComputeError") ?? reasons[0]
+    const { agent, memoryMb, zone } = wanted
+    const isUnguarded = live.length > 0 && fit.length === 0
     return yield* reason ??
-      new NoHost({
-        ...{ agent: wanted.agent, memoryMb: wanted.memoryMb, live: live.length },
-        ...(live.length > 0 && fit.length === 0 ? { unguarded: true } : {})
-      })
+      new NoHost({ agent, memoryMb, zone, live: live.length, ...(isUnguarded ? { unguarded: true } : {}) })
   })
 
   /** The place that it has, which may be yet to be confirmed, or the next one that may do. */

@@ -2,6 +2,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Duration, Effect, Option } from "effect"
 import { MessageStorage } from "effect/cluster"
+import { OperatorRequests } from "../../src/actors/OperatorRequests.ts"
+import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { GuestHostDirectory } from "../../src/services/GuestHostDirectory.ts"
 import { Placements } from "../../src/services/Placements.ts"
 import * as Fleet from "../kit/Fleet.ts"
@@ -69,6 +71,37 @@ describe("databases on many machines", () => {
         yield* World.passes("40 seconds")
         expect(yield* World.status(id)).toBe("ACTIVE")
       })
+    )
+  )
+
+  it.effect("live in the zone that was asked for, also when they are built anew, and wait for a machine of it", () =>
+    Fleet.run(
+      Effect.gen(function* () {
+        yield* (yield* Fleet.machine("big", "10.1.0.0/24", 9000)).start
+        const other = yield* Fleet.machine("other", "10.2.0.0/24", 1000, "az2")
+        yield* other.start
+        yield* World.passes("1 second")
+        other.databases.faults.startFails = new RuntimeError({ message: "It broke.", detail: "", transient: false })
+        const id = yield* World.create([], null, "az2")
+        yield* World.passes("1 minute")
+        expect(yield* World.status(id)).toBe("ERROR")
+        yield* other.cut
+        other.databases.faults.startFails = null
+        yield* World.passes("90 seconds", "1 second")
+        yield* (yield* OperatorRequests).ask(id, "retry", "ann")
+        yield* World.passes("90 seconds", "1 second")
+        expect([yield* World.status(id), yield* hostOf(id)]).toEqual(["BUILD", null])
+        expect(yield* World.entries(id)).toContainEqual(
+          expect.objectContaining({
+            step: "allocate an address",
+            error: "No machine of the availability zone az2 can take another database now; the build waits for one.",
+            detail: "no guest host of the zone az2 is alive"
+          })
+        )
+        yield* other.start
+        yield* World.passes("1 minute")
+        expect([yield* World.status(id), yield* hostOf(id)]).toEqual(["ACTIVE", "other"])
+      }).pipe(Effect.provide(OperatorRequests.layer))
     )
   )
 
@@ -192,7 +225,7 @@ describe("a machine", () => {
         for (const millis of [1000, 16_000, 31_000]) {
           yield* World.passes(millis === 1000 ? "1 second" : "15 seconds")
           expect(yield* directory.live(millis - 2000)).toEqual([
-            { name: "host", addresses: "10.8.0.0/24", memoryMb: 2048, usedMb: 0 }
+            { name: "host", addresses: "10.8.0.0/24", memoryMb: 2048, zone: "nova", usedMb: 0 }
           ])
         }
       })

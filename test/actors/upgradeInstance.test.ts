@@ -39,6 +39,28 @@ describe("an upgrade", () => {
     )
   )
 
+  it.effect("needs nothing of the version before the one that serves", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* filled
+        yield* World.upgrade(id)
+        yield* World.passes("15 seconds")
+        faults.lost = (version) => version === "18"
+        yield* World.upgrade(id)
+        yield* World.passes("15 seconds")
+        yield* serves(id, "18.4")
+        expect(yield* becauses(id, "Upgrading")).toEqual(["the new version serves", "the new version serves"])
+        faults.unfit = (version) => version === "18.4"
+        yield* World.upgrade(id)
+        yield* World.passes("5 seconds")
+        faults.unfit = () => false
+        yield* World.passes("60 seconds")
+        yield* serves(id, "18.4")
+      })
+    )
+  )
+
   it.effect("to a version that does not come up goes back, and tells why", () =>
     World.run(
       Effect.gen(function* () {

@@ -1,4 +1,4 @@
-/** Passwords that were drawn, where the answer to the order does not come: nobody else knows them. */
+/** What an order says; and passwords that were drawn, where the answer to the order does not come: nobody else knows them. */
 import { createServer, type ServerResponse } from "node:http"
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
@@ -7,8 +7,14 @@ import { coffer } from "./process.ts"
 /** An API that knows a flavor, and answers an order in its own way; it remembers the password that was ordered. */
 const ordering = (answer: (response: ServerResponse) => void) =>
   Effect.acquireRelease(
-    Effect.callback<{ readonly url: string; readonly ordered: Array<string>; readonly close: () => void }>((resume) => {
+    Effect.callback<{
+      readonly url: string
+      readonly ordered: Array<string>
+      readonly orders: Array<unknown>
+      readonly close: () => void
+    }>((resume) => {
       const ordered: Array<string> = []
+      const orders: Array<unknown> = []
       const server = createServer((request, response) => {
         if (request.method === "GET") {
           response.setHeader("content-type", "application/json")
@@ -19,7 +25,9 @@ const ordering = (answer: (response: ServerResponse) => void) =>
           body += chunk
         })
         request.once("end", () => {
-          ordered.push(JSON.parse(body).instance.users[0].password)
+          const { instance } = JSON.parse(body)
+          orders.push(instance)
+          ordered.push(instance.users[0].password)
           answer(response)
         })
         return response
@@ -27,7 +35,7 @@ const ordering = (answer: (response: ServerResponse) => void) =>
       server.listen(0, "127.0.0.1", () => {
         const address = server.address()
         const port = typeof address === "object" && address !== null ? address.port : 0
-        resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, ordered, close: () => server.close() }))
+        resume(Effect.succeed({ url: `http://127.0.0.1:${port}`, ordered, orders, close: () => server.close() }))
       })
     }),
     ({ close }) => Effect.sync(close)
@@ -50,6 +58,20 @@ const order = [
   "--user",
   "ann"
 ]
+
+describe("an order", () => {
+  it.live("names the zone that is asked for, and none where none is", () =>
+    Effect.gen(function* () {
+      const { orders, url } = yield* ordering((response) =>
+        json(response, 400, { badRequest: { code: 400, message: "" } })
+      )
+      yield* coffer([...order, "--url", url, "--zone", "az2"])
+      yield* coffer([...order, "--url", url])
+      expect(orders[0]).toMatchObject({ availability_zone: "az2" })
+      expect(orders[1]).not.toHaveProperty("availability_zone")
+    }).pipe(Effect.scoped)
+  )
+})
 
 describe("a drawn password is told", () => {
   it.live.each<readonly [string, (response: ServerResponse) => void]>([

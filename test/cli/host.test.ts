@@ -23,7 +23,7 @@ import { coffer } from "./process.ts"
 
 const reports = (name: string, at: number) =>
   Effect.flatMap(GuestHostDirectory, (directory) =>
-    directory.report({ name, addresses: "10.20.0.0/24", memoryMb: 4096, at })
+    directory.report({ name, addresses: "10.20.0.0/24", memoryMb: 4096, zone: "nova", at })
   )
 
 let drawn = 0
@@ -36,7 +36,7 @@ const resident = Effect.gen(function* () {
     { ...order, id, project: ProjectId.make("p"), flavor: "1", ram: 512, created: at, updated: at },
     { databases: [], users: [] }
   )
-  yield* (yield* Placements).ensure(id, { port: 5432, memoryMb: 512, agent: "coffer" })
+  yield* (yield* Placements).ensure(id, { port: 5432, memoryMb: 512, agent: "coffer", zone: null })
   return id
 }).pipe(
   Effect.provideService(
@@ -87,11 +87,20 @@ layer(stores, { excludeTestServices: true, timeout: 120_000 })("coffer host", (i
         const listed = yield* host("list")
         expect(listed).toMatchObject({ code: 0, err: "" })
         const [header, ...rows] = listed.out.trimEnd().split("\n")
-        expect(header).toMatch(/^NAME +ADDRESSES +MEMORY +USED +INSTANCES +LAST REPORT +STATUS$/)
-        expect(rows[0]).toMatch(/^db0 +10\.20\.0\.0\/24 +4096 MB +0 MB +0 +2023-11-14T22:13:20Z +silent for \d+ days$/)
-        expect(rows[1]).toMatch(/^db1 +10\.20\.0\.0\/24 +4096 MB +512 MB +1 +\S+Z +alive$/)
+        expect(header).toMatch(/^NAME +ZONE +ADDRESSES +MEMORY +USED +INSTANCES +LAST REPORT +STATUS$/)
+        expect(rows[0]).toMatch(
+          /^db0 +nova +10\.20\.0\.0\/24 +4096 MB +0 MB +0 +2023-11-14T22:13:20Z +silent for \d+ days$/
+        )
+        expect(rows[1]).toMatch(/^db1 +nova +10\.20\.0\.0\/24 +4096 MB +512 MB +1 +\S+Z +alive$/)
         const { hosts } = JSON.parse((yield* host("list", "--json")).out)
-        expect(hosts[1]).toMatchObject({ name: "db1", memory_mb: 4096, used_mb: 512, instances: 1, alive: true })
+        expect(hosts[1]).toMatchObject({
+          name: "db1",
+          zone: "nova",
+          memory_mb: 4096,
+          used_mb: 512,
+          instances: 1,
+          alive: true
+        })
 
         const refused = yield* host("remove", "db1")
         expect(refused).toMatchObject({ code: 1, out: "" })
@@ -156,7 +165,8 @@ describe("a removal", () => {
 })
 
 it("a host is silent a minute after its last report, and no name steers a terminal", () => {
-  const host = { name: "a\u001bb", addresses: "10.0.0.0/8", memoryMb: 1, usedMb: 0, instances: 0, reportedAt: 1_000 }
+  const room = { memoryMb: 1, usedMb: 0, instances: 0 }
+  const host = { name: "a\u001bb", addresses: "10.0.0.0/8", zone: "nova", ...room, reportedAt: 1_000 }
   expect(hostDocument([host], 61_000).hosts[0]).toMatchObject({ alive: true, last_report: "1970-01-01T00:00:01Z" })
   expect(hostDocument([host], 61_001).hosts[0]).toMatchObject({ alive: false })
   const statusAt = (now: number) => renderHosts([host], now).split("  ").at(-1)

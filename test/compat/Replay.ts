@@ -3,18 +3,18 @@
  * on virtual time, over databases that are fake.
  */
 import { NodeHttpServer } from "@effect/platform-node"
-import { ConfigProvider, Effect, Layer, Redacted, Schema, Struct } from "effect"
+import { ConfigProvider, Effect, Layer, Redacted, Schema } from "effect"
 import { HttpRouter, type HttpServer } from "effect/http"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { HttpRoutes, serveOptions } from "../../src/http/Server.ts"
 import * as TokenIdentity from "../../src/layers/identity/TokenIdentity.ts"
 import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
 import { NewId } from "../../src/services/InstanceRequests.ts"
-import { call, catalog, type Sent } from "../http/harness.ts"
+import { TenantNetwork } from "../../src/services/TenantNetwork.ts"
+import { call, catalog, network, type Sent } from "../http/harness.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
 import { type Answered, compare, type Difference, isObject } from "./compare.ts"
-import { withheld } from "./deviations.ts"
 import { administrator, answered, type Exchange, exchange, tenant } from "./Exchange.ts"
 import { idsOfInstances, type Step, stories, type Unrecorded } from "./stories.ts"
 
@@ -36,21 +36,13 @@ const settings = ConfigProvider.fromUnknown({ COFFER_RATE_LIMIT: "1000000000" })
 
 /** The service that was recorded, as far as its catalog and its settings are ours. */
 export const service = HttpRouter.serve(HttpRoutes, { ...serveOptions, disableListenLog: true }).pipe(
-  Layer.provide([Identity, Ids]),
+  Layer.provide([Identity, Ids, Layer.succeed(TenantNetwork, network)]),
   Layer.provideMerge(World.processWith(catalog)),
   Layer.provideMerge(OfferedCatalog.layer(catalog)),
   Layer.provideMerge(Layer.mergeAll(World.surviving, NodeHttpServer.layerTest)),
   Layer.provide(ConfigProvider.layer(settings))
 )
 
-const withoutNetworks = (body: Schema.Json): Schema.Json => {
-  const instance = isObject(body) ? body["instance"] : undefined
-  if (instance === undefined || !isObject(instance)) return body
-  return { instance: Struct.omit(instance, [withheld.field]) }
-}
-
-/** The one that is refused for its network. */
-const badNetwork = "068"
 /** The one whose token is of another project. */
 const foreign = "008"
 
@@ -82,13 +74,6 @@ const answer = Effect.fnUntraced(function* (method: string, path: string, sent: 
   return { status, contentType: headers["content-type"], body } satisfies Answered
 })
 
-/** A recorded order as it is, with its networks. */
-export const sendWhole = Effect.fnUntraced(function* (number: string) {
-  const [, trove] = exchange(number)
-  const { body, method, path } = trove.request
-  return yield* answer(method, path, { body, headers: headerOf(trove, number) })
-})
-
 /** All stories, to one service: how each exchange, by its name, differs. */
 export const replay = Effect.gen(function* () {
   const replayed = new Map<string, ReadonlyArray<Difference>>()
@@ -110,7 +95,7 @@ export const replay = Effect.gen(function* () {
     const sent: Sent = {
       headers: headerOf(recorded, number),
       ...(raw === undefined ? {} : { raw }),
-      ...(body === null ? {} : { body: rewritten(number === badNetwork ? body : withoutNetworks(body), toOurs) })
+      ...(body === null ? {} : { body: rewritten(body, toOurs) })
     }
     const ours = yield* answer(method, toOurs(path), sent)
     const trove = answered(recorded)

@@ -1,7 +1,7 @@
 /** Every call of Trove's API is made, and answered as calls.ts says; and we have no route that it does not tell. */
 import { expect, it } from "@effect/vitest"
 import { Effect } from "effect"
-import { active, adminToken, call, path, project, server, serveTaskmanager } from "../http/harness.ts"
+import { active, adminToken, call, network, path, project, server, serveTaskmanager } from "../http/harness.ts"
 import { operationsOf } from "../http/requests.ts"
 import { type Call, ours, topics } from "./calls.ts"
 
@@ -58,7 +58,8 @@ const there: Readonly<Record<string, string>> = {
   flavor: "2",
   database: "db1",
   user: "u1",
-  target: project
+  target: project,
+  network: network.id
 }
 const nowhere = "11111111-2222-4333-8444-555555555555"
 

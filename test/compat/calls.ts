@@ -93,14 +93,12 @@ const managed = (action: string, value: unknown = {}): Line => [
   `\`${action}\``
 ]
 
-const networks = waiting("Networks")
 const backups = waiting("Backups")
 const replication = waiting("Replication")
 const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
 const clusters = waiting("Clusters")
-const placement = waiting("Availability zones and locality")
 const machines = waiting("Machines of administrators")
 
 export const topics: ReadonlyArray<Topic> = [
@@ -108,7 +106,7 @@ export const topics: ReadonlyArray<Topic> = [
     title: "Instances",
     calls: [
       done(200, "POST", "/instances", { instance: order }),
-      networks.refused(...ordered("nics", [{ network_id: uuid }])),
+      done(200, ...ordered("nics", [{ network_id: "{network}" }])),
       done(
         200,
         "POST",
@@ -119,8 +117,8 @@ export const topics: ReadonlyArray<Topic> = [
       replication.refused(...ordered("replica_of", uuid)),
       replication.refused(...ordered("replica_count", 2)),
       backups.refused(...ordered("restorePoint", { backupRef: uuid })),
-      placement.refused(...ordered("availability_zone", "nova")),
-      placement.refused(...ordered("locality", "affinity")),
+      done(200, ...ordered("availability_zone", "nova")),
+      done(200, ...ordered("locality", "affinity")),
       modules.refused(...ordered("modules", [{ id: uuid }])),
       done(200, "GET", "/instances"),
       done(200, "GET", "/instances/detail"),

@@ -60,6 +60,11 @@ export const deviations: ReadonlyArray<Deviation> = [
     { "062": ["badRequest.message"] }
   ),
   meant(
+    unrepeated,
+    "Validation error: instance['nics'][0]['network_id'] does not match '^([0-9a-fA-F]){8}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){4}-([0-9a-fA-F]){12}$'",
+    { "068": ["badRequest.message"] }
+  ),
+  meant(
     "The place of a field is written in one way, whatever rule it breaks.",
     "Validation error: users[0]['password'] is a required property",
     { "076": ["badRequest.message"] }
@@ -90,7 +95,7 @@ export const deviations: ReadonlyArray<Deviation> = [
   meant("An address is known, and told, before there is a server at it.", '["<address>"]', { "030": ["instance.ip"] }),
   meant(
     "An address is known, and told, before there is a server at it.",
-    '[{"address":"<address>","type":"private"}]',
+    '[{"address":"<address>","type":"private","network":"<uuid>"}]',
     { "030": ["instance.addresses"] }
   ),
   meant(
@@ -132,25 +137,6 @@ export const deviations: ReadonlyArray<Deviation> = [
   }),
   meant(poorer, "404 User nosuch@% cannot be found on the instance.", answered("077")),
 
-  ...waiting(
-    "Networks",
-    ["501 Choosing networks (nics): not implemented in Coffer yet.", answered("068")],
-    [
-      absent,
-      {
-        "028": ["instances[].addresses[].network"],
-        "038": ["instance.addresses[].network"],
-        "040": ["instances[].addresses[].network"],
-        "041": ["instance.addresses[].network"],
-        "044": ["instances[].addresses[].network"],
-        "045": ["instances[].addresses[].network"],
-        "093": ["instance.addresses[].network"],
-        "113": ["instance.addresses[].network"],
-        "114": ["instance.addresses[].network"]
-      }
-    ]
-  ),
-
   meant(unasked, "0", { "018": ["configuration-parameters.length"], "086": ["configurations.length"] }),
   meant(unasked, "422 Configuration groups are not supported for this datastore: mysql 5.7.29", answered("082")),
   meant(unasked, "Configuration groups are not supported for this datastore: mysql 5.7.29", {
@@ -179,11 +165,3 @@ export const deviations: ReadonlyArray<Deviation> = [
   ...waiting("Replication", ["501 Replication (replica_of): not implemented in Coffer yet.", answered("069")]),
   ...waiting("Logs", ["501 Logs of an instance: not implemented in Coffer yet.", answered("118")])
 ]
-
-/** Every recorded order chooses a network. It is sent without, and once as it is. */
-export const withheld = {
-  field: "nics",
-  exchange: "029",
-  ours: "501 Choosing networks (nics): not implemented in Coffer yet.",
-  feature: "Networks"
-}

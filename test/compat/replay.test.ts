@@ -2,10 +2,10 @@
 import { expect, it, layer } from "@effect/vitest"
 import { Context, Effect, Layer } from "effect"
 import { TestClock } from "effect/testing"
-import { type Difference, summary } from "./compare.ts"
-import { deviations, withheld } from "./deviations.ts"
+import type { Difference } from "./compare.ts"
+import { deviations } from "./deviations.ts"
 import { exchanges } from "./Exchange.ts"
-import { replay, sendWhole, service } from "./Replay.ts"
+import { replay, service } from "./Replay.ts"
 import { stories } from "./stories.ts"
 
 class Replayed extends Context.Service<Replayed, ReadonlyMap<string, ReadonlyArray<Difference>>>()(
@@ -49,9 +49,3 @@ it("what is said to deviate was recorded, and is said once", () => {
   const numbers = new Set([...exchanges.keys()].map(numberOf))
   expect(said.filter((one) => !numbers.has(numberOf(one)))).toEqual([])
 })
-
-it.effect("what is withheld from every order is refused as long as it is withheld", () =>
-  Effect.gen(function* () {
-    expect(summary(yield* sendWhole(withheld.exchange))).toBe(withheld.ours)
-  }).pipe(Effect.provide(service), (test) => Effect.andThen(then, test))
-)

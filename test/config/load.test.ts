@@ -24,6 +24,8 @@ describe("defaults", () => {
         host: "127.0.0.1",
         port: 8779,
         allowed_hosts: ["localhost", "127.0.0.1", "[::1]"],
+        network_id: "c0ffee00-0000-4000-8000-000000000001",
+        subnet_id: "c0ffee00-0000-4000-8000-000000000002",
         rate_limit: 200
       })
       expect(empty.taskmanager).toMatchObject({ host: "127.0.0.1", port: 34431 })
@@ -34,6 +36,7 @@ describe("defaults", () => {
       expect(Duration.toHours(empty.taskmanager.workflow_retention)).toBe(1)
       expect(empty.guestagent).toEqual({
         name: hostname(),
+        zone: "nova",
         data_dir: "/var/lib/coffer",
         addresses: "127.70.0.0/16",
         runtime: "auto",

@@ -99,6 +99,12 @@ const refused: ReadonlyArray<readonly [string, string, string]> = [
     'name = "a b"',
     "guestagent.name must be 1 to 63 letters, digits, '.' or '-', with a letter or digit at both ends"
   ],
+  [
+    "guestagent",
+    'zone = "rack 1"',
+    "guestagent.zone must be 1 to 63 letters, digits, '.', '_' or '-', with a letter or digit at both ends"
+  ],
+  ["api", 'network_id = "private"', "api.network_id must be a UUID such as c0ffee00-0000-4000-8000-000000000001"],
   ["guestagent", 'data_dir = "data"', `guestagent.data_dir ${path}`],
   ["guestagent", 'addresses = "127.70.0.1/16"', "guestagent.addresses must be a network, and no address in it"],
   ["guestagent", 'addresses = "127.0.0.0/16"', "guestagent.addresses must not hold 127.0.0.1"],

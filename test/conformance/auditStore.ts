@@ -42,7 +42,7 @@ export const auditStoreConformance = <E>(name: string, store: Layer.Layer<Store,
         const held = ["provisioning", "hold"]
         expect(yield* audited(id)).toMatchObject({ ...calm, state: "New", isMoving: true, host: null, held })
         const placement = yield* (yield* Placements)
-          .ensure(id, { port: 5432, memoryMb: 512, agent: "coffer" })
+          .ensure(id, { port: 5432, memoryMb: 512, agent: "coffer", zone: null })
           .pipe(Effect.provideService(Compute, anyHost))
         const now = yield* Clock.currentTimeMillis
         yield* (yield* Observations).record([{ instance: id, status: "healthy", sent: now, receivedAt: now }])

@@ -1,14 +1,15 @@
 /** What every firewall of a machine does. A world tells who gets in: a client of `source` at a server that is there. */
 import { assert, describe, it } from "@effect/vitest"
 import { Effect, type Scope } from "effect"
-import type { Guard, HostFirewallShape } from "../../src/guest/HostFirewall.ts"
+import { type Guard, type HostFirewallShape, trialPort } from "../../src/guest/HostFirewall.ts"
 
 export interface FirewallWorld {
   readonly firewall: HostFirewallShape
   /** Two addresses of servers. */
   readonly addresses: readonly [string, string]
   readonly port: number
-  readonly getsIn: (source: string, address: string) => Effect.Effect<boolean>
+  /** At the port that clients know, unless told. */
+  readonly getsIn: (source: string, address: string, port?: number) => Effect.Effect<boolean>
 }
 
 const near = "127.0.0.1"
@@ -51,6 +52,10 @@ export const hostFirewallConformance = (
         assert.isFalse(yield* getsIn(near, addresses[0]))
         assert.isTrue(yield* getsIn(far, addresses[0]))
         assert.isTrue(yield* getsIn(addresses[0], addresses[0]))
+        const trial = trialPort(world.port)
+        assert.isFalse(yield* getsIn(near, addresses[0], trial))
+        assert.isTrue(yield* getsIn(far, addresses[0], trial))
+        assert.isTrue(yield* getsIn(addresses[0], addresses[0], trial))
         // The others' are theirs.
         assert.isTrue(yield* getsIn(near, addresses[1]))
       })
@@ -70,7 +75,7 @@ export const hostFirewallConformance = (
       })
     )
 
-    behaves("forgets one, also one that it never knew, and no other", ({ addresses, firewall, getsIn }, guard) =>
+    behaves("forgets one, also one that it never knew, and no other", ({ addresses, firewall, getsIn, port }, guard) =>
       Effect.gen(function* () {
         yield* firewall.guard(guard("a", ["10.0.0.0/8"]))
         yield* firewall.guard(guard("b", ["10.0.0.0/8"]))
@@ -78,6 +83,7 @@ export const hostFirewallConformance = (
         yield* firewall.forget("a")
         yield* firewall.forget("c")
         assert.isTrue(yield* getsIn(near, addresses[0]))
+        assert.isTrue(yield* getsIn(near, addresses[0], trialPort(port)))
         assert.isFalse(yield* getsIn(near, addresses[1]))
       })
     )

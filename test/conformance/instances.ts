@@ -1,6 +1,7 @@
 /** What every store does with what tenants order, and with what that holds of their quota: a part of store.ts. */
 import { expect } from "@effect/vitest"
 import { Effect, Exit, Option, Redacted } from "effect"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { InstanceId, type ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
@@ -30,6 +31,16 @@ export const instancesTests = <R>(it: StoreTests<R>) => {
       expect(Option.isNone(yield* instances.get("any", "no such id"))).toBe(true)
       yield* instances.rename(id, "other")
       expect(Option.getOrThrow(yield* instances.get("any", id)).desired.name).toBe("other")
+      expect(Object.keys(record.desired)).not.toContain("zone")
+    })
+  )
+
+  it.effect("keeps where it is to be, for who builds it, too", () =>
+    Effect.gen(function* () {
+      const wanted = { zone: "az2", locality: "affinity" as const }
+      const id = yield* create(wanted)
+      expect(Option.getOrThrow(yield* (yield* Instances).get("any", id)).desired).toMatchObject(wanted)
+      expect(Option.getOrThrow(yield* (yield* Lifecycles).desired(id))).toMatchObject(wanted)
     })
   )
 

@@ -9,22 +9,23 @@ import { Compute, ComputeError } from "../../src/services/Compute.ts"
 import { GuestHostDirectory, hostExpiry } from "../../src/services/GuestHostDirectory.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
-import { type Placement, Placements } from "../../src/services/Placements.ts"
+import { type Placement, Placements, type Wanted } from "../../src/services/Placements.ts"
 import { commandHost } from "../../src/services/Placing.ts"
 import { Resizes } from "../../src/services/Resizes.ts"
+import { defaultZone } from "../../src/services/Zones.ts"
 import { create } from "./asApi.ts"
 import type { Store } from "./store.ts"
 
 export const standing = [commandHost("10.99.0.0/29")]
 
+const zone = "az1"
+
 const ordered = (ram = 512) => create({ ram })
 
-const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const }
+const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const, zone: null }
 
-const place = (
-  id: InstanceId,
-  wants: Partial<{ memoryMb: number; agent: "coffer" | "trove"; guarded: boolean }> = {}
-) => Effect.flatMap(Placements, (placements) => placements.ensure(id, { ...wanted, ...wants }))
+const place = (id: InstanceId, wants: Partial<Omit<Wanted, "port">> = {}) =>
+  Effect.flatMap(Placements, (placements) => placements.ensure(id, { ...wanted, ...wants }))
 
 /** An instance with a place of its own. */
 const placed = Effect.fnUntraced(function* (ram = 512) {
@@ -37,11 +38,11 @@ const known = new Set<string>()
 /** These hosts are alive, with so much memory and this network, and no others. */
 const fleet = Effect.fnUntraced(function* (hosts: Record<string, readonly [addresses: string, memoryMb: number]>) {
   const directory = yield* GuestHostDirectory
-  for (const name of known) yield* directory.report({ name, addresses: "10.1.0.0/24", memoryMb: 1, at: 0 })
+  for (const name of known) yield* directory.report({ name, addresses: "10.1.0.0/24", memoryMb: 1, zone, at: 0 })
   const at = yield* Clock.currentTimeMillis
   for (const [name, [addresses, memoryMb]] of Object.entries(hosts)) {
     known.add(name)
-    yield* directory.report({ name, addresses, memoryMb, at })
+    yield* directory.report({ name, addresses, memoryMb, zone, at })
   }
 })
 
@@ -160,10 +161,35 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         assert.deepEqual(hosts, ["b-1", "b-2", "b-0", "b-1", "b-2"])
         const live = yield* (yield* GuestHostDirectory).live(1)
         assert.deepEqual(live, [
-          { name: "b-0", addresses: "10.5.0.0/24", memoryMb: 1600, usedMb: 500 },
-          { name: "b-1", addresses: "10.4.0.0/24", memoryMb: 2000, usedMb: 1000 },
-          { name: "b-2", addresses: "10.3.0.0/24", memoryMb: 2000, usedMb: 1000 }
+          { name: "b-0", addresses: "10.5.0.0/24", memoryMb: 1600, zone, usedMb: 500 },
+          { name: "b-1", addresses: "10.4.0.0/24", memoryMb: 2000, zone, usedMb: 1000 },
+          { name: "b-2", addresses: "10.3.0.0/24", memoryMb: 2000, zone, usedMb: 1000 }
         ])
+      })
+    )
+
+    behaves(
+      "puts an instance that names a zone there and nowhere else, and tells which zones there are",
+      Effect.gen(function* () {
+        const directory = yield* GuestHostDirectory
+        yield* fleet({ near: ["10.20.0.0/24", 9000] })
+        const at = yield* Clock.currentTimeMillis
+        const far = { name: "far", addresses: "10.20.1.0/24", memoryMb: 700, zone: "az2", at }
+        yield* directory.report(far)
+        known.add("far")
+        assert.deepEqual(yield* directory.zones("coffer"), [zone, "az2"])
+        assert.deepEqual(yield* directory.zones("trove"), [defaultZone])
+        const id = yield* ordered()
+        const elsewhere = yield* Effect.flip(place(id, { zone: "az3" }))
+        assert.deepInclude(elsewhere, { _tag: "NoHost", live: 0, message: "no guest host of the zone az3 is alive" })
+        assert.strictEqual((yield* place(id, { zone: "az2" })).host, "far")
+        const full = yield* Effect.flip(place(yield* ordered(), { zone: "az2" }))
+        assert.deepInclude(full, { live: 1, message: "no guest host of the zone az2 has 512 MB of memory left" })
+        assert.strictEqual((yield* placed()).host, "near")
+        // Who is there stays there, whatever its machine says of itself.
+        yield* directory.report({ ...far, zone })
+        assert.strictEqual((yield* place(id, { zone: "az2" })).host, "far")
+        assert.deepEqual(yield* directory.zones("coffer"), [zone])
       })
     )
 
@@ -191,7 +217,7 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         const resident = yield* placed()
         const directory = yield* GuestHostDirectory
         const now = yield* Clock.currentTimeMillis
-        const report = { name: "silent", addresses: "10.7.0.0/24", memoryMb: 9000 }
+        const report = { name: "silent", addresses: "10.7.0.0/24", memoryMb: 9000, zone }
         yield* directory.report({ ...report, at: now - 50_000 })
         assert.strictEqual((yield* placed()).host, "silent")
         yield* directory.report({ ...report, at: now - Duration.toMillis(hostExpiry) - 1 })
@@ -240,7 +266,7 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         const error = yield* Effect.flip(placed())
         assert.deepInclude(error, { _tag: "NoAddressLeft", host: "taken" })
         assert.deepEqual(yield* (yield* GuestHostDirectory).live(1), [
-          { name: "taken", addresses: "10.10.1.0/30", memoryMb: 1000, usedMb: 0 }
+          { name: "taken", addresses: "10.10.1.0/30", memoryMb: 1000, zone, usedMb: 0 }
         ])
       }),
       (host, address) => Effect.succeed(host !== "taken" && !["10.10.0.1", "10.10.0.2"].includes(address))
@@ -310,6 +336,7 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
             name,
             addresses: `10.2${n}.0.0/24`,
             memoryMb: 9000 - n,
+            zone,
             at,
             ...(guards === undefined ? {} : { guards })
           })
@@ -340,8 +367,8 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         yield* fleet({})
         const directory = yield* GuestHostDirectory
         const at = yield* Clock.currentTimeMillis
-        yield* directory.report({ name: "command", addresses: "10.15.0.0/24", memoryMb: 9000, at })
-        yield* directory.report({ name: "odd", addresses: "10.15.0.1/24", memoryMb: 9000, at })
+        yield* directory.report({ name: "command", addresses: "10.15.0.0/24", memoryMb: 9000, zone, at })
+        yield* directory.report({ name: "odd", addresses: "10.15.0.1/24", memoryMb: 9000, zone, at })
         assert.deepEqual(yield* directory.live(1), [])
         const trove = yield* place(yield* ordered(), { agent: "trove" })
         assert.match(trove.address, /^10\.99\./)
@@ -355,11 +382,11 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
         const directory = yield* GuestHostDirectory
         const { id } = yield* placed(300)
         yield* placed(200)
-        yield* directory.report({ name: "roomy", addresses: "10.16.0.0/24", memoryMb: 8000, at: 1 })
-        yield* directory.report({ name: "empty", addresses: "10.16.1.0/24", memoryMb: 1000, at: 2000 })
+        yield* directory.report({ name: "roomy", addresses: "10.16.0.0/24", memoryMb: 8000, zone, at: 1 })
+        yield* directory.report({ name: "empty", addresses: "10.16.1.0/24", memoryMb: 1000, zone, at: 2000 })
         assert.deepEqual(yield* directory.known, [
-          { name: "empty", addresses: "10.16.1.0/24", memoryMb: 1000, usedMb: 0, instances: 0, reportedAt: 2000 },
-          { name: "roomy", addresses: "10.16.0.0/24", memoryMb: 8000, usedMb: 500, instances: 2, reportedAt: 1 }
+          { name: "empty", addresses: "10.16.1.0/24", memoryMb: 1000, zone, usedMb: 0, instances: 0, reportedAt: 2000 },
+          { name: "roomy", addresses: "10.16.0.0/24", memoryMb: 8000, zone, usedMb: 500, instances: 2, reportedAt: 1 }
         ])
         yield* (yield* Placements).release(id)
         assert.deepInclude((yield* directory.known)[1], { usedMb: 200, instances: 1 })

@@ -3,6 +3,7 @@ import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
 import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Accesses } from "../../src/services/Accesses.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { UpgradeOrders } from "../../src/services/DatastoreUpgrades.ts"
 import { InstanceId, operationId, ProjectId } from "../../src/services/Ids.ts"
@@ -10,20 +11,34 @@ import { Instances } from "../../src/services/Instances.ts"
 import { load, move } from "./asActor.ts"
 import { create, nothing, uuid } from "./asApi.ts"
 
-const anInstance = (configuration: string | null = null) => create({ datastoreVersion: "v-1" }, nothing, configuration)
+export const anInstance = (configuration: string | null = null) =>
+  create({ datastoreVersion: "v-1" }, nothing, configuration)
+
+/** A configuration group of the first version. */
+export const aGroup = Effect.gen(function* () {
+  const now = yield* Clock.currentTimeMillis
+  const group = { id: uuid(), project: ProjectId.make("p"), name: "tuned", description: null, created: now }
+  const rest = { datastoreVersion: "v-1", values: {}, revision: 1, updated: now }
+  yield* (yield* Configurations).create({ ...group, ...rest })
+  return group.id
+})
 
 const commands = (id: InstanceId) => Effect.map(load(id), ({ mail }) => mail.map(({ command }) => command))
 const record = (id: InstanceId) =>
   Effect.flatMap(Instances, (instances) => Effect.map(instances.get("any", id), Option.getOrThrow))
-const request = (id: InstanceId, version: string) =>
+export const request = (id: InstanceId, version: string) =>
   Effect.flatMap(UpgradeOrders, (orders) => orders.request(id, version))
 
-const active: State = { _tag: "Active" }
+/** Somebody changes who may reach it: a Configure command, whatever it is doing. */
+export const reach = (id: InstanceId) =>
+  Effect.flatMap(Accesses, (accesses) => accesses.request(id, { allowed_cidrs: ["10.0.0.0/8"] }))
+
+export const active: State = { _tag: "Active" }
 const upgrading: State = { _tag: "Upgrading", operation: operationId("upgrade", "1"), deadline: 4e12, version: "v-2" }
 
 export const upgradeOrdersConformance = <R>(
   name: string,
-  store: Layer.Layer<UpgradeOrders | Configurations | Instances | Lifecycles | R, unknown>
+  store: Layer.Layer<UpgradeOrders | Accesses | Configurations | Instances | Lifecycles | R, unknown>
 ) =>
   layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
     it.effect("takes one order of all that are asked for at once, at rest in service, and shows it at once", () =>
@@ -63,17 +78,27 @@ export const upgradeOrdersConformance = <R>(
       })
     )
 
+    it.effect("takes none behind a change that its actor has yet to hear of", () =>
+      Effect.gen(function* () {
+        const id = yield* anInstance()
+        yield* move(id, { _tag: "Restarting", operation: operationId("restart", "1"), deadline: 4e12 })
+        yield* reach(id)
+        // It came while the actor was in its turn.
+        yield* move(id, active, { handled: [] })
+        expect(yield* request(id, "v-2")).toBe(false)
+        yield* move(id, active)
+        expect(yield* request(id, "v-2")).toBe(true)
+      })
+    )
+
     it.effect("takes one to the version of the configuration group, and none to another", () =>
       Effect.gen(function* () {
         const configurations = yield* Configurations
-        const now = yield* Clock.currentTimeMillis
-        const group = { id: uuid(), project: ProjectId.make("p"), name: "tuned", description: null, created: now }
-        const rest = { datastoreVersion: "v-1", values: {}, revision: 1, updated: now }
-        yield* configurations.create({ ...group, ...rest })
-        const id = yield* anInstance(group.id)
+        const group = yield* aGroup
+        const id = yield* anInstance(group)
         yield* move(id, active)
         expect(yield* request(id, "v-2")).toBe(false)
-        yield* configurations.update(group.id, { name: null, description: null, values: () => ({ work_mem: 100 }) })
+        yield* configurations.update(group, { name: null, description: null, values: () => ({ work_mem: 100 }) })
         expect(yield* request(id, "v-1")).toBe(false)
         yield* move(id, active)
         expect(yield* request(id, "v-1")).toBe(true)

@@ -86,7 +86,7 @@ export class Installation extends Api {
       },
       keystone: surroundings.keystone ?? {},
       taskmanager: { port: ports.cluster, ...surroundings.taskmanager },
-      guestagent: { name: "one", data_dir: join(this.folder, "guests"), addresses, runtime },
+      guestagent: { name: "one", zone: "rack-1", data_dir: join(this.folder, "guests"), addresses, runtime },
       catalog: catalog === undefined ? {} : { file: catalog },
       health: Object.fromEntries(roles.map((role) => [`${role}_port`, ports[role]]))
     }

@@ -52,6 +52,8 @@ const order = {
   databases: [{ name: "shop" }],
   users: [{ name: "ann", password: "secret-1", databases: [{ name: "shop" }] }]
 }
+const network = "44444444-4444-4444-8444-444444444444"
+const placed = { availability_zone: "rack-1", nics: [{ "net-id": network }] }
 const ann = (address: string): Login => ({ user: "ann", password: "secret-1", database: "shop", address })
 
 const decodeNames = Schema.decodeUnknownSync(Schema.Array(Schema.Struct({ name: Schema.String })))
@@ -80,6 +82,7 @@ describe.skipIf(missingBroker !== null)(
         databaseUrl: Redacted.value(url),
         catalog: path,
         runtime,
+        api: { network_id: network },
         env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, ...intervals }
       })
       await coffer.prepare()
@@ -113,9 +116,14 @@ describe.skipIf(missingBroker !== null)(
       expect(await atTheBroker()).toEqual([])
     })
 
-    it("one order is one trace through all four processes", async () => {
-      const id = await coffer.create({ name: "traced", ...order })
-      await coffer.healthy(id)
+    it("one order is one trace through all four processes, to the zone and the network that it names", async () => {
+      const elsewhere = { instance: { name: "traced", flavorRef: "1", volume: { size: 1 }, availability_zone: "nova" } }
+      expect(await coffer.request("POST", "/instances", elsewhere)).toMatchObject({ status: 400 })
+      const id = await coffer.create({ name: "traced", ...order, ...placed })
+      const { address } = await coffer.healthy(id)
+      expect((await coffer.request("GET", `/instances/${id}`)).body).toMatchObject({
+        instance: { availability_zone: "rack-1", addresses: [{ address, type: "private", network }] }
+      })
       await coffer.remove(id)
       const isPost = ({ attributes, name }: CollectedSpan) =>
         name === "POST" && attributes["http.route"] === "/v1.0/:project/instances"

@@ -208,10 +208,9 @@ it.effect("an order takes a group, by id or by link, and refuses one of another 
   Effect.gen(function* () {
     const { id: group } = yield* create()
     const { instance } = recorded("029").request.body as { readonly instance: Record<string, unknown> }
-    const { nics: _, ...wanted } = instance
     const order = (changes: unknown) =>
       call("POST", path("/instances"), {
-        body: { instance: { ...wanted, databases: [], users: [], ...(changes as object) } }
+        body: { instance: { ...instance, databases: [], users: [], ...(changes as object) } }
       })
     const made = yield* order({ datastore, configuration: `https://host/v1.0/p/configurations/${group}` })
     expect([made.status, made.json.instance.configuration.id]).toEqual([200, group])

@@ -21,6 +21,7 @@ import type { Identity } from "../../src/services/Identity.ts"
 import { type InstanceId, OperationId } from "../../src/services/Ids.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
+import { TenantNetwork } from "../../src/services/TenantNetwork.ts"
 
 export const adminToken = "s3cret-admin"
 
@@ -81,10 +82,16 @@ const Loopback = LoopbackIdentity.layer(Redacted.make(adminToken))
 
 const Settings = (settings: Record<string, string>) => ConfigProvider.layer(ConfigProvider.fromUnknown(settings))
 
+/** The one that was recorded. */
+export const network = {
+  id: "22222222-2222-2222-2222-222222222222",
+  subnet: "33333333-3333-3333-3333-333333333333"
+}
+
 /** Everything, with the ports to reach behind the server. */
 export const server = (settings: Record<string, string> = {}, identity: Layer.Layer<Identity> = Loopback) =>
   HttpRouter.serve(HttpRoutes, { ...serveOptions, disableListenLog: true }).pipe(
-    Layer.provide(identity),
+    Layer.provide([identity, Layer.succeed(TenantNetwork, network)]),
     Layer.provideMerge(Ports),
     Layer.provideMerge(NodeHttpServer.layerTest),
     Layer.provide(Settings(settings))
@@ -309,8 +316,7 @@ export const serveTaskmanager = Effect.gen(function* () {
 /** Orders what was recorded in 029, and gives its id. */
 export const order = Effect.fnUntraced(function* (changes: Record<string, unknown> = {}) {
   const { instance } = recorded("029").request.body as { readonly instance: Record<string, unknown> }
-  const { nics: _, ...wanted } = instance
-  return yield* call("POST", path("/instances"), { body: { instance: { ...wanted, ...changes } } })
+  return yield* call("POST", path("/instances"), { body: { instance: { ...instance, ...changes } } })
 })
 
 /** An instance that is up, with its guest. */

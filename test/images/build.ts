@@ -1,7 +1,7 @@
 /**
- * Builds the images that the tests run databases in, from Debian's packages only: `coffer-test/postgres:15`
- * and `coffer-test/mariadb:10.11`. An image carries the hash of what it was made from, and is left alone while
- * that is unchanged. By hand: `node test/images/build.ts`.
+ * Builds the images that the tests run databases in, from Debian's packages only: `coffer-test/postgres:15`,
+ * `coffer-test/mariadb:10.11`, and for upgrades `coffer-test/mariadb:11.8` in the same way from the Debian after that. An image
+ * carries the hash of what it was made from, and is left alone while that is unchanged. By hand: `node test/images/build.ts`.
  */
 import { execFile, spawn } from "node:child_process"
 import { createHash } from "node:crypto"
@@ -14,7 +14,11 @@ export const testImages = { postgresql: "coffer-test/postgres:15", mariadb: "cof
 
 const run = promisify(execFile)
 const here = import.meta.dirname
-export const baseImage = "coffer-test/base:bookworm"
+/** Of Debian, by the names of its releases. */
+type Suite = "bookworm" | "trixie"
+const baseOf = (suite: Suite) => `coffer-test/base:${suite}`
+export const baseImage = baseOf("bookworm")
+export const newerMariadb = "coffer-test/mariadb:11.8"
 /** What the base is made from; part of its hash. */
 const trims = ["doc", "man", "info", "locale", "i18n"].map((folder) => `path-exclude=/usr/share/${folder}/*`)
 const inputsLabel = "coffer.test.inputs"
@@ -46,16 +50,19 @@ const hasBootstrapper = async () => {
 }
 
 /** A minimal Debian made here, or the public one where there is no mmdebstrap (then a registry is needed). */
-const ensureBase = async () => {
+const ensureBase = async (suite: Suite) => {
   const inputs = hash(trims)
-  if ((await inputsOf(baseImage)) === inputs) return baseImage
-  if (!(await hasBootstrapper())) return "debian:bookworm-slim"
-  const source = "deb http://deb.debian.org/debian bookworm main"
+  const image = baseOf(suite)
+  if ((await inputsOf(image)) === inputs) return image
+  if (!(await hasBootstrapper())) return `debian:${suite}-slim`
+  // Who is killed in the middle leaves a truncated system, which must not bear the name.
+  const half = `${image}-half-${process.pid}`
+  const source = `deb http://deb.debian.org/debian ${suite} main`
   // Nobody will miss these packages after a crash: dpkg need not sync each file to the disk.
   const options = [...trims, "force-unsafe-io"].map((option) => `--dpkgopt=${option}`)
-  const args = ["--variant=apt", "--quiet", ...options, "bookworm", "-", source]
+  const args = ["--variant=apt", "--quiet", ...options, suite, "-", source]
   const bootstrap = spawn("mmdebstrap", args, { stdio: ["ignore", "pipe", "inherit"] })
-  const load = spawn("docker", ["import", "--change", `LABEL ${inputsLabel}=${inputs}`, "-", baseImage], {
+  const load = spawn("docker", ["import", "--change", `LABEL ${inputsLabel}=${inputs}`, "-", half], {
     stdio: ["pipe", "ignore", "inherit"]
   })
   const loaded = new Promise<void>((resolve, reject) => {
@@ -69,19 +76,19 @@ const ensureBase = async () => {
   })
   try {
     await Promise.all([pipeline(bootstrap.stdout, load.stdin), loaded, made])
-  } catch (error) {
-    await run("docker", ["image", "rm", baseImage]).catch(() => null)
-    throw error
+    await run("docker", ["tag", half, image])
+  } finally {
+    await run("docker", ["image", "rm", half]).catch(() => null)
   }
-  return baseImage
+  return image
 }
 
-const buildOne = async (folder: string, image: string) => {
+const buildOne = async (folder: string, image: string, suite: Suite = "bookworm") => {
   const names = (await readdir(folder)).sort()
   const files = await Promise.all(names.map((name) => readFile(join(folder, name))))
   const inputs = hash([...trims, ...names, ...files])
   if ((await inputsOf(image)) === inputs) return
-  const from = await ensureBase()
+  const from = await ensureBase(suite)
   const labels = ["--label", `${inputsLabel}=${inputs}`, "--label", "coffer.test=true"]
   const args = ["build", "--quiet", "--force-rm", "--tag", image, "--build-arg", `BASE=${from}`, ...labels, folder]
   await run("docker", args, { maxBuffer: 64 << 20 }).catch((error: { readonly stderr?: string }) => {
@@ -99,8 +106,12 @@ export const buildImages = async () => {
   return testImages
 }
 
+/** The MariaDB that 10.11 is upgraded to. It takes over a minute the first time: for the tests that need it alone. */
+export const buildNewerMariadb = () => buildOne(join(here, "mariadb"), newerMariadb, "trixie")
+
 if (import.meta.main) {
   console.time("images")
   await buildImages()
+  await buildNewerMariadb()
   console.timeEnd("images")
 }

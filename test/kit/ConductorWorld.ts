@@ -63,11 +63,12 @@ const witness = Layer.mergeAll(
     })
   ),
   Layer.succeed(GuestHostDirectory, {
-    report: ({ addresses, at, memoryMb, name }) =>
-      Effect.sync(() => void recorded.push(`host ${name} has ${addresses}, ${memoryMb} MB at ${at}`)),
+    report: ({ addresses, at, memoryMb, name, zone }) =>
+      Effect.sync(() => void recorded.push(`host ${name} of ${zone} has ${addresses}, ${memoryMb} MB at ${at}`)),
     live: () => Effect.succeed([]),
     known: Effect.succeed([]),
     guards: () => Effect.succeed(null),
+    zones: () => Effect.succeed([]),
     remove: () => Effect.succeed(0)
   }),
   Logger.layer([

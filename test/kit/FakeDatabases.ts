@@ -32,6 +32,8 @@ export interface Faults {
   fatal: (settings: Values) => boolean
   /** Which versions end instead of starting. */
   unfit: (version: string) => boolean
+  /** Which versions cannot be had any more: there is nothing to handle their files with. */
+  lost: (version: string) => boolean
   /** Bytes that a volume has beside its data. */
   free: number
   /** Which setting a running server does not take. */
@@ -110,6 +112,14 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
     servers.set(spec.instanceId, server)
   })
 
+  const beside = ({ instanceId, version }: DatabaseSpec, work: (server: FakeServer) => void) =>
+    Effect.suspend(() => {
+      const server = servers.get(instanceId)
+      if (faults.lost(version))
+        return Effect.fail(new RuntimeError({ message: "There is no such image.", detail: version, transient: true }))
+      return Effect.sync(() => (server === undefined ? undefined : work(server)))
+    })
+
   const runtime: DatabaseRuntimeShape = {
     kind: "process",
     start,
@@ -131,13 +141,13 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
     kept: {
       room: ({ instanceId }) =>
         Effect.sync(() => ({ needed: (servers.get(instanceId)?.databases.size ?? 0) * 1024 ** 2, free: faults.free })),
-      keep: ({ instanceId }) =>
+      keep: (spec) =>
         Effect.andThen(
           Effect.sleep(faults.startTime),
-          Effect.sync(() => servers.get(instanceId)?.keep())
+          beside(spec, (server) => server.keep())
         ),
-      putBack: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.putBack()),
-      forget: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.forget())
+      putBack: (spec) => beside(spec, (server) => server.putBack()),
+      forget: (spec) => beside(spec, (server) => server.forget())
     },
     stop: ({ instanceId }) =>
       Effect.suspend(() => {
@@ -281,6 +291,7 @@ export const layer = Layer.sync(FakeDatabases, () => {
     removeTime: Duration.zero,
     fatal: () => false,
     unfit: () => false,
+    lost: () => false,
     free: 1024 ** 3,
     unwilling: null,
     mostMemory: Number.POSITIVE_INFINITY

@@ -96,7 +96,7 @@ export interface Machine {
 }
 
 /** A machine that has never been started. */
-export const machine = Effect.fnUntraced(function* (name: string, addresses: string, memoryMb = 4096) {
+export const machine = Effect.fnUntraced(function* (name: string, addresses: string, memoryMb = 4096, zone?: string) {
   const fabric = yield* Fabric
   const disk = yield* Layer.build(Layer.merge(Layer.fresh(MemoryGuestHosts.layer), Layer.fresh(FakeDatabases.layer)))
   const databases = Context.get(disk, FakeDatabases.FakeDatabases)
@@ -114,7 +114,7 @@ export const machine = Effect.fnUntraced(function* (name: string, addresses: str
         })
     })
   )
-  const host = GuestHost.layer({ name, addresses, memoryMb }).pipe(
+  const host = GuestHost.layer({ name, addresses, memoryMb, ...(zone === undefined ? {} : { zone }) }).pipe(
     Layer.provide([Layer.fresh(LocalCompute.layer), LocalInventory.layer]),
     Layer.provide([Layer.fresh(FakeDatabases.runtimesLayer), Layer.fresh(World.probe), links]),
     Layer.provide(Layer.succeedContext(disk)),

@@ -160,7 +160,8 @@ const nextId = () => InstanceId.make(`00000000-0000-4000-8000-${String(++drawn).
 /** What the api does with a POST: the order and its command in one transaction, then the news. */
 export const create = Effect.fnUntraced(function* (
   databases: ReadonlyArray<string> = [],
-  configuration: string | null = null
+  configuration: string | null = null,
+  zone?: string
 ) {
   const instances = yield* Instances
   const now = yield* Clock.currentTimeMillis
@@ -177,6 +178,7 @@ export const create = Effect.fnUntraced(function* (
       datastoreVersion: "v-1",
       region: "RegionOne",
       access: null,
+      ...(zone === undefined ? {} : { zone }),
       created: now,
       updated: now
     },

@@ -323,7 +323,7 @@ describe.skipIf(missingEngine !== null)(named, () => {
 
   const unprivileged = process.getuid?.() === 0 ? it.live : it.live.skip
   unprivileged(
-    "lets an agent that is not root remove files of the image's users, container or not, so that its volume can go (needs root to try)",
+    "lets an agent that is not root copy and remove files of the image's users, container or not, so that its volume can go (needs root to try)",
     () =>
       Effect.gen(function* () {
         const nobody = { uid: 65534, gid: statSync((yield* Engine).socket).gid }
@@ -333,7 +333,16 @@ describe.skipIf(missingEngine !== null)(named, () => {
             resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
           )
         })
-        assert.deepEqual(JSON.parse(output), { life: ["secret", "settings"], withoutContainer: ["secret", "settings"] })
+        const left = ["secret", "settings"]
+        const [served, upgraded] = [
+          ["data", ...left],
+          ["data", "data.old", ...left]
+        ]
+        assert.deepEqual(JSON.parse(output), {
+          life: left,
+          besideData: { hasRoom: true, copied: upgraded, back: served, forgotten: served },
+          withoutContainer: left
+        })
       }).pipe(Effect.provide(services)),
     limit
   )

@@ -21,6 +21,23 @@ const life = Effect.gen(function* () {
   return readdirSync(spec.volume)
 })
 
+/** What an upgrade does with files that only the image's user may read. */
+const besideData = Effect.gen(function* () {
+  const { kept, start, stop } = yield* DatabaseRuntime
+  const spec = yield* containerSpec("mariadb", 11)
+  yield* start(spec, quiet)
+  const { free, needed } = yield* kept.room(spec)
+  yield* stop(spec)
+  yield* kept.keep(spec)
+  const copied = readdirSync(spec.volume)
+  yield* kept.putBack(spec)
+  const back = readdirSync(spec.volume)
+  yield* kept.keep(spec)
+  yield* start(spec, quiet)
+  yield* kept.forget(spec)
+  return { hasRoom: needed > 1024 ** 2 && free > needed, copied, back, forgotten: readdirSync(spec.volume) }
+})
+
 /** Somebody else removed the container, and with it what told whose the files are. */
 const withoutContainer = Effect.gen(function* () {
   const runtime = yield* DatabaseRuntime
@@ -33,6 +50,6 @@ const withoutContainer = Effect.gen(function* () {
 })
 
 const left = await Effect.runPromise(
-  Effect.all({ life, withoutContainer }).pipe(Effect.scoped, Effect.provide(dockerLayer))
+  Effect.all({ life, besideData, withoutContainer }).pipe(Effect.scoped, Effect.provide(dockerLayer))
 )
 process.stdout.write(JSON.stringify(left))

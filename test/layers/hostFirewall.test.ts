@@ -5,7 +5,7 @@ import { connect, createServer } from "node:net"
 import { assert, it } from "@effect/vitest"
 import { Effect, Exit, Layer, Schedule, Scope } from "effect"
 import { DatabasesOutliveAgents } from "../../src/guest/GuestAgent.ts"
-import { HostFirewall } from "../../src/guest/HostFirewall.ts"
+import { HostFirewall, trialPort } from "../../src/guest/HostFirewall.ts"
 import * as NftFirewall from "../../src/layers/embedded/NftFirewall.ts"
 import { reduced } from "../../src/services/AllowedNetworks.ts"
 import { type FirewallWorld, hostFirewallConformance } from "../conformance/hostFirewall.ts"
@@ -37,18 +37,18 @@ hostFirewallConformance(
   })
 )
 
-const listener = (address: string) =>
+const listener = (address: string, port = 5432) =>
   Effect.acquireRelease(
     Effect.callback<ReturnType<typeof createServer>>((resume) => {
       const server = createServer((socket) => void socket.on("error", () => {}).write("hello"))
-      server.listen(5432, address, () => resume(Effect.succeed(server)))
+      server.listen(port, address, () => resume(Effect.succeed(server)))
     }),
     (server) => Effect.callback<void>((resume) => void server.close(() => resume(Effect.void)))
   )
 
-const getsIn = (localAddress: string, host: string) =>
+const getsIn = (localAddress: string, host: string, port = 5432) =>
   Effect.callback<boolean>((resume) => {
-    const socket = connect({ host, port: 5432, localAddress })
+    const socket = connect({ host, port, localAddress })
     const done = (isIn: boolean) => {
       socket.destroy()
       resume(Effect.succeed(isIn))
@@ -68,7 +68,7 @@ const nftFirewall = Effect.fnUntraced(function* (root: string) {
 
 const nftWorld = Effect.gen(function* () {
   const firewall = yield* nftFirewall(`/nowhere/${randomUUID()}`)
-  for (const address of addresses) yield* listener(address)
+  for (const address of addresses) for (const port of [5432, trialPort(5432)]) yield* listener(address, port)
   return { firewall, addresses, port: 5432, getsIn }
 })
 

@@ -45,7 +45,7 @@ const next = Effect.fnUntraced(function* (placements: Placements["Service"]) {
   const id = yield* insertInstance
   yield* sql`
     INSERT INTO lifecycles (instance, tag, state, generation, since) VALUES (${id}, 'New', '{"_tag":"New"}', 0, now())`
-  const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const }
+  const wanted = { port: 5432, memoryMb: 512, agent: "coffer" as const, zone: null }
   return yield* placements.ensure(id, wanted)
 })
 

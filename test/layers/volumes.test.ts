@@ -158,6 +158,27 @@ describe.skipIf(missing !== null)(`a file system in a file${why}`, () => {
     )
   )
 
+  it.live("a home that was half made keeps the kind that it was begun with", () =>
+    Effect.scoped(
+      Effect.gen(function* () {
+        const root = yield* folder
+        for (const [before, after] of [
+          ["xfs", "folder"],
+          ["ext4", "xfs"]
+        ] as const) {
+          yield* (yield* homes(root, before)).ensure(serverSpec(before), null, "process")
+          // The last thing that is made of a home.
+          rmSync(join(root, before, "server.json"))
+          const { disk } = yield* (yield* homes(root, after)).ensure(serverSpec(before), null, "process")
+          // As of a reboot.
+          unmountBelow(root)
+          yield* disk.mount
+          assert.deepEqual(mountsBelow(root), [join(root, before, "volume")])
+        }
+      })
+    )
+  )
+
   it.live("nothing is left of the trial, also of one that was cut short", () =>
     Effect.scoped(
       Effect.gen(function* () {

@@ -117,11 +117,13 @@ describe("a guest host", () => {
         const report = { name: "rack-1", addresses: "10.9.0.0/16", memory_mb: 4096, sent: 1 }
         yield* TestClock.adjust("5 seconds")
         yield* (yield* conductor).host_report(report).pipe(as("host:rack-1"))
+        yield* (yield* conductor).host_report({ ...report, zone: "az2" }).pipe(as("host:rack-1"))
         yield* (yield* conductor).host_report(report).pipe(as("host:rack-2"))
         yield* beat(id).pipe(as("host:rack-1"))
         expect(yield* seen(id)).toBeNull()
         expect(recorded).toEqual([
-          "host rack-1 has 10.9.0.0/16, 4096 MB at 5000",
+          "host rack-1 of nova has 10.9.0.0/16, 4096 MB at 5000",
+          "host rack-1 of az2 has 10.9.0.0/16, 4096 MB at 5000",
           "Warn: a report of host:rack-2 about somebody else was dropped",
           "Warn: a report of host:rack-1 about somebody else was dropped"
         ])

@@ -16,6 +16,7 @@ const known: ReadonlyArray<readonly [DatastoreManagerName, string]> = [
   ["postgresql", "18"],
   ["postgresql", "17"],
   ["postgresql", "16.4"],
+  ["mariadb", "11.8"],
   ["mariadb", "10.11.6"]
 ]
 
@@ -40,7 +41,7 @@ describe("the parameters", () => {
   it("are none of a version that nobody has asked", () => {
     expect(parametersOf({ manager: "mysql", version: "8.4" })).toEqual([])
     expect(parametersOf({ manager: "postgresql", version: "9.6" })).toEqual([])
-    expect(parametersOf({ manager: "mariadb", version: "11.8" })).toEqual([])
+    expect(parametersOf({ manager: "mariadb", version: "10.6" })).toEqual([])
   })
 
   it("tell what waits for a restart; of what is not known nothing better can be said", () => {
@@ -58,6 +59,7 @@ describe("the parameters", () => {
     ["postgresql", "ssl_key_file"],
     ["postgresql", "standard_conforming_strings"],
     ["mariadb", "datadir"],
+    ["mariadb", "redirect_url"],
     ["mariadb", "plugin_dir"],
     ["mariadb", "init_file"],
     ["mariadb", "secure_file_priv"],

@@ -142,6 +142,10 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
       const shown = operatingStatusOf(state, record.observed, time.now)
       if (serverOf(id)?.running !== true) left.push(`${short} is ACTIVE and has no database that runs`)
       else if (shown !== "HEALTHY") left.push(`${short} serves, and is shown as ${shown}`)
+      const machine = machines.find(({ databases }) => databases.servers.get(id)?.running === true)
+      const { zone = machine?.zone } = record.desired
+      if (machine !== undefined && zone !== machine.zone)
+        left.push(`${short} was to live in ${zone}, and does on ${machine.name} in ${machine.zone}`)
       const version = findVersion(catalog, record.desired.datastoreVersion)?.version.version
       if (serverOf(id)?.version !== version || serverOf(id)?.madeBy !== version)
         left.push(

@@ -154,6 +154,7 @@ const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"],
 
 export interface Machine {
   readonly name: string
+  readonly zone: string
   readonly databases: FakeDatabases.FakeDatabases["Service"]
   readonly homes: GuestHosts["Service"]
   readonly boot: Effect.Effect<void>
@@ -164,7 +165,7 @@ export interface Machine {
 }
 
 /** A machine that has never been started. */
-export const make = Effect.fnUntraced(function* (universe: Universe, name: string, addresses: string) {
+export const make = Effect.fnUntraced(function* (universe: Universe, name: string, addresses: string, zone: string) {
   const { access, broker, faults, story, time } = universe
   const disk: Disk = { trouble: null }
   const usedOfVolumes = new Map<string, number>()
@@ -225,7 +226,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
       ...databases,
       runtime: troubledRuntime(universe, name, life, disk, isFull, databases.runtime)
     })
-    const layer = GuestHost.layer({ name, addresses, memoryMb: 4096 }).pipe(
+    const layer = GuestHost.layer({ name, addresses, memoryMb: 4096, zone }).pipe(
       Layer.provide(Layer.merge(LocalCompute.layer, LocalInventory.layer)),
       Layer.provide([
         FakeDatabases.runtimesLayer,
@@ -299,5 +300,5 @@ export const make = Effect.fnUntraced(function* (universe: Universe, name: strin
     return boot
   })
 
-  return { name, databases, homes, boot, trouble, heal } satisfies Machine as Machine
+  return { name, zone, databases, homes, boot, trouble, heal } satisfies Machine as Machine
 })

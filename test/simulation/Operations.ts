@@ -213,7 +213,10 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
             provisioning: { databases: [{ name: ordered }], users: [] },
             access: null,
             configuration: null,
-            region: null
+            region: null,
+            zone: null,
+            locality: null,
+            nic: null
           })
         )
       )

@@ -3,6 +3,8 @@
  * it where nothing was broken. Chosen by dice.
  */
 import type { HttpMethod } from "effect/http"
+import { defaultNetwork } from "../../src/services/TenantNetwork.ts"
+import { defaultZone } from "../../src/services/Zones.ts"
 import type { bodies } from "./Answers.ts"
 import type { Known as KnownToken } from "./Api.ts"
 import type { Dice } from "./Dice.ts"
@@ -90,9 +92,16 @@ const order = (name: string) => ({
 /** A name that belongs to nobody else. */
 export const nameOf = (tenant: string, n: number) => `${tenant}'s db ${n}.`
 
+/** The zone that the second machine is in, where there is one and it has reported. */
+export const otherZone = "az2"
+
+/** Where it is to be: anywhere, or in a zone on the network that there is. */
+const placed = (n: number) =>
+  n % 5 > 1 ? {} : { availability_zone: n % 5 === 0 ? otherZone : defaultZone, nics: [{ "net-id": defaultNetwork.id }] }
+
 export const create = (tenant: string, n: number): Ask =>
-  asking(tenant)("orders", "POST", "/instances", [200, 413], {
-    body: { instance: { ...order(nameOf(tenant, n)), ...(n % 3 === 0 ? { access: narrow } : {}) } },
+  asking(tenant)("orders", "POST", "/instances", n % 5 > 1 ? [200, 413] : [200, 400, 413], {
+    body: { instance: { ...order(nameOf(tenant, n)), ...placed(n), ...(n % 3 === 0 ? { access: narrow } : {}) } },
     body200: "one"
   })
 
@@ -231,7 +240,10 @@ const badOrder = (dice: Dice, tenant: string): Ask => {
     [{ ...good, users: [{ name: "ann" }] }, 400],
     [{ ...good, users: [{ name: "ann", password: secret, databases: [{ name: "other" }] }] }, 400],
     [{ ...good, replica_of: "something" }, 501],
-    [{ ...good, nics: [{ "net-id": "n" }] }, 501],
+    [{ ...good, nics: [{ "net-id": "n" }] }, 400],
+    [{ ...good, nics: [{ "net-id": "11111111-2222-4333-8444-555555555555" }] }, 400],
+    [{ ...good, availability_zone: "nowhere" }, 400],
+    [{ ...good, locality: "near" }, 400],
     [null, 400],
     ["all of them", 400]
   ])

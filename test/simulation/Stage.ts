@@ -3,9 +3,11 @@
  * and what is looked at while it passes.
  */
 import { Context, Effect, Scope } from "effect"
+import { defaultZone } from "../../src/services/Zones.ts"
 import * as Dice from "./Dice.ts"
 import * as Invariants from "./Invariants.ts"
 import * as Machines from "./Machines.ts"
+import { otherZone } from "./Requests.ts"
 import * as Taskmanagers from "./Taskmanagers.ts"
 import * as Universe from "./Universe.ts"
 import { VirtualTime } from "./VirtualTime.ts"
@@ -45,9 +47,9 @@ export const open = async (seed: number, cast: Cast) => {
   const inWorld = <A, E>(effect: Effect.Effect<A, E, Universe.Shared | Scope.Scope>) =>
     here(Effect.provideContext(effect, known))
 
-  const names = ["host-a", "host-b"].slice(0, cast.machines)
+  const hosts = [["host-a", defaultZone] as const, ["host-b", otherZone] as const].slice(0, cast.machines)
   const machines = await inWorld(
-    Effect.forEach(names, (name, n) => Machines.make(universe, name, `10.${n + 1}.0.0/28`))
+    Effect.forEach(hosts, ([name, zone], n) => Machines.make(universe, name, `10.${n + 1}.0.0/28`, zone))
   )
   const taskmanagers = Array.from({ length: cast.taskmanagers }, (_, n) =>
     Taskmanagers.make(universe, `taskmanager-${n + 1}`, n + 1)

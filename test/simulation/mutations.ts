@@ -30,6 +30,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "Effect.asVoid(Effect.flatMap(Placements, (placements) => placements.find(id)))"
   },
   {
+    what: "a place that is looked for in all zones",
+    file: "src/services/Placing.ts",
+    find: "|| (zone ?? host.zone) !== host.zone) return",
+    replace: "|| zone === host.name) return"
+  },
+  {
     what: "a command that is not marked handled",
     file: "src/layers/memory/MemoryLifecycles.ts",
     find: "if (commit.handled.includes(letter.seq)) letter.handled = now",

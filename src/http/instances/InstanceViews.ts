@@ -7,9 +7,14 @@ import { type CatalogContents, findVersion } from "../../services/Catalog.ts"
 import type { Millis } from "../../services/Ids.ts"
 import { Access, type AttachedGroup, type InstanceRecord, type ListedInstance } from "../../services/Instances.ts"
 import { operatingStatusOf, statusOf } from "../../services/Status.ts"
+import { Locality } from "../../services/Zones.ts"
 import { Links, type LinkWriter, Stamp, stamp } from "../Wire.ts"
 
-const Address = Schema.Struct({ address: Schema.String, type: Schema.Literals(["private", "public"]) })
+const Address = Schema.Struct({
+  address: Schema.String,
+  type: Schema.Literals(["private", "public"]),
+  network: Schema.String
+})
 
 const listed = {
   id: Schema.String,
@@ -53,6 +58,9 @@ export const DetailView = Schema.Struct({
   service_status_updated: Stamp,
   /** An extension, of one that is looked at by itself: why its database does not serve. */
   operating_status_reason: Schema.optionalKey(Schema.String),
+  /** An extension: the zone that was asked for. */
+  availability_zone: Schema.optionalKey(Schema.String),
+  locality: Schema.optionalKey(Locality),
   fault: Schema.optionalKey(FaultView),
   configuration: Schema.optionalKey(
     Schema.Struct({
@@ -75,6 +83,8 @@ export interface Usage {
 export interface Viewer {
   readonly links: LinkWriter
   readonly catalog: CatalogContents
+  /** The id of the network that all instances are on. */
+  readonly network: string
   readonly now: Millis
   readonly isAdmin: boolean
 }
@@ -99,7 +109,9 @@ const shared = ({ desired, state, observed, address }: ListedInstance, viewer: V
   links: viewer.links.to("instances", desired.id),
   flavor: { id: desired.flavor, links: viewer.links.to("flavors", desired.flavor) },
   region: desired.region,
-  ...(address === null ? {} : { ip: [address], addresses: [{ address, type: "private" as const }] }),
+  ...(address === null
+    ? {}
+    : { ip: [address], addresses: [{ address, type: "private" as const, network: viewer.network }] }),
   ...(viewer.isAdmin ? { tenant_id: desired.project } : {})
 })
 
@@ -124,6 +136,8 @@ export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usa
     created: stamp(desired.created),
     updated: stamp(Math.max(desired.updated, instance.stateSince)),
     service_status_updated: stamp(observed?.heartbeatAt ?? desired.created),
+    ...(desired.zone === undefined ? {} : { availability_zone: desired.zone }),
+    ...(desired.locality === undefined ? {} : { locality: desired.locality }),
     ...(fault === null
       ? {}
       : {

@@ -1,7 +1,10 @@
 /** The routes of instances: create, list, show, rename, restart, resize, stop, start, delete. */
+import { isIPv4 } from "node:net"
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, OpenApi } from "effect/http-api"
 import { Networks } from "../../services/AllowedNetworks.ts"
+import { NetworkId } from "../../services/TenantNetwork.ts"
+import { Locality } from "../../services/Zones.ts"
 import { byBody, policy, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Name, NewDatabases, NewUsers, OptionalText } from "../Names.ts"
@@ -37,6 +40,24 @@ const GroupRef = Schema.String.check(Schema.isPattern(new RegExp(`^([^\\s]*/)?${
   mustBeGroup
 )
 
+const NicId = Schema.optionalKey(NetworkId)
+const nicKeys = {
+  network_id: NicId,
+  "net-id": NicId,
+  subnet_id: NicId,
+  ip_address: Schema.optionalKey(
+    Schema.String.check(Schema.makeFilter((text) => isIPv4(text), { message: "must be an IPv4 address" }))
+  )
+}
+/** Fields beyond these are refused, as Trove does: an instance would not be where somebody thinks. */
+const Nic = Schema.StructWithRest(Schema.Struct(nicKeys), [Schema.Record(Schema.String, Schema.Json)]).check(
+  Schema.makeFilter((nic) =>
+    Object.keys(nic)
+      .filter((key) => !Object.hasOwn(nicKeys, key))
+      .map((key) => ({ path: [key], issue: "is not allowed here" }))
+  )
+)
+
 export const NewInstance = Schema.Struct({
   name: Name,
   flavorRef: Schema.optionalKey(Schema.NullOr(FlavorRef)),
@@ -48,13 +69,15 @@ export const NewInstance = Schema.Struct({
   users: Schema.optionalKey(NewUsers),
   access: Schema.optionalKey(Schema.NullOr(Access)),
   region_name: OptionalText,
-  nics: Later,
+  nics: Schema.optionalKey(
+    Schema.NullOr(Schema.Array(Nic).check(Schema.isMaxLength(1, { message: "must not hold more than 1" })))
+  ),
   configuration: Schema.optionalKey(Schema.NullOr(GroupRef)),
   replica_of: Later,
   replica_count: Later,
   restorePoint: Later,
-  availability_zone: Later,
-  locality: Later,
+  availability_zone: Schema.optionalKey(Schema.NullOr(Name)),
+  locality: Schema.optionalKey(Schema.NullOr(Locality)),
   modules: Later
 })
 

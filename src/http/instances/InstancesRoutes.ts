@@ -15,6 +15,7 @@ import { InstanceRequests, InvalidRequest, type Order, orderedVersion } from "..
 import { Previews } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
+import { TenantNetwork } from "../../services/TenantNetwork.ts"
 import { Trouble } from "../../services/Trouble.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
@@ -27,12 +28,9 @@ import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./In
 import { detailView, listView, newestFirst, troubleView, type Viewer } from "./InstanceViews.ts"
 
 const laterInCreate = {
-  nics: "Choosing networks (nics)",
   replica_of: "Replication (replica_of)",
   replica_count: "Replication (replica_count)",
   restorePoint: "Restoring a backup (restorePoint)",
-  availability_zone: "Choosing an availability zone",
-  locality: "Locality",
   modules: "Modules"
 }
 
@@ -118,7 +116,10 @@ const orderOf = (instance: typeof NewInstance.Type): Omit<Order, "configuration"
   },
   provisioning: { databases: toDatabases(instance.databases ?? []), users: toUsers(instance.users ?? []) },
   access: instance.access ?? null,
-  region: instance.region_name ?? null
+  region: instance.region_name ?? null,
+  zone: instance.availability_zone ?? null,
+  locality: instance.locality ?? null,
+  nic: instance.nics?.[0] ?? null
 })
 
 const sizeOf = (asked: typeof NewSize.Type | undefined): Effect.Effect<Size, Fault> => {
@@ -147,6 +148,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const configurations = yield* Configurations
     const configured = yield* ConfigurationPreviews
     const accesses = yield* AccessRequests
+    const { id: network } = yield* TenantNetwork
 
     /** `catalog`: what is offered by the time that what is viewed was read. */
     const viewerOf = Effect.fnUntraced(function* (
@@ -156,7 +158,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
     ) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* catalog, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* catalog, network, now, isAdmin }
       return viewer
     })
 

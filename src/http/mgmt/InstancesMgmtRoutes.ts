@@ -12,6 +12,7 @@ import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests } from "../../services/InstanceRequests.ts"
 import { InstanceNotFound } from "../../services/Instances.ts"
 import { Previews } from "../../services/Previews.ts"
+import { TenantNetwork } from "../../services/TenantNetwork.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, notYet } from "../Faults.ts"
@@ -54,11 +55,13 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
     const fabric = yield* Fabric
     const { contents } = yield* Catalog
     const previews = yield* Previews
+    const { id: network } = yield* TenantNetwork
 
     const viewerOf = (request: HttpServerRequest.HttpServerRequest, project: string) =>
       Effect.map(Effect.all([Clock.currentTimeMillis, contents]), ([now, catalog]) => ({
         links: linkWriter(request, project),
         catalog,
+        network,
         now,
         isAdmin: true
       }))

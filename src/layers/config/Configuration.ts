@@ -4,6 +4,8 @@
  */
 import { hostname } from "node:os"
 import { Effect, Schema, Struct } from "effect"
+import { defaultNetwork } from "../../services/TenantNetwork.ts"
+import { defaultZone } from "../../services/Zones.ts"
 import { exampleKey, exampleToken } from "./knownKeys.ts"
 import * as rule from "./rules.ts"
 import { defaulted, optional } from "./setting.ts"
@@ -84,6 +86,12 @@ const Api = Schema.Struct({
     'Values of Host that are let in; "*" for all, behind a proxy that checks them'
   ),
   rate_limit: defaulted(rule.whole(1, 1_000_000), 200, "Requests a minute, for each project and verb"),
+  network_id: defaulted(
+    rule.Uuid,
+    defaultNetwork.id,
+    "The id by which orders choose the network of the instances (nics); there is one, and any UUID may be it"
+  ),
+  subnet_id: defaulted(rule.Uuid, defaultNetwork.subnet, "The id by which they choose its subnet"),
   policy_file: optional(rule.Path, "Who may do what, as YAML or JSON; if unset, what Trove lets them do", {
     example: "/etc/coffer/policy.yaml"
   }),
@@ -174,6 +182,7 @@ const Guestagent = Schema.Struct({
   name: defaulted(rule.HostName, hostname(), "The name of this host among all that run databases", {
     defaultName: "the machine's host name"
   }),
+  zone: defaulted(rule.Zone, defaultZone, "The availability zone that this host is in, for orders that name one"),
   data_dir: defaulted(rule.Path, "/var/lib/coffer", "The folder that holds this host's databases"),
   addresses: defaulted(
     rule.Network,

@@ -5,6 +5,8 @@
 import { Duration, Option, Result, Schema } from "effect"
 import { rangeProblem } from "../../services/AddressRange.ts"
 import { HostName as ReportedName } from "../../services/ConductorApi.ts"
+import { NetworkId } from "../../services/TenantNetwork.ts"
+import { ZoneName, zoneRule } from "../../services/Zones.ts"
 import { exampleToken, guessable } from "./knownKeys.ts"
 
 /** How many items any list may hold. */
@@ -44,6 +46,11 @@ export const HostName = text(
   "must be 1 to 63 letters, digits, '.' or '-', with a letter or digit at both ends",
   Schema.is(ReportedName)
 )
+
+/** As machines report it and orders name it. */
+export const Zone = text(zoneRule, Schema.is(ZoneName))
+
+export const Uuid = text("must be a UUID such as c0ffee00-0000-4000-8000-000000000001", Schema.is(NetworkId))
 
 export const Path = text("must be an absolute path", (path) => /^\/[^\0]*$/.test(path))
 

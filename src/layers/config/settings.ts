@@ -26,6 +26,8 @@ export const upVariables = {
   "catalog.file": "COFFER_CATALOG",
   "api.rate_limit": "COFFER_RATE_LIMIT",
   "api.allowed_hosts": "COFFER_ALLOWED_HOSTS",
+  "api.network_id": "COFFER_NETWORK_ID",
+  "api.subnet_id": "COFFER_SUBNET_ID",
   "taskmanager.build_deadline": "COFFER_BUILD_DEADLINE",
   "taskmanager.restart_deadline": "COFFER_RESTART_DEADLINE",
   "taskmanager.configure_deadline": "COFFER_CONFIGURE_DEADLINE",
@@ -36,7 +38,8 @@ export const upVariables = {
   "taskmanager.delete_deadline": "COFFER_DELETE_DEADLINE",
   "taskmanager.audit_interval": "COFFER_AUDIT_INTERVAL",
   "taskmanager.workflow_retention": "COFFER_WORKFLOW_RETENTION",
-  "taskmanager.deleted_retention": "COFFER_DELETED_RETENTION"
+  "taskmanager.deleted_retention": "COFFER_DELETED_RETENTION",
+  "guestagent.zone": "COFFER_ZONE"
 } as const
 
 const upVariableOf: ReadonlyMap<string, string> = new Map(Object.entries(upVariables))

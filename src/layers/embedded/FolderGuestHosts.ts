@@ -203,7 +203,9 @@ const homesIn = (root: string, volumes: VolumesShape) => {
         if (!isSameSize(found.spec, resized.spec)) yield* write(serverFile(spec.instanceId), ServerFile, resized)
         return homeOf(resized, link)
       }
-      const server: Server = { spec, runtime, volume: volumes.kind }
+      // What was begun before the machine was told to have other volumes keeps its kind.
+      const begun = yield* Effect.mapError(LoopVolume.kindIn(home), ({ detail }) => new GuestHostsError({ detail }))
+      const server: Server = { spec, runtime, volume: begun ?? volumes.kind }
       const made = homeOf(server, link)
       yield* writing(volume, () => mkdir(volume, { recursive: true }))
       yield* Effect.catchTag(made.disk.make(spec.volumeSize), "VolumeError", ({ detail }) =>

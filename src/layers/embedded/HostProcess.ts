@@ -34,13 +34,13 @@ const as = (identity: Identity | null) => (identity === null ? {} : { uid: ident
 export const runToEnd = (
   command: string,
   args: ReadonlyArray<string>,
-  options: { readonly identity: Identity | null; readonly stdin?: number }
+  options: { readonly identity: Identity | null; readonly stdin?: number; readonly cwd?: string }
 ) =>
   Effect.callback<string, HostProcessError>((resume) => {
     let output = ""
     const child = spawn(command, args, {
       ...as(options.identity),
-      cwd: "/",
+      cwd: options.cwd ?? "/",
       detached: true,
       env: cleanEnvironment,
       stdio: [options.stdin ?? "ignore", "pipe", "pipe"]
@@ -261,6 +261,19 @@ export const endAllOf = (uid: number) =>
   killAll(`the processes of user ${uid}`, (pid) => {
     const status = readProc(`/proc/${pid}/status`)
     return ownerIn(status) === uid && !isDead(status)
+  })
+
+/** Kills what works for us on a path that begins so, by its command line, as a copying of an agent that was killed does. */
+export const endWorkOn = (beginning: string) =>
+  killAll(`the programs on ${beginning}*`, (pid) => {
+    if (
+      !readProc(`/proc/${pid}/cmdline`)
+        .split("\0")
+        .some((arg, i) => i > 0 && arg.startsWith(beginning))
+    )
+      return false
+    const status = readProc(`/proc/${pid}/status`)
+    return ownerIn(status) === process.getuid?.() && !isDead(status)
   })
 
 /** A zombie is dead, only its parent has yet to notice; unless it has threads that go on without the first one. */

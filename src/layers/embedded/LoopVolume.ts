@@ -63,6 +63,24 @@ const mountIn = async (home: string): Promise<Mount | undefined> => {
   return real === undefined ? undefined : mountAt(folderOf(real))
 }
 
+/** Where a file system begins says which kind it is. */
+const kindOf = (start: Buffer): LoopKind | null => {
+  if (start.toString("latin1", 0, 4) === "XFSB") return "xfs"
+  return start.length >= 1082 && start.readUInt16LE(1080) === 0xef53 ? "ext4" : null
+}
+
+/** The kind of the file system in a home, of which nothing else may tell yet; null where there is none. */
+export const kindIn = (home: string) =>
+  attempt(async () => {
+    const file = await open(imageOf(home), "r").catch((error: NodeJS.ErrnoException) => {
+      if (error.code === "ENOENT") return null
+      throw error
+    })
+    if (file === null) return null
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(2048), 0, 2048, 0).finally(() => file.close())
+    return kindOf(buffer.subarray(0, bytesRead))
+  })
+
 const sizeOf = (path: string) =>
   stat(path).then(
     ({ size }) => size,

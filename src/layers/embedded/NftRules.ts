@@ -6,11 +6,13 @@
  * A guard refuses as a closed port does, so that a client learns of it at once. It looks at each packet, whatever came
  * before it: who is kept out now is cut off.
  */
-import type { Guard } from "../../guest/HostFirewall.ts"
+import { type Guard, trialPort } from "../../guest/HostFirewall.ts"
 
 const map = "guarded"
 const chainOf = ({ instanceId }: Pick<Guard, "instanceId">) => `i_${instanceId.replaceAll(/[^0-9A-Za-z]/g, "_")}`
-const elementOf = (guard: Guard) => `{ ${guard.address} . ${guard.port} : jump ${chainOf(guard)} }`
+/** Also the port at which another version is tried, which has the same data. */
+const elementsOf = (guard: Guard, verdict = "") =>
+  `{ ${[guard.port, trialPort(guard.port)].map((port) => `${guard.address} . ${port}${verdict}`).join(", ")} }`
 
 const hook = (table: string, name: string, hook: string) => [
   `add chain ip ${table} ${name} { type filter hook ${hook} priority raw; policy accept; }`,
@@ -38,7 +40,7 @@ const adding = (table: string, guard: Guard) => {
     `add rule ${chain} ${onlyOurs(guard)}`,
     `add rule ${chain} ip saddr { ${[guard.address, ...guard.networks].join(", ")} } return`,
     `add rule ${chain} meta l4proto tcp reject with tcp reset`,
-    `add element ip ${table} ${map} ${elementOf(guard)}`
+    `add element ip ${table} ${map} ${elementsOf(guard, ` : jump ${chainOf(guard)}`)}`
   ]
 }
 
@@ -61,7 +63,7 @@ export const removeGuard = (table: string, guard: Guard) => {
     // Nothing can be taken away that is not there.
     ...frame(table),
     ...adding(table, guard),
-    `delete element ip ${table} ${map} { ${guard.address} . ${guard.port} }`,
+    `delete element ip ${table} ${map} ${elementsOf(guard)}`,
     `flush chain ${chain}`,
     `delete chain ${chain}`
   ])

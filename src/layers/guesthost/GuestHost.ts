@@ -13,6 +13,7 @@ import { hostReportInterval } from "../../services/GuestHostDirectory.ts"
 import { InstanceId } from "../../services/Ids.ts"
 import { ServerInventory } from "../../services/Inventories.ts"
 import { hostProblem } from "../../services/Placing.ts"
+import { defaultZone } from "../../services/Zones.ts"
 import { HostFitness } from "../embedded/HostFitness.ts"
 import * as NewestOrders from "./NewestOrders.ts"
 
@@ -23,6 +24,8 @@ export interface Options {
   readonly addresses: string
   /** What its databases may have together. */
   readonly memoryMb: number
+  /** The availability zone that it is in; with nothing, the default one. */
+  readonly zone?: string
   /** Where it keeps how far orders have come; with nothing, it forgets that with its process. */
   readonly orders?: NewestOrders.OrderFloor
 }
@@ -78,7 +81,13 @@ const makeCanGuard = Effect.gen(function* () {
   })
 })
 
-const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name, orders = NewestOrders.unkept }: Options) {
+const serve = Effect.fnUntraced(function* ({
+  addresses,
+  memoryMb,
+  name,
+  orders = NewestOrders.unkept,
+  zone = defaultZone
+}: Options) {
   if (!isHostName(name)) return yield* new GuestHostInvalid({ reason: `no host can be called ${JSON.stringify(name)}` })
   const problem = hostProblem({ addresses, name })
   if (problem !== null) return yield* new GuestHostInvalid({ reason: problem })
@@ -125,7 +134,7 @@ const serve = Effect.fnUntraced(function* ({ addresses, memoryMb, name, orders =
     if (!(yield* isFit)) return
     const now = yield* Clock.currentTimeMillis
     const guards = yield* canGuard
-    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, guards, sent: now / 1000 })
+    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, guards, zone, sent: now / 1000 })
   }).pipe(Effect.catch((error) => Effect.logDebug(`the next report will tell: ${error.message}`)))
   yield* Effect.forkScoped(Effect.repeat(report, Schedule.spaced(hostReportInterval)))
 })

@@ -8,12 +8,20 @@ import {
   type LiveHost
 } from "../../services/GuestHostDirectory.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
-import { type HostRow, hostProblem, makePlacements, refusedHost, type StandingHost } from "../../services/Placing.ts"
+import {
+  type HostRow,
+  hostProblem,
+  isCommandHost,
+  makePlacements,
+  refusedHost,
+  type StandingHost
+} from "../../services/Placing.ts"
 
 interface Host {
   readonly addresses: string
   readonly memoryMb: number
   readonly guards: boolean | null
+  readonly zone: string
   readonly reported: number
   readonly nextAddress: number
 }
@@ -31,8 +39,8 @@ export const makeMemoryPlacements = (
   standing: ReadonlyArray<StandingHost>
 ) => {
   const hosts = new Map<string, Host>()
-  for (const { addresses, guards = null, name } of standing) {
-    hosts.set(name, { addresses, memoryMb: 0, guards, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
+  for (const { addresses, guards = null, name, zone } of standing) {
+    hosts.set(name, { addresses, memoryMb: 0, guards, zone, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
   }
   const isStanding = (name: string) => standing.some((host) => host.name === name)
 
@@ -45,11 +53,12 @@ export const makeMemoryPlacements = (
   const rowsOf = (isMeant: (name: string, host: Host) => boolean) =>
     [...hosts]
       .filter(([name, host]) => isMeant(name, host))
-      .map(([name, { addresses, guards, memoryMb, nextAddress }]) => ({
+      .map(([name, { addresses, guards, memoryMb, nextAddress, zone }]) => ({
         name,
         guards,
         addresses,
         memoryMb,
+        zone,
         nextAddress,
         usedMb: usedMb(name)
       }))
@@ -58,9 +67,9 @@ export const makeMemoryPlacements = (
   const plain = ({ guards: _, nextAddress: __, ...host }: HostRow): LiveHost => host
 
   const report = (told: HostReport) => {
-    const { addresses, at, guards = null, memoryMb, name } = told
+    const { addresses, at, guards = null, memoryMb, name, zone } = told
     const nextAddress = hosts.get(name)?.nextAddress ?? 0
-    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, guards, reported: at, nextAddress }))
+    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, guards, zone, reported: at, nextAddress }))
   }
 
   const directory = GuestHostDirectory.of({
@@ -84,6 +93,11 @@ export const makeMemoryPlacements = (
       )
       return told.length === 0 ? null : told.some(([, { guards }]) => guards !== false)
     }),
+    zones: (agent) =>
+      Effect.sync(() => {
+        const meant = [...hosts].filter(([name]) => isCommandHost(name) === (agent === "trove"))
+        return [...new Set(meant.map(([, { zone }]) => zone))].toSorted()
+      }),
     remove: (name, residents) =>
       Effect.suspend(() => {
         const host = hosts.get(name)

@@ -110,6 +110,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
       return {
         state: toRecord(row).state,
         groupVersion: groups.versionOf(id),
+        isChanging: row.mailbox.some(({ command, handled }) => command._tag === "Configure" && handled === null),
         post: (command, now) => {
           row.desired = { ...row.desired, updated: now }
           letter(row, `${nextKind}:${row.generation}`, command, now)

@@ -9,6 +9,8 @@ interface OrderedInstance {
   readonly state: ShownState
   /** The version of its configuration group; null where it has none. */
   readonly groupVersion: string | null
+  /** What has changed of it waits for its actor. */
+  readonly isChanging: boolean
   readonly post: (command: Command, now: number) => void
 }
 
@@ -17,7 +19,7 @@ export const makeMemoryUpgradeOrders = (find: (instance: string) => OrderedInsta
     request: Effect.fnUntraced(function* (id, version) {
       const now = yield* Clock.currentTimeMillis
       const found = find(id)
-      if (found?.state !== "Active") return false
+      if (found?.state !== "Active" || found.isChanging) return false
       if (found.groupVersion !== null && found.groupVersion !== version) return false
       found.post({ _tag: "Upgrade", version }, now)
       return true

@@ -278,6 +278,13 @@ const oneNext = Effect.gen(function* () {
   yield* sql`CREATE UNIQUE INDEX mailbox_one_next ON mailbox (instance) WHERE ${isNext}`
 })
 
+/** Machines are in availability zones, and orders may name one. */
+const zones = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE guest_hosts ADD COLUMN zone text NOT NULL DEFAULT 'nova'`
+  yield* sql`ALTER TABLE instances ADD COLUMN zone text, ADD COLUMN locality text`
+})
+
 /** Whether a machine can keep clients out of its databases, as it tells itself. */
 const guards = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -298,7 +305,8 @@ const migrations = {
   "0011_upgrades": upgrades,
   "0012_resizes": resizes,
   "0013_one_next": oneNext,
-  "0014_guards": guards
+  "0014_zones": zones,
+  "0015_guards": guards
 }
 
 /**

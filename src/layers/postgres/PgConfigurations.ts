@@ -148,33 +148,34 @@ const make = Effect.gen(function* () {
         : sql`INSERT INTO attached_configurations (instance, configuration)
             SELECT t.instance, c.id FROM target t, (SELECT id FROM configurations WHERE id = ${id} FOR KEY SHARE) c
             ON CONFLICT DO NOTHING RETURNING instance`
-    const accepted = yield* died(
-      sql`
-      WITH target AS (
-        SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
-        WHERE l.instance = ${instance} AND i.delete_requested IS NULL
-          AND (l.tag = 'Active'
-            OR l.tag = 'Configuring' AND (l.state -> 'restart') IS DISTINCT FROM 'true'
-              AND (l.state -> 'stop') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
-            OR l.tag = 'Stopped')
-          AND NOT EXISTS (
-            SELECT FROM mailbox WHERE instance = l.instance
-            AND key IN ('${sql.literal(nextKind)}:' || l.generation, 'resize:' || l.generation)
-          )
-        FOR UPDATE OF l, i
-      ), changed AS (${changed}), anew AS (
-        UPDATE applied_configurations SET refused = NULL WHERE instance IN (SELECT instance FROM changed)
-      ), posted AS (
-        INSERT INTO mailbox (instance, key, command, posted)
-        SELECT t.instance, 'configure:' || t.generation, '{"_tag":"Configure"}', ${now}::timestamptz
-        FROM target t JOIN changed USING (instance)
-        ON CONFLICT DO NOTHING
-      )
-      UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM changed) RETURNING id`.pipe(
-        again
-      )
-    )
-    return accepted.length > 0
+    return yield* Effect.gen(function* () {
+      // Locked before it is looked at: what was being asked for meanwhile is in the mailbox then.
+      yield* sql`
+        SELECT 1 FROM lifecycles l JOIN instances i ON i.id = l.instance
+        WHERE l.instance = ${instance} FOR UPDATE OF l, i`
+      const accepted = yield* sql`
+        WITH target AS (
+          SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
+          WHERE l.instance = ${instance} AND i.delete_requested IS NULL
+            AND (l.tag = 'Active'
+              OR l.tag = 'Configuring' AND (l.state -> 'restart') IS DISTINCT FROM 'true'
+                AND (l.state -> 'stop') IS DISTINCT FROM 'true' AND (l.state -> 'resize') IS NULL
+              OR l.tag = 'Stopped')
+            AND NOT EXISTS (
+              SELECT FROM mailbox WHERE instance = l.instance AND handled IS NULL
+                AND (key LIKE '${sql.literal(nextKind)}:%' OR key LIKE 'resize:%')
+            )
+        ), changed AS (${changed}), anew AS (
+          UPDATE applied_configurations SET refused = NULL WHERE instance IN (SELECT instance FROM changed)
+        ), posted AS (
+          INSERT INTO mailbox (instance, key, command, posted)
+          SELECT t.instance, 'configure:' || t.generation, '{"_tag":"Configure"}', ${now}::timestamptz
+          FROM target t JOIN changed USING (instance)
+          ON CONFLICT DO NOTHING
+        )
+        UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM changed) RETURNING id`
+      return accepted.length > 0
+    }).pipe(sql.withTransaction, again, died)
   })
 
   const attachedTo: Configurations["Service"]["attachedTo"] = Effect.fnUntraced(function* (instance) {

@@ -1,6 +1,7 @@
 /** The guest hosts in PostgreSQL: the conductor writes who is alive, placement how far the addresses have gone round. */
 import { Clock, Duration, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
+import type { AgentKind } from "../../services/GuestAccess.ts"
 import {
   GuestHostDirectory,
   HostInhabited,
@@ -9,7 +10,7 @@ import {
   type Residents
 } from "../../services/GuestHostDirectory.ts"
 import type { InstanceId } from "../../services/Ids.ts"
-import { hostProblem, refusedHost } from "../../services/Placing.ts"
+import { commandName, hostProblem, refusedHost } from "../../services/Placing.ts"
 import { again } from "./Conflicts.ts"
 
 const died = Effect.orDie
@@ -19,6 +20,7 @@ const Row = Schema.Struct({
   addresses: Schema.String,
   memory_mb: Schema.Int,
   guards: Schema.NullOr(Schema.Boolean),
+  zone: Schema.String,
   next_address: Schema.BigInt,
   used_mb: Schema.BigInt
 })
@@ -26,12 +28,14 @@ const KnownRow = Schema.Struct({
   name: Schema.String,
   addresses: Schema.String,
   memory_mb: Schema.Int,
+  zone: Schema.String,
   used_mb: Schema.BigInt,
   instances: Schema.Int,
   reported: Schema.Date
 })
 const decodeKnown = Schema.decodeUnknownEffect(Schema.Array(KnownRow))
 const decodeGuards = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ guards: Schema.NullOr(Schema.Boolean) })))
+const decodeZones = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ zone: Schema.String })))
 const decodeCounts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ residents: Schema.Int })))
 
 /** Of the locks that transactions take by two numbers, the one that placements are found under. */
@@ -44,7 +48,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
   const sql = yield* SqlClient.SqlClient
   const isAlive = sql`h.reported >= ${new Date(since)}`
   const rows = yield* sql`
-    SELECT h.name, h.addresses, h.memory_mb, h.guards, h.next_address,
+    SELECT h.name, h.addresses, h.memory_mb, h.guards, h.zone, h.next_address,
       coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
@@ -57,6 +61,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
     addresses: row.addresses,
     memoryMb: row.memory_mb,
     guards: row.guards,
+    zone: row.zone,
     usedMb: Number(row.used_mb),
     nextAddress: Number(row.next_address)
   }))
@@ -67,12 +72,13 @@ const make = Effect.gen(function* () {
   /** The places that do not report have a row, too. */
   const hasReported = sql`reported > ${new Date(0)}`
 
-  const write = ({ addresses, at, guards = null, memoryMb, name }: HostReport) =>
+  const write = ({ addresses, at, guards = null, memoryMb, name, zone }: HostReport) =>
     died(sql`
-      INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: memoryMb, guards, reported: new Date(at) })}
+      INSERT INTO guest_hosts
+        ${sql.insert({ name, addresses, memory_mb: memoryMb, guards, zone, reported: new Date(at) })}
       ON CONFLICT (name) DO UPDATE
       SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, guards = excluded.guards,
-        reported = excluded.reported`)
+        zone = excluded.zone, reported = excluded.reported`)
 
   /** A machine that does not report is there for as long as we are; where it has told, it tells for itself. */
   const guards = Effect.fn("GuestHostDirectory.guards")(function* (instance: InstanceId | null) {
@@ -88,7 +94,7 @@ const make = Effect.gen(function* () {
   })
 
   const known = sql`
-    SELECT h.name, h.addresses, h.memory_mb, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
+    SELECT h.name, h.addresses, h.memory_mb, h.zone, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
       h.reported
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
@@ -99,16 +105,27 @@ const make = Effect.gen(function* () {
     Effect.flatMap(decodeKnown),
     died,
     Effect.map((rows) =>
-      rows.map(({ addresses, instances, memory_mb, name, reported, used_mb }) => ({
+      rows.map(({ addresses, instances, memory_mb, name, reported, used_mb, zone }) => ({
         name,
         addresses,
         memoryMb: memory_mb,
+        zone,
         usedMb: Number(used_mb),
         instances,
         reportedAt: reported.getTime()
       }))
     )
   )
+
+  /** Of the time when there was one host, a row may be left that has no addresses. */
+  const zones = (agent: AgentKind) =>
+    sql`
+      SELECT zone FROM guest_hosts WHERE (name = ${commandName}) = ${agent === "trove"} AND addresses <> ''
+      GROUP BY zone ORDER BY zone COLLATE "C"`.pipe(
+      Effect.flatMap(decodeZones),
+      died,
+      Effect.map((rows) => rows.map(({ zone }) => zone))
+    )
 
   /** Under the lock of placements: who looks for a place at the same time finds the host before, or not at all. */
   const remove = Effect.fn("GuestHostDirectory.remove")(
@@ -132,6 +149,7 @@ const make = Effect.gen(function* () {
   return GuestHostDirectory.of({
     known,
     guards,
+    zones,
     remove,
     report: Effect.fn("GuestHostDirectory.report")(function* (report) {
       const problem = hostProblem(report)

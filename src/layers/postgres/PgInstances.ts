@@ -56,6 +56,8 @@ const make = Effect.gen(function* () {
             datastore_version: desired.datastoreVersion,
             region: desired.region,
             access: desired.access === null ? null : JSON.stringify(desired.access),
+            zone: desired.zone ?? null,
+            locality: desired.locality ?? null,
             created,
             updated: new Date(desired.updated)
           })} RETURNING id

@@ -6,6 +6,7 @@ import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { Access, type Desired, type InstanceRecord, type ListedInstance } from "../../services/Instances.ts"
 import { nextKind } from "../../services/MailKeys.ts"
 import { Fault, shownState } from "../../services/Status.ts"
+import { Locality } from "../../services/Zones.ts"
 
 const listedDesired = {
   id: InstanceId,
@@ -23,6 +24,8 @@ export const DesiredRow = Schema.Struct({
   ...listedDesired,
   ram: Schema.Int,
   volume_type: Schema.NullOr(Schema.String),
+  zone: Schema.NullOr(Schema.String),
+  locality: Schema.NullOr(Locality),
   updated: Schema.Date
 })
 
@@ -80,6 +83,8 @@ export const toDesired = (row: typeof DesiredRow.Type): Desired => ({
   datastoreVersion: row.datastore_version,
   region: row.region,
   access: row.access,
+  ...(row.zone === null ? {} : { zone: row.zone }),
+  ...(row.locality === null ? {} : { locality: row.locality }),
   created: row.created.getTime(),
   updated: row.updated.getTime()
 })
@@ -158,7 +163,7 @@ export const selectRecords = (
 ) =>
   select(
     sql,
-    sql`i.ram, i.volume_type, i.updated, l.state -> 'fault' AS fault, l.since, c.id AS configuration,
+    sql`i.ram, i.volume_type, i.zone, i.locality, i.updated, l.state -> 'fault' AS fault, l.since, c.id AS configuration,
       c.name AS configuration_name, c.not_applied${columns}`,
     sql`
     LEFT JOIN LATERAL (

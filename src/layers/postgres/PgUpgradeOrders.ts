@@ -16,31 +16,30 @@ export const layer = Layer.effect(
       request: Effect.fn("UpgradeOrders.request")(function* (id, version) {
         const now = new Date(yield* Clock.currentTimeMillis)
         const command = encodeUpgrade({ _tag: "Upgrade", version })
-        const accepted = yield* Effect.orDie(
-          sql`
-          WITH target AS (
-            SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
-            WHERE l.instance = ${id} AND l.tag = 'Active' AND i.delete_requested IS NULL
-              AND (l.state -> 'restartRequired') IS DISTINCT FROM 'true'
-              AND NOT EXISTS (
-                SELECT FROM mailbox WHERE instance = l.instance
-                  AND key = 'configure:' || l.generation
-              )
-              AND NOT EXISTS (
-                SELECT FROM attached_configurations a JOIN configurations g ON g.id = a.configuration
-                WHERE a.instance = l.instance AND g.datastore_version <> ${version}
-              )
-            FOR UPDATE OF l, i
-          ), posted AS (
-            INSERT INTO mailbox (instance, key, command, posted)
-            SELECT instance, '${sql.literal(nextKind)}:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
-            ON CONFLICT DO NOTHING RETURNING instance
-          )
-          UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`.pipe(
-            again
-          )
-        )
-        return accepted.length > 0
+        return yield* Effect.gen(function* () {
+          // Locked before it is looked at: a change that was being written meanwhile is in the mailbox then.
+          yield* sql`
+            SELECT 1 FROM lifecycles l JOIN instances i ON i.id = l.instance WHERE l.instance = ${id} FOR UPDATE OF l, i`
+          const accepted = yield* sql`
+            WITH target AS (
+              SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
+              WHERE l.instance = ${id} AND l.tag = 'Active' AND i.delete_requested IS NULL
+                AND (l.state -> 'restartRequired') IS DISTINCT FROM 'true'
+                AND NOT EXISTS (
+                  SELECT FROM mailbox WHERE instance = l.instance AND handled IS NULL AND key LIKE 'configure:%'
+                )
+                AND NOT EXISTS (
+                  SELECT FROM attached_configurations a JOIN configurations g ON g.id = a.configuration
+                  WHERE a.instance = l.instance AND g.datastore_version <> ${version}
+                )
+            ), posted AS (
+              INSERT INTO mailbox (instance, key, command, posted)
+              SELECT instance, '${sql.literal(nextKind)}:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
+              ON CONFLICT DO NOTHING RETURNING instance
+            )
+            UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`
+          return accepted.length > 0
+        }).pipe(sql.withTransaction, again, Effect.orDie)
       })
     })
   })

@@ -62,11 +62,11 @@ const compute = (config: Config) =>
   )
 
 export const layer = (config: Config) => {
-  const { addresses, data_dir, name } = config.guestagent
+  const { addresses, data_dir, name, zone } = config.guestagent
   const memoryMb = Math.floor(totalmem() / megabyte)
   const host = Layer.unwrap(
     Effect.map(DataFolder, ({ root }) =>
-      GuestHost.layer({ name, addresses, memoryMb, orders: replayFile(join(root, "orders")) })
+      GuestHost.layer({ name, addresses, memoryMb, zone, orders: replayFile(join(root, "orders")) })
     )
   )
   return host.pipe(

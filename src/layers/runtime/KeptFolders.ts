@@ -11,7 +11,7 @@ import { Effect } from "effect"
 import { type DatabaseSpec, RuntimeError } from "../../guest/DatabaseRuntime.ts"
 import type { KeptData } from "../../guest/KeptData.ts"
 import { syncFolder } from "../embedded/DurableFile.ts"
-import { HostProcessError, runToEnd } from "../embedded/HostProcess.ts"
+import { endWorkOn, HostProcessError, runToEnd } from "../embedded/HostProcess.ts"
 import { attempt } from "../embedded/OwnedFiles.ts"
 
 /** `stray`: something in it that leads elsewhere, where a copy would share it; empty where there is nothing. */
@@ -22,7 +22,7 @@ interface Sight {
 
 /** How it is done with files that may belong to somebody else. */
 interface Hands {
-  /** Nothing works on the data after this. */
+  /** No server, and no container, works on the data after this. */
   readonly before: (spec: DatabaseSpec) => Effect.Effect<void, HostProcessError>
   readonly look: (data: string, spec: DatabaseSpec) => Effect.Effect<Sight, HostProcessError | RuntimeError>
   /** A copy with owners and modes that is on the disk; links stay links. */
@@ -35,7 +35,7 @@ const dataOf = (volume: string) => join(volume, "data")
 const oldOf = (volume: string) => join(volume, "data.old")
 const copyPrefix = "data.copy-"
 
-/** Each has a name of its own: a copying that outlives its agent meets no other one. */
+/** Each has a name of its own, by which also who works on it is found. */
 const newCopy = (volume: string) => join(volume, `${copyPrefix}${randomBytes(6).toString("hex")}`)
 
 const rename = (from: string, to: string) => attempt(`cannot rename ${from}`, () => fs.renameSync(from, to))
@@ -63,17 +63,35 @@ export const copyTree = (from: string, to: string) =>
     Effect.asVoid
   )
 
-/** Links, and what InnoDB has in place of them. */
-export const isStray = ["(", "-type", "l", "-o", "-name", "*.isl", ")"]
+/** A word of a script. */
+export const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
+
+/** What came and went while it was looked for: a server works on the files. */
+const isVanished = (line: string) => line.endsWith(": No such file or directory")
+
+/** A look at a folder as a script: what it takes, and the first link in it, or what InnoDB has in place of one. */
+export const lookScript = (folder: string) =>
+  `du -sk ${quoted(folder)} 2>&1; find ${quoted(folder)} \\( -type l -o -name '*.isl' \\) -print 2>&1 \
+  | grep -v ': No such file or directory$' | head -n 1`
+
+/** What that script has printed. Files that have vanished are none that are copied; whatever else is told is a failure. */
+export const sightIn = (printed: string) => {
+  const told = printed.split("\n").filter((line) => line !== "" && !isVanished(line))
+  const at = told.findIndex((line) => /^\d+\s/.test(line))
+  const complaint = told.find((line, place) => place !== at && /^(du|find|sh): /.test(line))
+  if (at < 0 || complaint !== undefined)
+    return Effect.fail(new HostProcessError({ message: "the data cannot be looked at", detail: printed }))
+  return Effect.succeed({ bytes: Number.parseInt(told[at] ?? "", 10) * 1024, stray: (told[at + 1] ?? "").trim() })
+}
 
 /** What a folder takes on the disk, and whether it holds all of itself. */
-export const lookAtTree = Effect.fnUntraced(function* (folder: string) {
-  const told = yield* runToEnd("du", ["-s", "-B1", "--", folder], { identity: null })
-  const stray = yield* runToEnd("find", [folder, ...isStray, "-print", "-quit"], { identity: null })
-  return { bytes: Number.parseInt(told, 10) || 0, stray: stray.trim() }
-})
+export const lookAtTree = (folder: string) =>
+  Effect.flatMap(runToEnd("sh", ["-c", lookScript(folder)], { identity: null }), sightIn)
 
 export const keptFolders = ({ before, copy, failed, look, remove }: Hands): KeptData => {
+  /** Nothing works on the data after this, nor on a copy: an agent that was killed may have left who copies. */
+  const alone = (spec: DatabaseSpec) => Effect.andThen(endWorkOn(join(spec.volume, copyPrefix)), before(spec))
+
   const clear = Effect.fnUntraced(function* (spec: DatabaseSpec) {
     const names = yield* attempt(`cannot look at ${spec.volume}`, () => fs.readdirSync(spec.volume))
     for (const name of names) if (name.startsWith(copyPrefix)) yield* remove(join(spec.volume, name), spec)
@@ -110,7 +128,7 @@ export const keptFolders = ({ before, copy, failed, look, remove }: Hands): Kept
           if (fs.existsSync(dataOf(volume))) return
           yield* rename(oldOf(volume), dataOf(volume))
         }
-        yield* before(spec)
+        yield* alone(spec)
         yield* clear(spec)
         const made = newCopy(volume)
         yield* copy(dataOf(volume), made, spec)
@@ -122,7 +140,7 @@ export const keptFolders = ({ before, copy, failed, look, remove }: Hands): Kept
     putBack: refusing(
       Effect.fnUntraced(function* (spec) {
         const { volume } = spec
-        yield* before(spec)
+        yield* alone(spec)
         if (fs.existsSync(oldOf(volume))) {
           yield* discard(dataOf(volume), spec)
           yield* rename(oldOf(volume), dataOf(volume))

@@ -136,9 +136,12 @@ export const launch = Effect.fn("MariadbServer.launch")(function* (server: Maria
 /** Fails where the program is missing by which data of an earlier version is taken over. */
 export const requireUpgradeProgram = Effect.asVoid(program("mariadb-upgrade"))
 
-/** Does with the data of an earlier version, on which the server runs, what its makers want done. */
+/**
+ * Does with the data of an earlier version, on which the server runs, what its makers want done: through its socket, for who
+ * may reach its port is guarded.
+ */
 export const upgrade = Effect.fn("MariadbServer.upgrade")(function* (
-  { address, adminPassword, port }: DatabaseSpec,
+  { adminPassword }: DatabaseSpec,
   data: string,
   identity: Identity | null
 ) {
@@ -147,8 +150,8 @@ export const upgrade = Effect.fn("MariadbServer.upgrade")(function* (
     Effect.gen(function* () {
       const login = Redacted.make(`[client]\nuser=${administrator}\npassword=${Redacted.value(adminPassword)}\n`)
       const stdin = yield* secretInput(`${data}.login`, login, identity)
-      const client = ["--defaults-file=/dev/stdin", `--host=${address}`, `--port=${port}`, "--protocol=tcp"]
-      yield* runToEnd(mariadbUpgrade, client, { identity, stdin })
+      const client = ["--defaults-file=/dev/stdin", "--protocol=socket", `--socket=${socket}`]
+      yield* runToEnd(mariadbUpgrade, client, { identity, stdin, cwd: data })
     })
   )
 })

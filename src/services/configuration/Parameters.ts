@@ -6,6 +6,7 @@ import { Schema } from "effect"
 import type { DatastoreManagerName, DatastoreVersion } from "../Catalog.ts"
 import { Parameter } from "./Parameter.ts"
 import mariadb1011 from "./parameters/mariadb-10.11.json" with { type: "json" }
+import mariadb118 from "./parameters/mariadb-11.8.json" with { type: "json" }
 import postgresql16 from "./parameters/postgresql-16.json" with { type: "json" }
 import postgresql17 from "./parameters/postgresql-17.json" with { type: "json" }
 import postgresql18 from "./parameters/postgresql-18.json" with { type: "json" }
@@ -16,7 +17,7 @@ const decode = Schema.decodeUnknownSync(Schema.Array(Parameter))
 /** What has been asked, by the numbers of a version that tell it from others. */
 const derived: Readonly<Record<DatastoreManagerName, Readonly<Record<string, unknown>>>> = {
   postgresql: { "18": postgresql18, "17": postgresql17, "16": postgresql16 },
-  mariadb: { "10.11": mariadb1011 },
+  mariadb: { "11.8": mariadb118, "10.11": mariadb1011 },
   mysql: {}
 }
 

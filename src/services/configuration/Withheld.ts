@@ -44,14 +44,17 @@ const mariadb: ReadonlyArray<Rule> = [
   [/^(plugin_|plugins_|init_|.*_plugin$|tc_heuristic|log_tc_size|proxy_|wsrep_|feedback_|local_infile)/, code],
   [/^(socket|port|extra_port|bind_address|skip_|require_secure_transport|ssl_|tls_|have_|secure_)/, reached],
   [/^(named_pipe|old_passwords|strict_password_validation|default_password_lifetime|disconnect_on_expired)/, reached],
-  [/^(max_password_errors|password_reuse|simple_password|extra_max_connections|unix_socket|version)/, reached],
+  [
+    /^(max_password_errors|password_reuse|simple_password|extra_max_connections|unix_socket|version|redirect_url)/,
+    reached
+  ],
   [
     /^(general_log_file|slow_query_log_file|log_slow_query_file|log_error|log_output|log_syslog|syslog|core_file)$/,
     logs
   ],
   [/^(innodb_doublewrite|innodb_checksum|innodb_use_atomic|innodb_force|sync_frm|flush|innodb_flush_method)/, safety],
   [
-    /^(max_statement_time|max_session_mem_used|innodb_.*_(now|abort)|read_only|super_read_only|max_user_connections|autocommit|completion_type|tx_|transaction_)/,
+    /^(max_statement_time|max_session_mem_used|max_tmp_.*_space_usage|innodb_.*_(now|abort)|read_only|super_read_only|max_user_connections|autocommit|completion_type|tx_|transaction_)/,
     care
   ],
   [/^(sql_log_off|foreign_key_checks|unique_checks|pseudo_|rand_seed|insert_id|last_insert|timestamp)/, care],

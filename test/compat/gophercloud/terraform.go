@@ -46,12 +46,16 @@ func createConfiguration(client *gophercloud.ServiceClient, name string, values 
 	return group.ID
 }
 
+// What the service calls the network of its instances, unless it is told otherwise.
+const network = "c0ffee00-0000-4000-8000-000000000001"
+
 func createInstance(client *gophercloud.ServiceClient, group string) string {
 	ordered, err := instances.Create(client, instances.CreateOpts{
 		Name:      "applied",
 		FlavorRef: "1",
 		Size:      1,
 		Datastore: &instances.DatastoreOpts{Type: "postgresql", Version: "18"},
+		Networks:  []instances.NetworkOpts{{UUID: network}},
 		Databases: databases.BatchCreateOpts{{Name: "shop"}},
 		Users:     users.BatchCreateOpts{{Name: "ann", Password: "secret-1", Host: "%"}},
 	}).Extract()

@@ -19,6 +19,9 @@ export OS_AUTH_TYPE=none OS_ENDPOINT="$COFFER/v1.0/demo" COLUMNS=200
 wrong=0
 patience=90 # seconds
 some_id=11111111-2222-4333-8444-555555555555
+# What the service calls the network of its instances, unless it is told otherwise.
+network=c0ffee00-0000-4000-8000-000000000001
+subnet=c0ffee00-0000-4000-8000-000000000002
 
 # ---- how a command is judged
 
@@ -81,7 +84,12 @@ limits_and_quotas() {
 orders() {
   does 'status +\| BUILD' database instance create first --flavor db.tiny --size 1 \
     --datastore postgresql --datastore-version 18 --databases shop desk --users ann:secret-1 --is-public
-  does 'status +\| BUILD' database instance create second --flavor 1 --size 1 --datastore postgresql
+  does 'status +\| BUILD' database instance create second --flavor 1 --size 1 --datastore postgresql \
+    --availability-zone nova --locality affinity --nic net-id=$network,subnet-id=$subnet
+  fails 'availability_zone.* must be a zone .* nova' database instance create third --flavor 1 --size 1 \
+    --datastore postgresql --availability-zone elsewhere
+  fails 'network_id.* must be the network' database instance create third --flavor 1 --size 1 \
+    --datastore postgresql --nic net-id=$some_id
 }
 
 an_instance() {

@@ -17,6 +17,7 @@ export interface Order {
   readonly do: "create"
   readonly name: string
   readonly volume: number
+  readonly zone: string | null
   readonly databases: ReadonlyArray<string>
   readonly users: ReadonlyArray<NewUser>
 }
@@ -116,6 +117,7 @@ const create = fc.record({
   tenant,
   name,
   volume: fc.constantFrom(1, 1, 1, 2, 10, 11),
+  zone: fc.constantFrom(null, null, null, null, "nova", "nova", "az9"),
   databases: firstDatabases,
   users: fc.oneof(
     often(

@@ -17,6 +17,7 @@ export interface Instance {
   readonly id: string
   readonly project: string
   readonly volume: number
+  readonly zone: string | null
   /** In milliseconds. */
   readonly created: number
   name: string
@@ -145,6 +146,7 @@ export const listed = ({ id, name, phase, project, volume }: Instance) => {
 export const detailed = (instance: Instance) => ({
   ...listed(instance),
   ...(instance.phase === "failed" ? { fault: { message: saying("."), details: null } } : {}),
+  ...(instance.zone === null ? {} : { availability_zone: instance.zone }),
   datastore: { type: "postgresql", version: "18", version_number: "18" },
   created: new Date(instance.created).toISOString().slice(0, 19)
 })

@@ -1,6 +1,8 @@
 /** What is answered to each command, and what it does to the model. */
 import { expect } from "@effect/vitest"
 import type { HttpMethod } from "effect/http"
+import { defaultNetwork } from "../../../src/services/TenantNetwork.ts"
+import { defaultZone } from "../../../src/services/Zones.ts"
 import type { NewUser, OfInstance, Order } from "./Commands.ts"
 import {
   accepted,
@@ -30,8 +32,11 @@ const told = (users: ReadonlyArray<NewUser>) =>
   users.map(({ databases, name, password }) => ({ name, password, databases: named(databases) }))
 const segment = encodeURIComponent
 
-export const orderOf = ({ databases, name, users, volume }: Order) => ({
-  instance: { name, flavorRef: 1, volume: { size: volume }, databases: named(databases), users: told(users) }
+export const orderOf = ({ databases, name, users, volume, zone }: Order) => ({
+  instance: {
+    ...{ name, flavorRef: 1, volume: { size: volume }, databases: named(databases), users: told(users) },
+    ...(zone === null ? {} : { availability_zone: zone, nics: [{ "net-id": defaultNetwork.id }] })
+  }
 })
 
 export const requestOf = (what: OfInstance): Request => {
@@ -97,12 +102,13 @@ const wrongUsers = (users: ReadonlyArray<NewUser>): Expected | null => {
 
 /** Why an order is refused, if it is. */
 export const refusedOrder = (model: Model, project: string, order: Order): Expected | null => {
-  const { databases, users, volume } = order
+  const { databases, users, volume, zone } = order
   if (volume > 10) return overLimit(`Volume 'size' cannot exceed maximum of 10 GB, ${volume} cannot be accepted.`)
   const wrong = wrongDatabases(databases) ?? wrongUsers(users)
   if (wrong !== null) return wrong
   if (users.some((user) => user.databases.some((name) => !databases.includes(name))))
     return badRequest(saying("is not included in the initial databases list"))
+  if (zone !== null && zone !== defaultZone) return badRequest(saying("['availability_zone'] must be a zone"))
   const exceeded = model.exceeded(project, volume)
   const listed = exceeded.map((resource) => `'${resource}'`).join(", ")
   return exceeded.length === 0 ? null : overLimit(`Quota exceeded for resources: [${listed}].`)
@@ -113,10 +119,10 @@ const makeUsers = (instance: Pick<Instance, "users">, users: ReadonlyArray<NewUs
 }
 
 export const ordered = (id: string, project: string, order: Order, now: number): Instance => {
-  const { databases, name, users, volume } = order
+  const { databases, name, users, volume, zone } = order
   const phase = { phase: "building" as const, since: now, root: null }
   const inside = { databases: new Set(databases), users: new Map() }
-  const instance = { id, project, name, volume, created: now, ...phase, ...inside }
+  const instance = { id, project, name, volume, zone, created: now, ...phase, ...inside }
   makeUsers(instance, users)
   return instance
 }

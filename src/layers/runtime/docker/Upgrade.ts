@@ -10,7 +10,7 @@ import type { KeptData } from "../../../guest/KeptData.ts"
 import { administrator } from "../../../guest/MariadbNames.ts"
 import { HostProcessError, isRoot } from "../../embedded/HostProcess.ts"
 import { removeTree } from "../../embedded/OwnedFiles.ts"
-import { copyTree, isStray, keptFolders, lookAtTree } from "../KeptFolders.ts"
+import { copyTree, keptFolders, lookAtTree, lookScript, quoted, sightIn } from "../KeptFolders.ts"
 import { containerName, emptierName, passwordInside, workerFor } from "./Container.ts"
 import { discardContainer, EngineError, request } from "./Engine.ts"
 import { ensureImage } from "./Image.ts"
@@ -35,8 +35,6 @@ const textOf = (frames: Buffer) => {
   return text
 }
 
-const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`
-
 /** Runs a script over the volume in a container of the image that the data is of; what it printed. */
 const work = Effect.fn("Docker.work")(function* (docker: Dockerode, spec: DatabaseSpec, script: string) {
   const name = emptierName(spec.instanceId)
@@ -56,25 +54,14 @@ const work = Effect.fn("Docker.work")(function* (docker: Dockerode, spec: Databa
   )
 }, Effect.mapError(failed))
 
-const inside = (folder: string) => quoted(`/volume/${basename(folder)}`)
+const inside = (folder: string) => `/volume/${basename(folder)}`
 
 /** By a container: the files belong to a user that only the image knows. */
 const byContainer = (docker: Dockerode) => ({
-  look: (data: string, spec: DatabaseSpec) =>
-    Effect.map(
-      work(
-        docker,
-        spec,
-        `du -sk ${inside(data)} | cut -f1 && find ${inside(data)} ${isStray.map(quoted).join(" ")} | head -n 1`
-      ),
-      (told) => {
-        const [kilobytes = "0", stray = ""] = told.split("\n")
-        return { bytes: Number(kilobytes) * 1024, stray: stray.trim() }
-      }
-    ),
+  look: (data: string, spec: DatabaseSpec) => Effect.flatMap(work(docker, spec, lookScript(inside(data))), sightIn),
   copy: (from: string, to: string, spec: DatabaseSpec) =>
-    Effect.asVoid(work(docker, spec, `cp -a ${inside(from)} ${inside(to)} && sync`)),
-  remove: (folder: string, spec: DatabaseSpec) => Effect.asVoid(work(docker, spec, `rm -rf ${inside(folder)}`))
+    Effect.asVoid(work(docker, spec, `cp -a ${quoted(inside(from))} ${quoted(inside(to))} && sync`)),
+  remove: (folder: string, spec: DatabaseSpec) => Effect.asVoid(work(docker, spec, `rm -rf ${quoted(inside(folder))}`))
 })
 
 const byOurselves = { look: lookAtTree, copy: copyTree, remove: (folder: string) => removeTree(folder) }
