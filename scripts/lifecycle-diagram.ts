@@ -13,6 +13,7 @@ const resize = operationId("resize", "z")
 const to = { _tag: "Volume", size: 2 } as const
 const stop = operationId("stop", "s")
 const start = operationId("start", "t")
+const rebuild = operationId("rebuild", "e")
 const remove = operationId("delete", "d")
 const fault = { message: "", details: null, at: 0 }
 const by = "an operator"
@@ -34,6 +35,10 @@ const states: ReadonlyArray<State> = [
   { _tag: "Stopped" },
   { _tag: "Starting", operation: start, deadline: 0 },
   { _tag: "Starting", operation: start, deadline: 0, configure: true },
+  { _tag: "Rebuilding", operation: rebuild, deadline: 0 },
+  { _tag: "Rebuilding", operation: rebuild, deadline: 0, configure: true },
+  { _tag: "Rebuilding", operation: rebuild, deadline: 0, stopped: true },
+  { _tag: "Configuring", operation: configure, deadline: 0, restart: true, rebuild: true },
   { _tag: "Upgrading", operation: upgrade, deadline: 0, version: "" },
   { _tag: "Upgrading", operation: upgrade, deadline: 0, version: "", calledOff: "" },
   { _tag: "Deleting", operation: remove, deadline: 0, previous: null },
@@ -55,6 +60,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["configuration group changed", { _tag: "Configure" }],
   ["upgrade", { _tag: "Upgrade", version: "" }],
   ["resize", { _tag: "Resize", to }],
+  ["rebuild", { _tag: "Rebuild" }],
   ["delete", { _tag: "Delete" }],
   ["build succeeded", { _tag: "OperationSucceeded", operation: build }],
   ["restart succeeded", { _tag: "OperationSucceeded", operation: restart }],
@@ -62,6 +68,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["resize succeeded", { _tag: "OperationSucceeded", operation: resize }],
   ["stop succeeded", { _tag: "OperationSucceeded", operation: stop }],
   ["start succeeded", { _tag: "OperationSucceeded", operation: start }],
+  ["rebuild succeeded", { _tag: "OperationSucceeded", operation: rebuild }],
   ["upgrade succeeded", { _tag: "OperationSucceeded", operation: upgrade }],
   ["delete succeeded", { _tag: "OperationSucceeded", operation: remove }],
   ["build failed", { _tag: "OperationFailed", operation: build, fault }],
@@ -71,6 +78,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["stop failed, and it serves", { _tag: "OperationFailed", operation: stop, fault, serves: true }],
   ["stop failed", { _tag: "OperationFailed", operation: stop, fault }],
   ["start failed", { _tag: "OperationFailed", operation: start, fault }],
+  ["rebuild failed", { _tag: "OperationFailed", operation: rebuild, fault }],
   ["seen to serve", { _tag: "Observed", status: "healthy" }],
   ["upgrade failed", { _tag: "OperationFailed", operation: upgrade, fault }],
   ["delete failed", { _tag: "OperationFailed", operation: remove, fault }],
@@ -82,6 +90,7 @@ const events: ReadonlyArray<readonly [label: string, event: Event]> = [
   ["cancel", { _tag: "Cancel", operation: stop, by }],
   ["cancel", { _tag: "Cancel", operation: start, by }],
   ["cancel", { _tag: "Cancel", operation: upgrade, by }],
+  ["cancel", { _tag: "Cancel", operation: rebuild, by }],
   ["cancel", { _tag: "Cancel", operation: remove, by }],
   ["compensate", { _tag: "TakeBack", by }],
   ["retry", { _tag: "Retry", by }],
@@ -101,7 +110,7 @@ export const diagram = (): string => {
   return `# The life of an instance
 
 Made from \`src/actors/Lifecycle.ts\` by \`scripts/lifecycle-diagram.ts\`; a test keeps the two the same.
-What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Resizing\`, \`Stopping\`, \`Starting\`, \`Upgrading\` and \`Deleting\` have a deadline, all other states are at rest.
+What is not drawn changes nothing. \`Building\`, \`Restarting\`, \`Configuring\`, \`Resizing\`, \`Stopping\`, \`Starting\`, \`Upgrading\`, \`Rebuilding\` and \`Deleting\` have a deadline, all other states are at rest.
 
 \`\`\`mermaid
 stateDiagram-v2

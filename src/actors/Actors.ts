@@ -4,6 +4,7 @@ import * as BuildInstance from "./BuildInstance.ts"
 import * as ConfigureInstance from "./ConfigureInstance.ts"
 import * as DeleteInstance from "./DeleteInstance.ts"
 import * as InstanceActor from "./InstanceActor.ts"
+import * as RebuildInstance from "./RebuildInstance.ts"
 import * as ResizeInstance from "./ResizeInstance.ts"
 import * as RestartInstance from "./RestartInstance.ts"
 import * as StartInstance from "./StartInstance.ts"
@@ -22,6 +23,7 @@ export const layer = Taskmanager.layer.pipe(
     ResizeInstance.layer,
     StopInstance.layer,
     StartInstance.layer,
+    RebuildInstance.layer,
     DeleteInstance.layer,
     TakeBackInstance.layer
   ])

@@ -59,3 +59,9 @@ export const ofNew = Effect.fnUntraced(function* (operation: Operation) {
   const networks = yield* insist(wantedOf(operation.instance))
   if (networks.length > 0) yield* restrict(operation, "build")
 })
+
+/** A step, where not everybody may, or something has changed: whatever is enforced now may not be what the guest was told. */
+export const anew = Effect.fnUntraced(function* (operation: Operation, what: string) {
+  const networks = yield* insist(wantedOf(operation.instance))
+  if (networks.length > 0 || (yield* insist(isBehind(operation.instance)))) yield* restrict(operation, what)
+})

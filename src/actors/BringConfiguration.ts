@@ -137,22 +137,27 @@ export const isBehind = Effect.fnUntraced(function* (instance: InstanceId) {
   return changed(applied.running, wanted).length > 0
 })
 
-/** Stops the server and starts it again, with what is wanted. */
-export const restart = Effect.fnUntraced(function* (instance: InstanceId) {
+type Guest = Effect.Success<ReturnType<typeof guestOf>>
+
+/** Stops the server and starts it again, with what is wanted; `asked`: in what way. */
+export const restart = Effect.fnUntraced(function* (
+  instance: InstanceId,
+  asked: (guest: Guest) => ReturnType<Guest["restart"]> = (guest) => guest.restart({})
+) {
   const plan = yield* planOf(instance)
   const { applied, wanted } = plan
   const guest = yield* guestOf(instance)
   const isConfigured =
     plan.group !== null || changed(applied.told, {}).length > 0 || changed(applied.running, {}).length > 0
-  if (!isConfigured) return yield* Effect.asVoid(guest.restart({}))
+  if (!isConfigured) return yield* Effect.asVoid(asked(guest))
   yield* tell(instance, plan, wanted)
   const isNew = changed(applied.running, wanted).length > 0
-  const answer = yield* guest.restart({}).pipe(
+  const answer = yield* asked(guest).pipe(
     Effect.catchTag("GuestRefusal", (refusal) =>
       isNew && plan.isTroves
         ? // Ours take back by themselves.
           tell(instance, plan, applied.running).pipe(
-            Effect.andThen(guest.restart({})),
+            Effect.andThen(asked(guest)),
             Effect.mapError(() => refusal),
             Effect.as({ taken_back: refusal.message })
           )

@@ -11,6 +11,7 @@ import { ConfigureInstance } from "./ConfigureInstance.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { RebuildInstance } from "./RebuildInstance.ts"
 import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { StartInstance } from "./StartInstance.ts"
@@ -64,6 +65,8 @@ const executionOf = (operation: Operation) => {
       return executed(StopInstance, StopInstance.executionId(operation))
     case "start":
       return executed(StartInstance, StartInstance.executionId(operation))
+    case "rebuild":
+      return executed(RebuildInstance, RebuildInstance.executionId(operation))
     case "takeback":
       return executed(TakeBackInstance, TakeBackInstance.executionId(operation))
     case "delete":

@@ -27,12 +27,13 @@ export const Building = Schema.TaggedStruct("Building", {
 })
 export const Active = Schema.TaggedStruct("Active", { restartRequired })
 export const Restarting = Schema.TaggedStruct("Restarting", { ...underWay, configure, restartRequired })
-/** `restart`, `stop`, `resize`: one of them was asked for meanwhile. */
+/** `restart`, `stop`, `resize`: one of them was asked for meanwhile; `rebuild`: the restart is to be a rebuild. */
 export const Configuring = Schema.TaggedStruct("Configuring", {
   ...underWay,
   configure,
   restartRequired,
   restart: Schema.optionalKey(Schema.Boolean),
+  rebuild: Schema.optionalKey(Schema.Boolean),
   stop: Schema.optionalKey(Schema.Boolean),
   resize: Schema.optionalKey(ResizeTarget)
 })
@@ -59,6 +60,13 @@ export const Stopping = Schema.TaggedStruct("Stopping", { ...underWay, configure
 /** At rest, with a database that is not to run. What its configuration group is by then, its start brings. */
 export const Stopped = Schema.TaggedStruct("Stopped", {})
 export const Starting = Schema.TaggedStruct("Starting", { ...underWay, configure, restartRequired })
+/** The server is made anew over its data. `stopped`: it was before, and is so again where this fails. */
+export const Rebuilding = Schema.TaggedStruct("Rebuilding", {
+  ...underWay,
+  configure,
+  restartRequired,
+  stopped: Schema.optionalKey(Schema.Boolean)
+})
 /** What it calls off comes to its end first. */
 export const Deleting = Schema.TaggedStruct("Deleting", { ...underWay, ...calledOff })
 export const Deleted = Schema.TaggedStruct("Deleted", { at: Millis })
@@ -85,6 +93,7 @@ export const State = Schema.Union([
   Stopping,
   Stopped,
   Starting,
+  Rebuilding,
   Deleting,
   Deleted,
   Failed
@@ -104,6 +113,7 @@ export const Configure = Schema.TaggedStruct("Configure", {})
 /** Another version of the datastore is to serve, by its id. */
 export const Upgrade = Schema.TaggedStruct("Upgrade", { version: Schema.String })
 export const Resize = Schema.TaggedStruct("Resize", { to: ResizeTarget })
+export const Rebuild = Schema.TaggedStruct("Rebuild", {})
 export const Delete = Schema.TaggedStruct("Delete", {})
 export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   operation: OperationId,
@@ -111,7 +121,7 @@ export const OperationSucceeded = Schema.TaggedStruct("OperationSucceeded", {
   /** The id of the version that serves from now on. */
   version: Schema.optionalKey(Schema.String)
 })
-/** `serves`: of a stop or a start, that a client can log in all the same. */
+/** `serves`: of a stop, a start or a rebuild, that a client can log in all the same. */
 export const OperationFailed = Schema.TaggedStruct("OperationFailed", {
   operation: OperationId,
   fault: Fault,
@@ -133,6 +143,7 @@ export const Command = Schema.Union([
   Configure,
   Upgrade,
   Resize,
+  Rebuild,
   Delete,
   OperationSucceeded,
   OperationFailed,

@@ -23,6 +23,7 @@ import { InstanceEntity } from "./InstanceMailbox.ts"
 import { decide } from "./Lifecycle.ts"
 import { Lifecycles, Unreadable } from "./Lifecycles.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
+import { RebuildInstance } from "./RebuildInstance.ts"
 import { ResizeInstance } from "./ResizeInstance.ts"
 import { RestartInstance } from "./RestartInstance.ts"
 import { StartInstance } from "./StartInstance.ts"
@@ -100,6 +101,8 @@ const ensureWork = Effect.fnUntraced(function* (instance: InstanceId, state: Sta
       return yield* Effect.asVoid(StopInstance.execute(operation, { discard: true, detached: true }))
     case "Start":
       return yield* Effect.asVoid(StartInstance.execute(operation, { discard: true, detached: true }))
+    case "Rebuild":
+      return yield* Effect.asVoid(RebuildInstance.execute(operation, { discard: true, detached: true }))
     case "Upgrade":
       return yield* Effect.asVoid(
         UpgradeInstance.execute({ ...operation, version: work.version }, { discard: true, detached: true })

@@ -34,7 +34,7 @@ export const wake = Effect.fn("Instance.wake")(function* (instance: string) {
 interface Outcome {
   readonly restartRequired?: boolean
   readonly version?: string
-  /** Of a stop or a start that failed: whether the database serves all the same. */
+  /** Of a stop, a start or a rebuild that failed: whether the database serves all the same. */
   readonly serves?: boolean
 }
 

@@ -2,6 +2,7 @@ import { kindOf, type OperationId, operationId } from "../services/Ids.ts"
 import { type Fault, isServing, type StateTag } from "../services/Status.ts"
 import { calledOffOf, remembered } from "./CalledOff.ts"
 import type { Event, EventTag, State } from "./Instance.ts"
+import { Rebuilding } from "./RebuildTransitions.ts"
 import {
   backInService,
   begun,
@@ -59,6 +60,7 @@ const table: Table = {
     Configure: stay,
     Upgrade: stay,
     Resize: stay,
+    Rebuild: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -75,6 +77,7 @@ const table: Table = {
     Configure: remember,
     Upgrade: stay,
     Resize: stay,
+    Rebuild: stay,
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation ? backInService(state, "the database is ready", moment) : null,
@@ -109,6 +112,8 @@ const table: Table = {
     Upgrade: (_, { version }, moment) => startUpgrade(version, moment),
     Resize: ({ restartRequired }, { to }, moment) =>
       startResize(to, { restartRequired: restartRequired === true }, moment),
+    Rebuild: ({ restartRequired }, _, moment) =>
+      serve("rebuild", { restartRequired: restartRequired === true }, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -120,6 +125,8 @@ const table: Table = {
     ...inService("configuration", "the configuration group is with the guest", true),
     Restart: (state) => (isFollowed(state) ? null : { state: { ...state, restart: true }, because: begunBy.restart }),
     Stop: (state) => (isFollowed(state) ? null : { state: { ...state, stop: true }, because: begunBy.stop }),
+    Rebuild: (state) =>
+      isFollowed(state) ? null : { state: { ...state, restart: true, rebuild: true }, because: begunBy.rebuild },
     Resize: (state, { to }) =>
       isFollowed(state) ? null : { state: { ...state, resize: to }, because: "resize requested" }
   },
@@ -154,6 +161,8 @@ const table: Table = {
     Configure: stay,
     Upgrade: stay,
     Resize: stay,
+    // As by a restart.
+    Rebuild: (_, __, moment) => serve("rebuild", { restartRequired: false, stopped: true }, moment),
     Delete: (state, _, moment) => startDelete(state, moment),
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -176,6 +185,7 @@ const table: Table = {
   },
   Upgrading,
   Resizing: resizing,
+  Rebuilding,
   Deleting: {
     ...news,
     ...unasked,
@@ -186,6 +196,7 @@ const table: Table = {
     Configure: stay,
     Upgrade: stay,
     Resize: stay,
+    Rebuild: stay,
     Delete: stay,
     OperationSucceeded: (state, event, moment) =>
       event.operation === state.operation
@@ -217,6 +228,7 @@ const table: Table = {
     Configure: stay,
     Upgrade: stay,
     Resize: stay,
+    Rebuild: stay,
     Delete: stay,
     OperationSucceeded: stay,
     OperationFailed: stay,
@@ -236,6 +248,15 @@ const table: Table = {
         : null,
     Upgrade: stay,
     Resize: stay,
+    // It clears the fault, as a retry does.
+    Rebuild: ({ again, configure, previous }, _, moment) =>
+      previous === null && (again === "service" || again === "stopped")
+        ? serve(
+            "rebuild",
+            { restartRequired: false, configure: configure === true, stopped: again === "stopped" },
+            moment
+          )
+        : null,
     Delete: (state, _, moment) => startDelete(state, moment),
     // What was called off may have come to its end after all.
     OperationSucceeded: (state, { operation, version }, moment) => {
@@ -252,6 +273,7 @@ const table: Table = {
         case "configure":
         case "stop":
         case "start":
+        case "rebuild":
           return endedIn(state, operation)
         case "upgrade":
           return toldAfterAll(state, operation, newServes, moment, version)

@@ -138,6 +138,8 @@ const whyNot = (action: Action, state: State): string => {
       return state.calledOff === true
         ? "Its resize was called off, and goes back to what was before."
         : "Its resize is under way. It can be cancelled, and goes back to what was before then."
+    case "Rebuilding":
+      return "Its rebuild is under way, over data that stays. It can be cancelled."
     case "Stopping":
     case "Starting":
       return `Its ${state._tag === "Stopping" ? "stop" : "start"} is under way, which makes nothing. It can be cancelled.`
@@ -158,7 +160,7 @@ const whyNot = (action: Action, state: State): string => {
 const maxUser = 255
 
 /** Users are named by whoever identifies them; the store keeps no NUL and no half of a character. */
-const nameable = (user: string) => user.slice(0, maxUser).toWellFormed().replaceAll("\0", "")
+export const nameable = (user: string) => user.slice(0, maxUser).toWellFormed().replaceAll("\0", "")
 
 const isInstanceId = Schema.is(InstanceId)
 

@@ -19,6 +19,7 @@ export interface Deadlines {
   readonly stop: Duration.Duration
   readonly start: Duration.Duration
   readonly upgrade: Duration.Duration
+  readonly rebuild: Duration.Duration
   readonly delete: Duration.Duration
 }
 
@@ -32,6 +33,8 @@ export const defaultDeadlines: Deadlines = {
   start: Duration.minutes(10),
   // The data is copied, and an image may have to be fetched.
   upgrade: Duration.hours(2),
+  // An image may have to be fetched for it, too.
+  rebuild: Duration.minutes(30),
   delete: Duration.minutes(10)
 }
 
@@ -101,26 +104,36 @@ export const callOffDelete = (state: In<"Deleting">, fault: Fault, because: stri
   failed(fault, callingOff(state), "delete", because)
 
 /** In service with an operation under way, or about to be: whatever becomes of that, there is a database. */
-type Serving = In<"Restarting" | "Configuring" | "Resizing" | "Stopping" | "Starting" | "Upgrading">
+type Serving = In<"Restarting" | "Configuring" | "Resizing" | "Stopping" | "Starting" | "Upgrading" | "Rebuilding">
 
 /** In words of the history. */
 export const begunBy = {
   restart: "restart requested",
   configure: "the configuration group has changed",
   stop: "stop requested",
-  start: "start requested"
+  start: "start requested",
+  rebuild: "rebuild requested"
 } as const
 
-const servingAs = { restart: "Restarting", configure: "Configuring", stop: "Stopping", start: "Starting" } as const
+const servingAs = {
+  restart: "Restarting",
+  configure: "Configuring",
+  stop: "Stopping",
+  start: "Starting",
+  rebuild: "Rebuilding"
+} as const
 
 /** What is to be known of an instance in service beside its operation. */
 interface Service {
   readonly restartRequired: boolean
   /** The group has changed, and the operation does not bring it for certain. */
   readonly configure?: boolean
+  /** Its database does not run, and is not to where this fails; a rebuild knows of it. */
+  readonly stopped?: boolean
 }
 
-const knownOf = ({ configure, restartRequired }: Service) => ({
+const knownOf = ({ configure, restartRequired, stopped }: Service) => ({
+  ...(stopped === true ? { stopped } : {}),
   ...(restartRequired ? { restartRequired } : {}),
   ...(configure === true ? { configure } : {})
 })
@@ -163,7 +176,7 @@ export const backInService = (
 ): Decision => {
   const configure = state.configure === true
   if ("restart" in state && state.restart === true)
-    return serve("restart", { restartRequired, configure }, moment, because)
+    return serve(state.rebuild === true ? "rebuild" : "restart", { restartRequired, configure }, moment, because)
   if ("stop" in state && state.stop === true) return serve("stop", { restartRequired, configure }, moment, because)
   if ("resize" in state && state.resize !== undefined)
     return startResize(state.resize, { restartRequired, configure }, moment, because)
@@ -249,6 +262,7 @@ export const inService = (what: string, done: string, isMade: boolean) => ({
   Upgrade: stay,
   Configure: remember,
   Resize: stay,
+  Rebuild: stay,
   Delete: (state: Serving, _: unknown, moment: Moment) => startDelete(state, moment),
   OperationSucceeded: (state: Serving, { operation, restartRequired }: On<"OperationSucceeded">, moment: Moment) =>
     operation === state.operation ? backInService(state, done, moment, restartRequired === true) : null,

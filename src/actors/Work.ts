@@ -29,6 +29,7 @@ export type Work =
   | { readonly _tag: "Resize"; readonly operation: OperationId }
   | { readonly _tag: "Stop"; readonly operation: OperationId }
   | { readonly _tag: "Start"; readonly operation: OperationId }
+  | { readonly _tag: "Rebuild"; readonly operation: OperationId }
   | ({ readonly _tag: "Delete"; readonly operation: OperationId } & CalledOff)
   | { readonly _tag: "TakeBack"; readonly operation: OperationId }
   | { readonly _tag: "Interrupt"; readonly operation: OperationId }
@@ -52,6 +53,8 @@ export const workOf = (state: State): Work => {
       return { _tag: "Stop", operation: state.operation }
     case "Starting":
       return { _tag: "Start", operation: state.operation }
+    case "Rebuilding":
+      return { _tag: "Rebuild", operation: state.operation }
     case "Deleting":
       return { _tag: "Delete", operation: state.operation, ...remembered(calledOffOf(state)) }
     case "Failed":

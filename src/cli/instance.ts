@@ -4,6 +4,8 @@ import { access } from "./accessInstance.ts"
 import { create } from "./createInstance.ts"
 import { deletion } from "./deleteInstance.ts"
 import { list } from "./listInstances.ts"
+import { diagnostics, hwinfo } from "./machineOfInstance.ts"
+import { rebuild } from "./rebuildInstance.ts"
 import { rename } from "./renameInstance.ts"
 import { resize } from "./resizeInstance.ts"
 import { show } from "./showInstance.ts"
@@ -12,7 +14,22 @@ import { upgrade } from "./upgradeInstance.ts"
 
 export const instance = Command.make("instance").pipe(
   Command.withDescription(
-    "Order database instances, look at them, rename, restart, resize, stop, start, upgrade, open and delete them"
+    "Order database instances, look at them, rename, restart, resize, stop, start, upgrade, rebuild, open and delete them"
   ),
-  Command.withSubcommands([create, list, show, rename, access, restart, resize, stop, start, upgrade, deletion])
+  Command.withSubcommands([
+    create,
+    list,
+    show,
+    rename,
+    access,
+    restart,
+    resize,
+    stop,
+    start,
+    upgrade,
+    deletion,
+    rebuild,
+    hwinfo,
+    diagnostics
+  ])
 )

@@ -73,14 +73,17 @@ export const lookAtVersions = (connection: Connection) => look(connection, versi
 
 const isOf = (asked: string) => (one: ManagedVersion) => one.datastore_id === asked || one.datastore_name === asked
 
-/** The id of the one version that is meant. */
+/** The id of the one version that is meant; `number` chooses between versions of one name. */
 export const versionIdOf = Effect.fnUntraced(function* (
   connection: Connection,
-  asked: { readonly datastore: string; readonly version: string }
+  asked: { readonly datastore: string; readonly version: string; readonly number?: string }
 ) {
   const { versions } = yield* read(connection, ManagedVersions, yield* lookAtVersions(connection))
   const ofDatastore = versions.filter(isOf(asked.datastore))
-  const [found, ...others] = ofDatastore.filter(({ id, name }) => id === asked.version || name === asked.version)
+  const [found, ...others] = ofDatastore.filter(
+    ({ id, name, version }) =>
+      id === asked.version || (name === asked.version && (asked.number === undefined || version === asked.number))
+  )
   const see = "See: coffer datastore version list"
   if (found === undefined)
     return yield* failed(plain(`There is no version ${asked.version} of ${asked.datastore}. ${see}`))

@@ -7,6 +7,7 @@
  */
 import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { Values } from "../services/configuration/Parameter.ts"
+import type { Hardware, ProcessFacts } from "../services/MachineFacts.ts"
 import type { KeptData } from "./KeptData.ts"
 
 /** One database to run. */
@@ -68,6 +69,15 @@ export interface DatabaseRuntimeShape {
   readonly limit: (spec: DatabaseSpec, how: "atLeast" | "exactly") => Effect.Effect<void, RuntimeError>
   /** Stops the server cleanly (clients are disconnected, data is flushed); done when it is gone. */
   readonly stop: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
+  /**
+   * Stops the server; nothing is left of it but its data, and the next start makes the rest anew. Where that cannot be
+   * done, as for an image that is not to be had, it fails and has touched nothing.
+   */
+  readonly takeApart: (spec: DatabaseSpec, progress: Progress) => Effect.Effect<void, RuntimeError>
+  /** What its host has for the server that runs; null where none does. */
+  readonly hardware: (spec: DatabaseSpec) => Effect.Effect<Hardware | null, RuntimeError>
+  /** How the main process of the server is; null where none runs. */
+  readonly process: (spec: DatabaseSpec) => Effect.Effect<ProcessFacts | null, RuntimeError>
   readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>
   /** The last lines that the server printed, for the history when it does not come up. */
   readonly logs: (spec: DatabaseSpec, lines: number) => Effect.Effect<string, RuntimeError>

@@ -34,8 +34,10 @@ import { GuestNotes, type Phase } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
 import { HostFirewall } from "./HostFirewall.ts"
 import * as Overriding from "./Overriding.ts"
+import * as Rebuilding from "./Rebuilding.ts"
 import * as Supervising from "./Supervising.ts"
 import * as Switching from "./Switching.ts"
+import * as Telling from "./Telling.ts"
 import * as Upgrading from "./Upgrading.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
 import * as VolumeWatch from "./VolumeWatch.ts"
@@ -212,6 +214,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     stopServer: Effect.tapError(runtime.stop(made), ({ detail, message }) => Effect.logWarning(`${message} ${detail}`))
   })
   const { bringUp, hasDatabase } = switching
+  const takeApart = Rebuilding.takeApart({ runtime, settled: upgrading.settled, tell: beat })
 
   const carryOut = Effect.gen(function* () {
     const order = Option.getOrElse(yield* notes.order, () => ({ databases: [], users: [] }))
@@ -303,6 +306,13 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     Effect.mapError((error) => new GuestRefusal({ message: error.message }))
   )
 
+  const telling = Telling.make({
+    runtime,
+    session,
+    database: made,
+    version: Effect.map(notes.release, ({ serves }) => serves?.version ?? made.version)
+  })
+
   const prepare = Effect.fnUntraced(function* (order: Provisioning) {
     // Kept before it is confirmed: from here on the order survives the agent.
     if ((yield* notes.phase) === "new") {
@@ -325,13 +335,15 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       {
         prepare,
         restart: switching.restart,
+        rebuild: (program) => switching.rebuild(takeApart(program)),
         stop: switching.stop,
         upgrade: (info) => upgrading.ask(info, startServer),
         forgetUpgraded: upgrading.forget,
         updateOverrides: (overrides) => ofReady(overriding.update(overrides)),
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
         applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
-        updateAccess: guarding.update
+        updateAccess: guarding.update,
+        ...telling
       },
       room
     )

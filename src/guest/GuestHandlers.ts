@@ -5,8 +5,10 @@ import type { Handlers } from "../services/Contract.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
 import { type GuestMethods, GuestRefusal, type UpgradeInfo, type UpgradeStanding } from "../services/GuestApi.ts"
+import type { Diagnostics, Hardware } from "../services/MachineFacts.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
+import type { Program } from "./GuestNotes.ts"
 import type { VolumeRoom } from "./VolumeRoom.ts"
 import { gigabyte } from "./VolumeWatch.ts"
 
@@ -34,6 +36,10 @@ interface AgentMethods {
   readonly restart: Effect.Effect<string | null, GuestRefusal | DiskError>
   readonly upgrade: (info: UpgradeInfo) => Effect.Effect<UpgradeStanding, GuestRefusal | DiskError>
   readonly forgetUpgraded: Effect.Effect<void, GuestRefusal | DiskError>
+  /** As a restart, of what works with this very program. */
+  readonly rebuild: (program: Program) => Effect.Effect<string | null, GuestRefusal | DiskError>
+  readonly hardware: Effect.Effect<Hardware | null, GuestRefusal>
+  readonly diagnostics: Effect.Effect<Diagnostics | null, GuestRefusal>
   readonly updateOverrides: (overrides: Values) => Effect.Effect<void, GuestRefusal | DiskError>
   readonly stop: Effect.Effect<void, GuestRefusal | DiskError>
   readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
@@ -54,8 +60,11 @@ export const makeHandlers = (
   {
     applyFlavor,
     applyOverrides,
+    diagnostics,
     forgetUpgraded,
+    hardware,
     prepare,
+    rebuild,
     restart,
     stop,
     updateAccess,
@@ -66,10 +75,14 @@ export const makeHandlers = (
 ): Handlers<GuestMethods> => {
   const enableRoot = (password: Redacted.Redacted) =>
     Effect.as(session.enableRoot(password), { name: "root", password })
+  const takenBack = (reason: string | null) => (reason === null ? undefined : { taken_back: reason })
   return {
     prepare: ({ databases, users }) => prepare({ databases, users }),
     rpc_ping: () => Effect.succeed(true),
-    restart: () => Effect.map(restart, (reason) => (reason === null ? undefined : { taken_back: reason })),
+    restart: () => Effect.map(restart, takenBack),
+    rebuild: ({ ds_version: version, image }) => Effect.map(rebuild({ version, image }), takenBack),
+    get_hwinfo: () => hardware,
+    get_diagnostics: () => diagnostics,
     stop_db: () => stop,
     // Ours hold what they were told last, and nothing of before.
     update_overrides: ({ overrides }) => updateOverrides(overrides),

@@ -71,16 +71,22 @@ export const make = Effect.fnUntraced(function* ({ become, notes, onDisk, server
     yield* become("shutdown", "the database did not start; it is stopped")
   })
 
-  const startAnew = Effect.fnUntraced(function* (done: "started" | "restarted") {
+  const startAnew = Effect.fnUntraced(function* (
+    done: "started" | "restarted" | "rebuilt",
+    bringDown: Effect.Effect<void, RuntimeError | OrderFailed | GuestRefusal>
+  ) {
     yield* become("restarting", `the database is being ${done}`)
-    yield* stopServer
+    yield* bringDown
     const takenBack = yield* startServer
     yield* become("healthy", `the database was ${done}`)
     return takenBack
   })
 
   /** Whoever looks meanwhile waits, and takes the stop for no crash. What is stopped is started by it, or stays stopped. */
-  const restart = Effect.gen(function* () {
+  const downAndUp = Effect.fnUntraced(function* (
+    done: "restarted" | "rebuilt",
+    bringDown: Effect.Effect<void, RuntimeError | OrderFailed | GuestRefusal>
+  ) {
     yield* hasDatabase
     return yield* server.withPermits(1)(
       Effect.gen(function* () {
@@ -88,7 +94,8 @@ export const make = Effect.fnUntraced(function* ({ become, notes, onDisk, server
         // What is stopped now would not come up again. Noting what it is to be shows whether the disk takes it.
         yield* onDisk(notes.setPhase("ready"))
         yield* want(true)
-        return yield* wasStopped ? Effect.onError(startAnew("started"), () => backToStopped) : startAnew("restarted")
+        if (!wasStopped) return yield* startAnew(done, bringDown)
+        return yield* Effect.onError(startAnew(done === "restarted" ? "started" : done, bringDown), () => backToStopped)
       })
     )
   })
@@ -111,7 +118,10 @@ export const make = Effect.fnUntraced(function* ({ become, notes, onDisk, server
 
   return {
     hasDatabase,
-    restart: answered(restart, "restarted"),
+    restart: answered(downAndUp("restarted", stopServer), "restarted"),
+    /** `takeApart` is what a rebuild does in place of a stop. */
+    rebuild: (takeApart: Effect.Effect<void, RuntimeError | OrderFailed | GuestRefusal>) =>
+      answered(downAndUp("rebuilt", takeApart), "rebuilt"),
     stop: answered(stop, "stopped"),
     isStopped: () => isStopped,
     /** Waits until the database is to run. */

@@ -75,6 +75,15 @@ const unprocessable = (message: string) => new UnprocessableEntity({ unprocessab
 export const notYet = (feature: string) =>
   new NotImplemented({ notImplemented: { code: 501, message: `${feature}: not implemented in Coffer yet.` } })
 
+/** Agents of all instances of a machine are one program there. */
+export const agentsUpgrade = new NotImplemented({
+  notImplemented: {
+    code: 501,
+    message:
+      "Guest agents are not upgraded one by one: each machine's are one program, which is upgraded with the service (docs/deploy.md)."
+  }
+})
+
 type DomainError =
   | OrderRefusal
   | InstanceNotFound
@@ -156,6 +165,7 @@ const hindrance: Record<ShownState, string> = {
   Stopping: "task status was STOPPING",
   Stopped: "instance status was SHUTDOWN",
   Starting: "task status was (3 REBOOTING Rebooting the instance.)",
+  Rebuilding: "task status was (5 BUILDING The instance is building.)",
   Deleting: "task status was (2 DELETING Deleting the instance.)",
   Deleted: "task status was (2 DELETING Deleting the instance.)",
   Failed: "instance status was ERROR",

@@ -1,12 +1,12 @@
 /**
- * Routes that Trove has and Coffer does not yet. A list of what cannot exist is empty, one of it is not found,
+ * Routes that Trove has and Coffer does not, or not yet. A list of what cannot exist is empty, one of it is not found,
  * and a wish for it is refused by name: never an error of ours.
  */
 import { Effect, Layer, Redacted } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { PolicyName } from "../services/policy/Policies.ts"
 import { type Access, administrator, member, policy } from "./Access.ts"
-import { faultResponse, itemNotFound, notYet } from "./Faults.ts"
+import { agentsUpgrade, faultResponse, itemNotFound, notYet } from "./Faults.ts"
 import { Gatekeeper } from "./Gate.ts"
 import { prefix } from "./Wire.ts"
 
@@ -75,9 +75,7 @@ const [first, ...rest] = [
   ...refused("Clusters", "/clusters/:cluster/*", "cluster:action", "POST", "PUT", "PATCH"),
   ...refused("Clusters", "/clusters/:cluster/*", "cluster:delete", "DELETE"),
 
-  ...refused("Diagnostics of a machine", "/mgmt/instances/:instance/diagnostics", administrator, "GET"),
-  ...refused("Facts of a machine (hwinfo)", "/mgmt/instances/:instance/hwinfo", administrator, "GET"),
-  ...refused("Upgrading a guest agent", "/mgmt/instances/:instance/upgrade", administrator, "POST"),
+  answerOf("POST", "/mgmt/instances/:instance/upgrade", administrator, faultResponse(501, agentsUpgrade)),
   ...refused("Managing clusters (mgmt/clusters)", "/mgmt/clusters/*", administrator, ...all)
 ]
 

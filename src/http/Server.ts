@@ -5,6 +5,7 @@
 import { Layer } from "effect"
 import { HttpApiBuilder, HttpApiScalar } from "effect/http-api"
 import { OperatorRequests } from "../actors/OperatorRequests.ts"
+import { RebuildRequests } from "../actors/RebuildRequests.ts"
 import { AccessRequests } from "../services/AccessRequests.ts"
 import { CatalogRequests } from "../services/catalog/CatalogRequests.ts"
 import { ConfigurationPreviews } from "../services/configuration/ConfigurationPreviews.ts"
@@ -60,7 +61,12 @@ const Handlers = Layer.mergeAll(
 )
 
 const Requests = Layer.mergeAll(
-  Layer.mergeAll(ConfigurationPreviews.layer, DatastoreUpgrades.layer, ResizeRequests.layer).pipe(
+  Layer.mergeAll(
+    ConfigurationPreviews.layer,
+    DatastoreUpgrades.layer,
+    ResizeRequests.layer,
+    RebuildRequests.layer
+  ).pipe(
     Layer.provideMerge([ConfigurationRequests.layer, AccessRequests.layer]),
     Layer.provideMerge([InstanceRequests.layer, Previews.layer])
   ),

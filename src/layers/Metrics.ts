@@ -64,6 +64,7 @@ const stateDuring = {
   resize: "Resizing",
   stop: "Stopping",
   start: "Starting",
+  rebuild: "Rebuilding",
   delete: "Deleting"
 } as const satisfies Record<string, StateTag>
 

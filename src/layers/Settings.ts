@@ -27,6 +27,7 @@ export const layer = Layer.unwrap(
       resize: yield* duration("COFFER_RESIZE_DEADLINE", defaultDeadlines.resize),
       stop: yield* duration("COFFER_STOP_DEADLINE", defaultDeadlines.stop),
       start: yield* duration("COFFER_START_DEADLINE", defaultDeadlines.start),
+      rebuild: yield* duration("COFFER_REBUILD_DEADLINE", defaultDeadlines.rebuild),
       delete: yield* duration("COFFER_DELETE_DEADLINE", defaultDeadlines.delete)
     }
     const retention = yield* duration("COFFER_DELETED_RETENTION", Duration.days(7))

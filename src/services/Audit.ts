@@ -175,6 +175,7 @@ const holds = (record: AuditRecord | undefined, resource: Resource, at: Millis):
     case "Resizing":
     case "Stopping":
     case "Starting":
+    case "Rebuilding":
     case "Deleting":
       return "may"
     case "Active":

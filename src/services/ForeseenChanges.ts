@@ -33,6 +33,16 @@ export const upgraded: Change = {
     "its clients are cut off while the new version is tried on a copy of its data; the one before serves on where that fails"
 }
 
+/** The server is made anew. */
+export const rebuilt = ({ state }: InstanceRecord): Change => ({
+  operation: "rebuild",
+  restart: true,
+  reason:
+    state === "Stopped"
+      ? "its server is made anew over its data, and started"
+      : "its clients are cut off while its server is made anew over its data"
+})
+
 /** What of a flavor's settings the server waits for a restart to have, as its guest would find it. */
 const waitingFor = (version: DatastoreVersion, { running, told }: Applied, before: number, after: number) => {
   // What the configuration group has is over what the flavor gives, and stays.

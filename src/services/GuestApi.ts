@@ -10,6 +10,7 @@ import { Networks } from "./AllowedNetworks.ts"
 import { call, cast, ForeignFailure } from "./Contract.ts"
 import { Values } from "./configuration/Parameter.ts"
 import { DiskError } from "./Disk.ts"
+import { Diagnostics, Hardware } from "./MachineFacts.ts"
 
 /** The topic that the agent of one instance serves. */
 export const guestTopic = (instanceId: string) => `guestagent.${instanceId}`
@@ -149,6 +150,24 @@ export const GuestApi = RpcGroup.make(
       notification: "DBaaSInstanceRestart"
     }
   ),
+  /**
+   * Take the server apart and make it anew over its data, from this very program; answered when a client can log in.
+   * Refused, and nothing touched, where it works with another one, or where it could not be made anew. Trove's agents take
+   * it for a cast, and answer nothing.
+   */
+  call(
+    "rebuild",
+    { ds_version: Schema.String, image: Schema.String },
+    {
+      success: Schema.Union([TakenBack, Schema.Void]),
+      error: Schema.Union([GuestRefusal, DiskError]),
+      timeout: high
+    }
+  ),
+  /** What the machine has for the server; null where none runs. Trove's agents know no such method. */
+  call("get_hwinfo", {}, { success: Schema.NullOr(Hardware), error: GuestRefusal, timeout: low }),
+  /** How the server's process is; null where none runs. Trove's agents know no such method. */
+  call("get_diagnostics", {}, { success: Schema.NullOr(Diagnostics), error: GuestRefusal, timeout: low }),
   /** Bring the database to a clean end; it stays so, whatever is started anew, until a restart brings it back. */
   call("stop_db", {}, { error: Schema.Union([GuestRefusal, DiskError]), timeout: high, version: "1.1" }),
   /** The server is started with these settings from now on; kept before it is answered. With `remove`, with none of before. */

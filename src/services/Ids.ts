@@ -12,7 +12,7 @@ export const Text = Schema.String.check(
 export const ProjectId = Text.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).pipe(Schema.brand("ProjectId"))
 export type ProjectId = typeof ProjectId.Type
 
-/** A configure brings a configuration group to the guest; an upgrade another version; a takeback removes what a failed operation has left behind. */
+/** A configure brings a configuration group to the guest; an upgrade another version; a rebuild makes the server anew over its data; a takeback removes what a failed operation has left behind. */
 export const OperationKind = Schema.Literals([
   "build",
   "restart",
@@ -21,6 +21,7 @@ export const OperationKind = Schema.Literals([
   "stop",
   "start",
   "upgrade",
+  "rebuild",
   "delete",
   "takeback"
 ])

@@ -45,6 +45,7 @@ const duringOf: Record<OperationKind, ShownState> = {
   resize: "Resizing",
   stop: "Stopping",
   start: "Starting",
+  rebuild: "Rebuilding",
   delete: "Deleting",
   takeback: "Failed"
 }

@@ -18,6 +18,7 @@ export const StateTag = Schema.Literals([
   "Stopped",
   "Starting",
   "Upgrading",
+  "Rebuilding",
   "Deleting",
   "Deleted",
   "Failed"
@@ -51,6 +52,7 @@ const expectsGuest: Record<StateTag, boolean> = {
   Stopped: true,
   Starting: true,
   Upgrading: true,
+  Rebuilding: true,
   Deleting: false,
   Deleted: false,
   Failed: false
@@ -85,7 +87,7 @@ export interface Observation {
 export interface Requested {
   /** Ever, and be it one that has failed since. */
   readonly delete: boolean
-  /** In the very state that it is in, by the command's name: of what has failed its delete, of all else what is done next. */
+  /** In the very state that it is in, by the command's name: of what has failed its delete or a rebuild, of all else what is done next. */
   readonly now: string | null
   readonly configure: boolean
   readonly resize: boolean
@@ -107,8 +109,9 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
   const state = stateNamed(tag)
   if (state === "Unknown") return state
   if (requested.delete && expectsGuest[state]) return "Deleting"
-  if (state === "Failed" && requested.now !== null) return "Deleting"
   const isOpen = state === "Active" || state === "Configuring"
+  if ((isOpen || state === "Stopped" || state === "Failed") && requested.now === "Rebuild") return "Rebuilding"
+  if (state === "Failed" && requested.now !== null) return "Deleting"
   if (isOpen && (requested.now === "Stop" || shades.stop)) return "Stopping"
   if (isOpen && (requested.now === "Restart" || shades.restart)) return "Restarting"
   if (isOpen && requested.now === "Upgrade") return "Upgrading"
@@ -125,6 +128,8 @@ export const statusOf = (
   switch (state) {
     case "New":
     case "Building":
+    // As in Trove, to which it is another build.
+    case "Rebuilding":
       return "BUILD"
     case "Active":
       return "ACTIVE"

@@ -15,6 +15,7 @@ const resize = operationId("resize", "1")
 const stop = operationId("stop", "1")
 const start = operationId("start", "1")
 const upgrade = operationId("upgrade", "1")
+const rebuild = operationId("rebuild", "1")
 const remove = operationId("delete", "1")
 const to = { _tag: "Flavor", flavor: "2", ram: 1024 } as const
 const fault = { message: "it broke", details: null, at: 5 }
@@ -30,6 +31,7 @@ const states: Record<StateTag, State> = {
   Stopped: { _tag: "Stopped" },
   Starting: { _tag: "Starting", operation: start, deadline: 100 },
   Upgrading: { _tag: "Upgrading", operation: upgrade, deadline: 100, version: "v-2" },
+  Rebuilding: { _tag: "Rebuilding", operation: rebuild, deadline: 100 },
   Deleting: { _tag: "Deleting", operation: remove, deadline: 100, previous: build },
   Deleted: { _tag: "Deleted", at: 1 },
   Failed: { _tag: "Failed", fault, previous: null, again: "build" }
@@ -112,6 +114,16 @@ const table: ReadonlyArray<readonly [StateTag, Event, StateTag]> = [
   ["Upgrading", { _tag: "Delete" }, "Deleting"],
   ["Upgrading", cancel(upgrade), "Upgrading"],
   ["Upgrading", defect(), "Failed"],
+  ["Active", { _tag: "Rebuild" }, "Rebuilding"],
+  ["Stopped", { _tag: "Rebuild" }, "Rebuilding"],
+  ["Configuring", { _tag: "Rebuild" }, "Configuring"],
+  ["Rebuilding", { _tag: "Configure" }, "Rebuilding"],
+  ["Rebuilding", succeeded(rebuild), "Active"],
+  ["Rebuilding", failed(rebuild), "Active"],
+  ["Rebuilding", { _tag: "DeadlinePassed" }, "Active"],
+  ["Rebuilding", { _tag: "Delete" }, "Deleting"],
+  ["Rebuilding", cancel(rebuild), "Active"],
+  ["Rebuilding", defect(), "Failed"],
   ["Deleting", succeeded(remove), "Deleted"],
   ["Deleting", failed(remove), "Failed"],
   ["Deleting", succeeded(build), "Deleting"],
@@ -139,6 +151,7 @@ const events: ReadonlyArray<Event> = [
   { _tag: "Configure" },
   toVersion,
   { _tag: "Resize", to },
+  { _tag: "Rebuild" },
   { _tag: "Delete" },
   succeeded(build),
   succeeded(restart),
@@ -147,6 +160,7 @@ const events: ReadonlyArray<Event> = [
   succeeded(stop),
   succeeded(start),
   succeeded(upgrade),
+  succeeded(rebuild),
   succeeded(remove),
   failed(build),
   failed(restart),
@@ -155,6 +169,7 @@ const events: ReadonlyArray<Event> = [
   failed(stop),
   failed(start),
   failed(upgrade),
+  failed(rebuild),
   failed(remove),
   { _tag: "Observed", status: "healthy" },
   { _tag: "HeartbeatLost" },
@@ -166,6 +181,7 @@ const events: ReadonlyArray<Event> = [
   cancel(stop),
   cancel(start),
   cancel(upgrade),
+  cancel(rebuild),
   cancel(remove),
   retry,
   takeBack,
@@ -405,6 +421,44 @@ describe("an operator", () => {
   })
 })
 
+describe("a rebuild", () => {
+  const next = (state: State, event: Event) => decide(state, event, moment)?.state ?? state
+  const again = operationId("rebuild", "2")
+
+  it("of what was stopped leaves it stopped where it fails and does not serve, and in service else", () => {
+    const rebuilding = next(states.Stopped, { _tag: "Rebuild" })
+    expect(rebuilding).toMatchObject({ _tag: "Rebuilding", operation: again, stopped: true })
+    expect(next(rebuilding, succeeded(again))).toEqual({ _tag: "Active" })
+    for (const event of [failedOperation(again), cancel(again), { _tag: "DeadlinePassed" } as const])
+      expect(next(rebuilding, event)).toEqual({ _tag: "Stopped" })
+    expect(next(rebuilding, { _tag: "OperationFailed", operation: again, fault, serves: true })._tag).toBe("Active")
+    expect(next(rebuilding, defect())).toMatchObject({ again: "stopped", previous: again })
+  })
+
+  it("mends what is in ERROR with a database, of which nothing is under way, and nothing else", () => {
+    const inError = (of: "service" | "stopped" | "build" | "delete", previous: typeof build | null = null): State => ({
+      ...{ _tag: "Failed", fault, previous, again: of }
+    })
+    expect(next(inError("service"), { _tag: "Rebuild" })).toEqual({
+      _tag: "Rebuilding",
+      operation: again,
+      deadline: 1800010
+    })
+    expect(next(inError("stopped"), { _tag: "Rebuild" })).toMatchObject({ _tag: "Rebuilding", stopped: true })
+    for (const state of [inError("build"), inError("delete"), inError("service", upgrade)])
+      expect(decide(state, { _tag: "Rebuild" }, moment)).toBeNull()
+    const waiting: State = { _tag: "Failed", fault, previous: null, again: "service", configure: true }
+    expect(next(next(waiting, { _tag: "Rebuild" }), succeeded(again))._tag).toBe("Configuring")
+  })
+
+  it("follows a configuration that is under way, which a restart is not asked for beside", () => {
+    const asked = next(states.Configuring, { _tag: "Rebuild" })
+    expect(decide(asked, { _tag: "Restart" }, moment)).toBeNull()
+    for (const event of [succeeded(configure), failedOperation(configure), cancel(configure)])
+      expect(next(asked, event)).toMatchObject({ _tag: "Rebuilding", operation: again })
+  })
+})
+
 describe("a defect", () => {
   it("keeps what was under way to be called off, and what is to be done again", () => {
     expect(decide(states.Building, defect(), moment)?.state).toMatchObject({ previous: build, again: "build" })
@@ -435,6 +489,9 @@ const tags: ReadonlyArray<EventTag> = [
   "Configure",
   "Upgrade",
   "Resize",
+  "Stop",
+  "Start",
+  "Rebuild",
   "Delete",
   "OperationSucceeded",
   "OperationFailed",
@@ -493,14 +550,16 @@ describe("whatever order messages come in", () => {
           const isHeld = isOver || state._tag === "Resizing"
           const busy = isHeld || !["Rest", "Interrupt", "TakeBack"].includes(workOf(state)._tag)
           expect(busy).toBe(deadlineOf(state) !== null)
-          const isServing = ["Restarting", "Configuring", "Resizing", "Stopping", "Starting"].includes(state._tag)
+          const isServing = ["Restarting", "Configuring", "Resizing", "Stopping", "Starting", "Rebuilding"].includes(
+            state._tag
+          )
           const next = decide(state, { _tag: "DeadlinePassed" }, moment)?.state
           if (state._tag === "Upgrading" && !isOver) {
             expect(next).toMatchObject({ _tag: "Upgrading", calledOff: "the upgrade passed its deadline" })
             return
           }
           const out = isServing
-            ? ["Active", "Restarting", "Configuring", "Resizing", "Stopping", "Stopped", "Starting"]
+            ? ["Active", "Restarting", "Configuring", "Resizing", "Stopping", "Stopped", "Starting", "Rebuilding"]
             : ["Failed"]
           if (busy) expect(out).toContain(next?._tag)
           if (before._tag === "Deleted") expect(state).toBe(before)
@@ -525,9 +584,11 @@ describe("whatever order messages come in", () => {
             "Stopping",
             "Stopped",
             "Starting",
-            "Upgrading"
+            "Upgrading",
+            "Rebuilding"
           ]
           if (serving.includes(before._tag)) expect([...serving, "Deleting", "Failed"]).toContain(state._tag)
+          else if (state._tag === "Rebuilding") expect(before._tag).toBe("Failed")
           else if (state._tag === "Stopped") expect(before._tag).toBe("Failed")
           else if (state._tag === "Restarting") expect.unreachable("it was not in service")
           else if (state._tag === "Resizing") expect.unreachable("it was not in service")

@@ -7,6 +7,7 @@ import { Clock, Duration, Effect, Option, Schema, type Scope } from "effect"
 import { RpcGroup } from "effect/rpc"
 import type { State } from "../../src/actors/Instance.ts"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { requestRebuild } from "../../src/actors/RebuildRequests.ts"
 import { GuestHosts, type GuestHostsError } from "../../src/layers/embedded/GuestHosts.ts"
 import { call } from "../../src/services/Contract.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
@@ -232,6 +233,16 @@ export const operations: Readonly<Record<string, InServiceOperation>> = {
     steps: ["start the database", "report"],
     isDone: isBack,
     because: "the database was started"
+  },
+  rebuild: {
+    ...{ from: serving, state: "Rebuilding", shows: "BUILD" },
+    request: (id) => requestRebuild(id, "ann"),
+    steps: ["make sure of the server", "rebuild the database", "report"],
+    isDone: Effect.fnUntraced(function* (id) {
+      yield* isBack(id)
+      expect((yield* FakeDatabases).servers.get(id)).toMatchObject({ isWhole: true })
+    }),
+    because: "the database was rebuilt"
   },
   upgrade: {
     ...{ from: filled, state: "Upgrading", shows: "UPGRADE" },

@@ -6,11 +6,11 @@ import type { State } from "../../src/actors/Instance.ts"
 import { instance } from "../../src/cli/instance.ts"
 import { History } from "../../src/services/History.ts"
 import { Identity, Unauthenticated } from "../../src/services/Identity.ts"
-import { type InstanceId, OperationId, ProjectId } from "../../src/services/Ids.ts"
+import { InstanceId, OperationId, ProjectId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { ProvisioningStore } from "../../src/services/Provisioning.ts"
 import { fileWith } from "../config/fixture.ts"
-import { active, moveTo, project, serveGuest, server } from "../http/harness.ts"
+import { active, adminToken, moveTo, project, serveGuest, server } from "../http/harness.ts"
 import { commands, portOfServer, quietly } from "./commands.ts"
 
 const { coffer, runAt } = commands(instance)
@@ -314,6 +314,50 @@ describe("stop and start", () => {
       expect(again.err).toMatch(/^coffer: Instance \S+ is not currently available .*STOPPING/)
       yield* moveTo(id as InstanceId, { _tag: "Stopped" })
       expect(yield* coffer("start", "first")).toEqual({ code: 0, out: "first is being started.\n", err: "" })
+    }).pipe(Effect.scoped, Effect.provide(quietly(server())))
+  )
+})
+
+describe("rebuild, hwinfo, diagnostics", () => {
+  it.live("are for administrators, and name the image by the version that the instance has", () =>
+    Effect.gen(function* () {
+      const { id: text } = yield* active({ name: "first", datastore: { type: "postgresql", version: "16" } })
+      const id = InstanceId.make(text)
+      const token = yield* fileWith(adminToken)
+      const asAdmin = (...args: ReadonlyArray<string>) => coffer(...args, "--token-file", token)
+      const refused = yield* coffer("rebuild", "first")
+      expect([refused.code, refused.err]).toEqual([
+        1,
+        expect.stringMatching(/^coffer: Only an administrator may do this\. /)
+      ])
+      const foreseen = yield* asAdmin("rebuild", "first", "--preview")
+      expect(foreseen.out).toBe(
+        "first: its clients are cut off while its server is made anew over its data. It would be BUILD meanwhile, with a restart. It has not done this before.\n"
+      )
+      expect(yield* asAdmin("hwinfo", "first")).toMatchObject({
+        code: 0,
+        out: "MEMORY     PROCESSORS\n524288 kB  1\n"
+      })
+      expect((yield* asAdmin("diagnostics", "first")).out).toMatch(
+        /^VERSION .*\n18\.1 +2 +64 +1024 kB +1536 kB +2048 kB +4096 kB\n$/
+      )
+      expect(JSON.parse((yield* asAdmin("hwinfo", "first", "--json")).out)).toEqual({
+        hwinfo: { mem_total: 524_288, num_cpus: 1 }
+      })
+      const waiting = yield* Effect.forkChild(asAdmin("rebuild", "first", "--wait"))
+      yield* Effect.flatMap(Instances, (instances) =>
+        Effect.repeat(instances.get("any", id), {
+          until: Option.exists(({ state }) => state === "Rebuilding"),
+          schedule: Schedule.spaced("10 millis")
+        })
+      )
+      const history = yield* History
+      const operation = OperationId.make("rebuild-1")
+      const step = { operation, operationName: "rebuild", step: "rebuild the database", attempt: 1 }
+      yield* history.stepStarted(id, { ...step, waitsFor: "the guest", deadline: null })
+      yield* history.stepEnded(id, { ...step, outcome: "done", error: null, detail: null })
+      yield* moveTo(id, { _tag: "Active" }, "the database was rebuilt")
+      expect(yield* Fiber.join(waiting)).toMatchObject({ code: 0, out: "first was rebuilt.\n" })
     }).pipe(Effect.scoped, Effect.provide(quietly(server())))
   )
 })

@@ -99,7 +99,6 @@ const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
 const clusters = waiting("Clusters")
-const machines = waiting("Machines of administrators")
 
 export const topics: ReadonlyArray<Topic> = [
   {
@@ -264,13 +263,27 @@ export const topics: ReadonlyArray<Topic> = [
       done(202, ...managed("reboot")),
       done(202, ...managed("reset-task-status")),
       done(202, ...managed("stop")),
-      machines.refused(...managed("migrate")),
-      machines.refused(...managed("rebuild", { image_id: uuid })),
+      backups.refused(...managed("migrate")),
+      done(202, ...managed("rebuild", { image_id: "{version}" })),
+      done(202, "DELETE", "/mgmt/instances/{instance}"),
+      refused(
+        404,
+        "Trove's answers as `POST /instances` does, by inheritance: order there.",
+        "POST",
+        "/mgmt/instances",
+        { instance: order }
+      ),
       done(200, "GET", "/mgmt/instances/{instance}/root"),
       done(204, "GET", "/mgmt/instances/{instance}/rpc_ping"),
-      machines.refused("GET", "/mgmt/instances/{instance}/diagnostics"),
-      machines.refused("GET", "/mgmt/instances/{instance}/hwinfo"),
-      machines.refused("POST", "/mgmt/instances/{instance}/upgrade", { upgrade: { instance_version: "1" } }),
+      done(200, "GET", "/mgmt/instances/{instance}/diagnostics"),
+      done(200, "GET", "/mgmt/instances/{instance}/hwinfo"),
+      refused(
+        501,
+        "Guest agents are upgraded with the service, by each machine ([how](deploy.md#day-by-day)).",
+        "POST",
+        "/mgmt/instances/{instance}/upgrade",
+        { upgrade: { instance_version: "1" } }
+      ),
       done(200, "GET", "/mgmt/datastore-versions"),
       done(202, "POST", "/mgmt/datastore-versions", { version: newVersion }),
       done(200, "GET", "/mgmt/datastore-versions/{version}"),

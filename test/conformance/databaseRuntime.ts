@@ -62,16 +62,27 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
       })
     )
 
-    behaves("initialises and starts a server, tells progress, and has it logged", (spec, runtime) =>
-      Effect.gen(function* () {
-        const told: Array<string> = []
-        yield* runtime.start(spec, (text) => Effect.sync(() => told.push(text)))
-        yield* (yield* patiently(spec)).query("SELECT 1")
-        assert.strictEqual(yield* runtime.status(spec), "running")
-        assert.isAbove(told.length, 0)
-        const lines = (yield* runtime.logs(spec, 2)).split("\n")
-        assert.isTrue(lines.length <= 2 && lines.every((line) => line.length > 0))
-      })
+    behaves(
+      "initialises and starts a server, tells progress, of its machine and its process, and has it logged",
+      (spec, runtime) =>
+        Effect.gen(function* () {
+          const told: Array<string> = []
+          yield* runtime.start(spec, (text) => Effect.sync(() => told.push(text)))
+          yield* (yield* patiently(spec)).query("SELECT 1")
+          assert.strictEqual(yield* runtime.status(spec), "running")
+          assert.isAbove(told.length, 0)
+          const lines = (yield* runtime.logs(spec, 2)).split("\n")
+          assert.isTrue(lines.length <= 2 && lines.every((line) => line.length > 0))
+          const hardware = yield* runtime.hardware(spec)
+          const facts = yield* runtime.process(spec)
+          if (hardware === null || facts === null) return assert.fail("it tells that nothing runs")
+          if (subject.memoryOf !== undefined)
+            assert.strictEqual(hardware.mem_total, (yield* subject.memoryOf(spec)) * 1024)
+          assert.isTrue(hardware.mem_total > 0 && hardware.num_cpus > 0)
+          assert.isTrue(facts.threads > 0 && facts.fd_size > 0)
+          assert.isTrue(facts.vm_rss > 0 && facts.vm_rss <= facts.vm_hwm)
+          assert.isTrue(facts.vm_size > facts.vm_rss && facts.vm_size <= facts.vm_peak)
+        })
     )
 
     behaves("lets nobody in with another password", (spec, runtime) =>
@@ -91,7 +102,7 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
       })
     )
 
-    behaves("stops, and starts again with the same data", (spec, runtime) =>
+    behaves("stops, or is taken apart, and starts again with the same data", (spec, runtime) =>
       Effect.gen(function* () {
         yield* runtime.start(spec, quiet)
         yield* Effect.scoped(
@@ -105,8 +116,21 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
         yield* runtime.stop(spec)
         assert.strictEqual(yield* runtime.status(spec), "stopped")
         yield* Effect.flip(subject.connect(spec))
+        assert.isNull(yield* runtime.hardware(spec))
+        assert.isNull(yield* runtime.process(spec))
         yield* runtime.start(spec, quiet)
-        assert.deepEqual(yield* (yield* patiently(spec)).query("SELECT n FROM kept"), [{ n: 7 }])
+        const rows = Effect.scoped(Effect.flatMap(patiently(spec), (client) => client.query("SELECT n FROM kept")))
+        assert.deepEqual(yield* rows, [{ n: 7 }])
+        const before = yield* subject.leftovers(spec)
+
+        // Twice, as by an agent that died on the way; and with nothing there, as where somebody has removed it.
+        yield* runtime.takeApart(spec, quiet)
+        yield* runtime.takeApart(spec, quiet)
+        assert.notStrictEqual(yield* runtime.status(spec), "running")
+        assert.deepEqual(yield* subject.leftovers(spec), [])
+        yield* runtime.start(spec, quiet)
+        assert.deepEqual(yield* rows, [{ n: 7 }])
+        assert.lengthOf(yield* subject.leftovers(spec), before.length)
       })
     )
 

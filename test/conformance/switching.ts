@@ -1,12 +1,14 @@
-/** What every store must do about databases that are stopped and started: run by the one in memory and by PostgreSQL. */
+/** What every store must do about databases that are stopped, started and rebuilt: run by the one in memory and by PostgreSQL. */
 import { expect, layer } from "@effect/vitest"
 import { Clock, Effect, type Layer, Option } from "effect"
 import type { State } from "../../src/actors/Instance.ts"
-import type { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { Lifecycles } from "../../src/actors/Lifecycles.ts"
+import { requestRebuild } from "../../src/actors/RebuildRequests.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { InstanceId, operationId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
+import { Resizes } from "../../src/services/Resizes.ts"
 import { Switching } from "../../src/services/Switching.ts"
 import { mail, move } from "./asActor.ts"
 import { create, projectOf, uuid } from "./asApi.ts"
@@ -16,6 +18,7 @@ const shown = (id: InstanceId) =>
     Effect.map(instances.get("any", id), (found) => Option.getOrThrow(found).state)
   )
 
+const fault = { message: "broken", details: null, at: 1 }
 const underWay = { operation: operationId("configure", "1"), deadline: 4e12 }
 const states = {
   New: { _tag: "New" },
@@ -28,18 +31,24 @@ const states = {
   Stopping: { _tag: "Stopping", ...underWay },
   Stopped: { _tag: "Stopped" },
   Starting: { _tag: "Starting", ...underWay },
+  Rebuilding: { _tag: "Rebuilding", ...underWay },
+  Struck: { _tag: "Failed", fault, previous: null, again: "service" },
+  Unbuilt: { _tag: "Failed", fault, previous: null, again: "build" },
   Deleting: { _tag: "Deleting", ...underWay, previous: null }
 } as const satisfies Record<string, State>
 
-/** What can be asked in which state: a stop, a start, a restart, a group. */
+/** What can be asked in which state: a stop, a start, a restart, a rebuild. */
 const open: Partial<Record<keyof typeof states, string>> = {
-  Active: "stop restart",
-  RestartRequired: "stop restart",
-  Configuring: "stop restart",
-  Stopped: "start"
+  Active: "stop restart rebuild",
+  RestartRequired: "stop restart rebuild",
+  Configuring: "stop restart rebuild",
+  Stopped: "start rebuild",
+  Struck: "rebuild"
 }
 
-export type SwitchingStore = Configurations | Instances | Lifecycles | Quotas | Switching
+const rebuild = (id: InstanceId) => requestRebuild(id, "ann")
+
+export type SwitchingStore = Configurations | Instances | Lifecycles | Quotas | Resizes | Switching
 
 export const switchingConformance = <R>(name: string, store: Layer.Layer<SwitchingStore | R, unknown>) =>
   layer(store, { excludeTestServices: true, timeout: 60_000 })(name, (it) => {
@@ -48,9 +57,14 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
         Effect.gen(function* () {
           const instances = yield* Instances
           const switching = yield* Switching
-          const ask = { stop: switching.requestStop, start: switching.requestStart, restart: instances.requestRestart }
+          const ask = {
+            stop: switching.requestStop,
+            start: switching.requestStart,
+            restart: instances.requestRestart,
+            rebuild
+          }
           const taken: Array<string> = []
-          for (const what of ["stop", "start", "restart"] as const) {
+          for (const what of ["stop", "start", "restart", "rebuild"] as const) {
             const id = yield* create()
             yield* move(id, state)
             const before = yield* mail(id)
@@ -93,6 +107,32 @@ export const switchingConformance = <R>(name: string, store: Layer.Layer<Switchi
         yield* (yield* Instances).requestDelete(id)
         expect([yield* requestStart(id), yield* requestStop(id), yield* shown(id)]).toEqual([false, false, "Deleting"])
         expect(yield* requestStop(InstanceId.make(uuid()))).toBe(false)
+      })
+    )
+
+    it.effect("shows a rebuild at once, and asks nothing beside it; it is not put beside anything else either", () =>
+      Effect.gen(function* () {
+        const { requestRestart } = yield* Instances
+        const { requestStart, requestStop } = yield* Switching
+        for (const state of [states.Active, states.Configuring, states.Stopped, states.Struck]) {
+          const id = yield* create()
+          yield* move(id, state)
+          expect([yield* rebuild(id), yield* rebuild(id)]).toEqual([true, false])
+          expect(yield* shown(id)).toBe("Rebuilding")
+          expect([yield* requestRestart(id), yield* requestStop(id), yield* requestStart(id)]).not.toContain(true)
+          expect(yield* mail(id)).toEqual(["Rebuild"])
+          yield* (yield* Instances).requestDelete(id)
+          expect(yield* shown(id)).toBe("Deleting")
+        }
+        const other = yield* create()
+        yield* move(other, states.Active)
+        yield* (yield* Resizes).request(other, { flavor: "1", volumeSize: 1 }, { _tag: "Volume", size: 2 })
+        expect(yield* rebuild(other)).toBe(false)
+        // By somebody who has looked before.
+        const { generation } = Option.getOrThrow(yield* (yield* Lifecycles).load(other))
+        const late = { generation, key: `restart:${generation}`, command: { _tag: "Rebuild" }, line: "" } as const
+        yield* (yield* Lifecycles).request(other, late)
+        expect(yield* mail(other)).toEqual(["Resize"])
       })
     )
 

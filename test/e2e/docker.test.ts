@@ -1,7 +1,9 @@
 /** The core of the service with databases as containers, of images that the tests build themselves. */
+import { execFile } from "node:child_process"
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
+import { promisify } from "node:util"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import type { CatalogContents, DatastoreManagerName } from "../../src/services/Catalog.ts"
 import { buildImages, testImages } from "../images/build.ts"
@@ -10,6 +12,8 @@ import { ensurePackages, mariadbClient, mustNotSkip, psql } from "../support/pac
 import { eventually } from "./api.ts"
 import { type Login, mysql, postgres } from "./logins.ts"
 import { newService, runCoffer, type Service } from "./service.ts"
+
+const run = promisify(execFile)
 
 const engine = await ensureDocker()
 const missing = "missing" in engine ? engine.missing : null
@@ -40,6 +44,8 @@ const kinds = [
   { type: "postgresql", port: 5432, query: postgres },
   { type: "mariadb", port: 3306, query: mysql }
 ] as const
+
+const docker = async (...args: ReadonlyArray<string>) => (await run("docker", args)).stdout.trim()
 
 const order = {
   databases: [{ name: "shop" }],
@@ -154,6 +160,29 @@ describe.skipIf(missing !== null)(
       expect((await action({ start: {} })).status).toBe(202)
       await service.healthy(id)
       expect(await postgres(ann(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+      await service.remove(id)
+    })
+
+    it("makes a container anew that somebody has removed, over its data, for an administrator", async () => {
+      const id = await service.create({ name: "removed", ...order })
+      const { address } = await service.healthy(id)
+      await postgres(ann(address), "CREATE TABLE kept AS SELECT 'tea' AS what")
+      const containers = () => docker("ps", "--all", "--no-trunc", "--quiet", "--filter", `name=coffer-${id}`)
+      const asAdmin = (...args: ReadonlyArray<string>) =>
+        runCoffer(["instance", ...args, "--url", service.url, "--token-file", join(service.data, "token")])
+      const first = await containers()
+      await docker("rm", "--force", first)
+      expect(await asAdmin("rebuild", "removed", "--wait")).toMatchObject({ code: 0, answer: "removed was rebuilt.\n" })
+      const second = await containers()
+      // One that is well is made anew as well: what it is cannot change otherwise.
+      expect(await asAdmin("rebuild", "removed", "--wait")).toMatchObject({ code: 0 })
+      expect(new Set([first, second, await containers()]).size).toBe(3)
+      expect(await containers()).toMatch(/^[0-9a-f]{64}$/)
+      expect((await service.healthy(id)).address).toBe(address)
+      expect(await postgres(ann(address), "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+      expect(JSON.parse((await asAdmin("hwinfo", "removed", "--json")).answer)).toEqual({
+        hwinfo: { mem_total: 512 * 1024, num_cpus: 1 }
+      })
       await service.remove(id)
     })
 

@@ -1,4 +1,8 @@
-/** A database that is stopped, in the real service: it stays so whatever dies and is started anew, and comes back with its data. */
+/**
+ * A database that is stopped, in the real service: it stays so whatever dies and is started anew, and comes back with its
+ * data; and its server, made anew over that data.
+ */
+import { join } from "node:path"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { eventually } from "./api.ts"
 import { killAllIn } from "./footprint.ts"
@@ -72,6 +76,17 @@ describe("a database that is stopped", { timeout: 120_000 }, () => {
     await isDown(id)
     expect(await coffer("restart", "resting", "--wait")).toMatchObject({ code: 0 })
     expect(await ask(address, "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+
+    // An administrator has the server made anew over that data.
+    const asAdmin = (...args: ReadonlyArray<string>) => coffer(...args, "--token-file", join(service.data, "token"))
+    const servers = service.serversOf(id)
+    expect(await asAdmin("rebuild", "resting", "--wait")).toMatchObject({ code: 0, answer: "resting was rebuilt.\n" })
+    expect(service.serversOf(id)).toHaveLength(1)
+    expect(service.serversOf(id)).not.toEqual(servers)
+    expect(await ask(address, "SELECT what FROM kept")).toEqual([{ what: "tea" }])
+    expect(JSON.parse((await asAdmin("diagnostics", "resting", "--json")).answer)).toMatchObject({
+      diagnostics: { version: expect.stringMatching(/^\d+/), threads: 1, vmRss: expect.any(Number) }
+    })
     for (const one of [id, beside]) await service.remove(one)
   })
 

@@ -243,6 +243,13 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     prepare: () => Effect.void,
     rpc_ping: () => Effect.succeed(true),
     restart: () => Effect.void,
+    rebuild: () => Effect.void,
+    get_hwinfo: () => Effect.succeed({ mem_total: 524_288, num_cpus: 1 }),
+    get_diagnostics: () =>
+      Effect.succeed({
+        ...{ version: "18.1", threads: 2, fd_size: 64 },
+        ...{ vm_size: 2048, vm_peak: 4096, vm_rss: 1024, vm_hwm: 1536 }
+      }),
     upgrade: () => Effect.succeed({ state: "done" as const }),
     post_upgrade: () => Effect.void,
     stop_db: () => Effect.void,

@@ -118,8 +118,79 @@ it.effect("are rebooted where they can be, and what is under way is called off b
     expect(yield* mailOf(hanging)).toEqual([{ _tag: "Cancel", operation, by: expect.any(String) }])
     for (const body of [{}, { reboot: {}, "reset-task-status": {} }, { other: {} }, { reboot: 1 }])
       expect((yield* act(id, body)).status, JSON.stringify(body)).toBe(400)
-    for (const action of ["migrate", "rebuild"]) expect((yield* act(id, { [action]: {} })).status).toBe(501)
-    expect((yield* get(`/${id}/diagnostics`)).status).toBe(501)
+    const migrating = yield* act(id, { migrate: {} })
+    expect([migrating.status, migrating.json.notImplemented.message]).toEqual([
+      501,
+      "Migrating an instance (migrate) needs its data moved to another machine, which comes with backups: not implemented in Coffer yet."
+    ])
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("have their server rebuilt from the image that they have, which is named, and nothing else", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active({ datastore: { type: "postgresql", version: "16" } })
+    const version = "5d6c2f1e-0000-4000-8000-000000000016"
+    const other = "5d6c2f1e-0000-4000-8000-000000000015"
+    for (const rebuild of [
+      {},
+      { image_id: "" },
+      { image_id: 1 },
+      { image_id: other },
+      { image_id: "x".repeat(256) },
+      { image_id: version, force: true }
+    ]) {
+      const { json, status } = yield* act(id, { rebuild })
+      expect([status, json.badRequest.message]).toEqual([400, expect.stringMatching(/image_id|force/)])
+    }
+    const foreseen = yield* call("POST", managed(`/${id}/action?preview=true`), {
+      body: { rebuild: { image_id: version } },
+      token
+    })
+    expect([foreseen.status, foreseen.json.preview.instances]).toMatchObject([
+      200,
+      [{ id, status_during: "BUILD", restart: true }]
+    ])
+    expect(yield* mailOf(id)).toEqual([])
+    expect((yield* act(id, { rebuild: { image_id: version.toUpperCase() } })).status).toBe(202)
+    expect(yield* mailOf(id)).toEqual([{ _tag: "Rebuild" }])
+    expect((yield* get(`/${id}`)).json.instance).toMatchObject({
+      ...{ status: "BUILD", operating_status: "", task_description: "The instance is building." }
+    })
+    expect((yield* act(id, { reboot: {} })).status).toBe(422)
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("tell of their machine and of their process, by the names that Trove has", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    expect((yield* get(`/${id}/hwinfo`)).json).toEqual({ hwinfo: { mem_total: 524_288, num_cpus: 1 } })
+    expect((yield* get(`/${id}/diagnostics`)).json).toEqual({
+      diagnostics: {
+        ...{ version: "18.1", threads: 2, fdSize: 64 },
+        ...{ vmSize: 2048, vmPeak: 4096, vmRss: 1024, vmHwm: 1536 }
+      }
+    })
+    const { json } = yield* order({ name: "without a guest" })
+    for (const what of ["hwinfo", "diagnostics"]) {
+      expect((yield* get(`/${json.instance.id}/${what}`)).status).toBe(422)
+      expect((yield* get(`/nosuch/${what}`)).status).toBe(404)
+      expect((yield* call("GET", managed(`/${id}/${what}`))).status).toBe(401)
+    }
+    const upgrade = yield* call("POST", managed(`/${id}/upgrade`), { body: { upgrade: {} }, token })
+    expect([upgrade.status, upgrade.json.notImplemented.message]).toEqual([
+      501,
+      expect.stringContaining("docs/deploy.md")
+    ])
+  }).pipe(Effect.scoped, Effect.provide(server()))
+)
+
+it.effect("are deleted as their tenants would", () =>
+  Effect.gen(function* () {
+    const { id } = yield* active()
+    const remove = (options: object) => call("DELETE", managed(`/${id}`), options)
+    expect((yield* remove({})).status).toBe(401)
+    expect((yield* remove({ token })).status).toBe(202)
+    expect(yield* mailOf(id)).toEqual([{ _tag: "Delete" }])
   }).pipe(Effect.scoped, Effect.provide(server()))
 )
 

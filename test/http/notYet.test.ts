@@ -21,9 +21,6 @@ const refused: ReadonlyArray<readonly [string, string]> = [
   ["POST", "/clusters"],
   ["POST", "/clusters/c"],
   ["POST", "/clusters/c/root"],
-  ["GET", "/mgmt/instances/x/diagnostics"],
-  ["GET", "/mgmt/instances/x/hwinfo"],
-  ["POST", "/mgmt/instances/x/upgrade"],
   ["GET", "/mgmt/clusters"]
 ]
 

@@ -17,6 +17,7 @@ import * as BuildInstance from "../../src/actors/BuildInstance.ts"
 import * as ConfigureInstance from "../../src/actors/ConfigureInstance.ts"
 import * as DeleteInstance from "../../src/actors/DeleteInstance.ts"
 import * as InstanceActor from "../../src/actors/InstanceActor.ts"
+import * as RebuildInstance from "../../src/actors/RebuildInstance.ts"
 import * as ResizeInstance from "../../src/actors/ResizeInstance.ts"
 import * as RestartInstance from "../../src/actors/RestartInstance.ts"
 import * as StartInstance from "../../src/actors/StartInstance.ts"
@@ -108,6 +109,7 @@ export const rolesWith = (contents: CatalogContents) =>
         ResizeInstance.layer,
         StopInstance.layer,
         StartInstance.layer,
+        RebuildInstance.layer,
         DeleteInstance.layer,
         TakeBackInstance.layer
       )

@@ -47,7 +47,8 @@ databaseRuntimeConformance("the fake runtime", {
   layer: Layer.succeed(DatabaseRuntime, world.runtime),
   spec: aSpec,
   connect: (spec) => connect(spec, "postgres", spec.adminPassword, "postgres"),
-  leftovers: ({ instanceId }) => Effect.sync(() => (world.servers.has(instanceId) ? [instanceId] : [])),
+  leftovers: ({ instanceId }) =>
+    Effect.sync(() => (world.servers.get(instanceId)?.isWhole === true ? [instanceId] : [])),
   memoryOf: ({ instanceId }) => Effect.sync(() => world.servers.get(instanceId)?.limitMb ?? 0),
   interruptAfter: [5],
   occupy: ({ address }) => Effect.sync(() => world.occupied.add(address))

@@ -154,6 +154,26 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         if (faults.stopFails !== null) return Effect.fail(faults.stopFails)
         return Effect.sync(() => servers.get(instanceId)?.stop())
       }),
+    takeApart: ({ instanceId }) =>
+      Effect.suspend(() => {
+        if (faults.stopFails !== null) return Effect.fail(faults.stopFails)
+        return Effect.sync(() => {
+          const server = servers.get(instanceId)
+          server?.stop()
+          if (server !== undefined) server.isWhole = false
+        })
+      }),
+    hardware: ({ instanceId }) =>
+      Effect.sync(() => {
+        const server = servers.get(instanceId)
+        return server?.running === true ? { mem_total: server.limitMb * 1024, num_cpus: 1 } : null
+      }),
+    process: ({ instanceId }) =>
+      Effect.sync(() =>
+        servers.get(instanceId)?.running === true
+          ? { threads: 3, fd_size: 64, vm_size: 2048, vm_peak: 4096, vm_rss: 1024, vm_hwm: 1536 }
+          : null
+      ),
     status: ({ instanceId }) =>
       Effect.sync(() => {
         const server = servers.get(instanceId)

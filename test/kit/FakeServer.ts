@@ -45,6 +45,9 @@ export class FakeServer {
   version: string
   /** The version that its data is of, as its makers converted it. */
   madeBy: string
+  /** What is there of it beside its data, as a container; and how often that was made. */
+  isWhole = true
+  made = 1
   /** What lies beside its data. */
   kept: Data | null = null
   readonly volume: string
@@ -68,6 +71,8 @@ export class FakeServer {
 
   start({ port, version }: Pick<DatabaseSpec, "port" | "version">) {
     this.running = true
+    if (!this.isWhole) this.made++
+    this.isWhole = true
     this.port = port
     this.version = version
   }

@@ -14,6 +14,8 @@ const beatInterval = Duration.seconds(20)
 const InstantGuest = GuestApi.omit(
   "rpc_ping",
   "get_filesystem_stats",
+  "get_hwinfo",
+  "get_diagnostics",
   "list_databases",
   "list_users",
   "get_user",
@@ -49,6 +51,7 @@ export const layer = Layer.effect(
         .serve(guestTopic(id), InstantGuest, {
           prepare: () => Effect.asVoid(Effect.forkIn(beats, scope)),
           restart: () => Effect.void,
+          rebuild: () => Effect.void,
           upgrade: () => Effect.succeed({ state: "done" as const }),
           post_upgrade: () => Effect.void,
           stop_db: () => Effect.void,

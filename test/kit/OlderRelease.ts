@@ -1,6 +1,6 @@
 /**
  * The store as a process of an older release sees it, while an upgrade is under way: one to which a restart is of no kind
- * that it knows, neither the state nor the command; nor is a configuration, nor a resize. So this release is the newer one, and has something to upgrade to.
+ * that it knows, neither the state nor the command; nor is a configuration, a resize, an upgrade, nor a rebuild. So this release is the newer one, and has something to upgrade to.
  */
 import { Context, Effect, Option } from "effect"
 import { Lifecycles, Unreadable } from "../../src/actors/Lifecycles.ts"
@@ -8,7 +8,7 @@ import { Instances } from "../../src/services/Instances.ts"
 import type { ShownState } from "../../src/services/Status.ts"
 import { Upgrades } from "../../src/services/Upgrades.ts"
 
-const isNewer = (state: string) => ["Restarting", "Configuring", "Resizing", "Upgrading"].includes(state)
+const isNewer = (state: string) => ["Restarting", "Configuring", "Resizing", "Upgrading", "Rebuilding"].includes(state)
 
 const unknown = (what: string) => new Unreadable({ what, reason: "it is of no kind that this release knows" })
 
@@ -20,7 +20,7 @@ const lifecycles = (store: Lifecycles["Service"]): Lifecycles["Service"] => ({
         Option.isSome(loaded) && isNewer(loaded.value.state._tag) ? Effect.die(unknown("the state")) : Effect.void
       ),
       Option.map((loaded) => {
-        const newer = ["Restart", "Configure", "Resize", "Upgrade"]
+        const newer = ["Restart", "Configure", "Resize", "Upgrade", "Rebuild"]
         const at = loaded.mail.findIndex(({ command }) => newer.includes(command._tag))
         const letter = loaded.mail[at]
         if (letter === undefined) return loaded

@@ -76,6 +76,7 @@ const table: Record<
   Stopping: { orphans: [], missing: ["hold"] },
   Stopped: { orphans: ["provisioning"], missing: must },
   Starting: { orphans: [], missing: ["hold"] },
+  Rebuilding: { orphans: [], missing: ["hold"] },
   Active: { orphans: ["provisioning"], missing: must },
   Deleting: { orphans: [], missing: ["hold"] },
   // A journal is judged by its operation.

@@ -118,13 +118,14 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     return mine.length === 0 ? null : Requests.resize(sizes, tenant, sizes.pick(mine).desired.id)
   }
 
-  /** Databases that are stopped for a while, and started again, one way or the other. */
+  /** Databases that are stopped for a while, and started again, one way or the other; and servers that are made anew. */
   const toggle = (): Requests.Ask | null => {
     const tenant = switches.pick(tenants)
     const mine = mineOf(tenant)
     if (mine.length === 0) return null
     const { desired, state } = switches.pick(mine)
     const kind = switches.next()
+    if (kind > 0.9) return Requests.rebuild(switches, desired.id)
     if (state._tag === "Stopped" && kind < 0.7)
       return Requests.switched(tenant, desired.id, kind < 0.5 ? "start" : "restart")
     return Requests.switched(tenant, desired.id, kind < 0.7 ? "stop" : "start")

@@ -1,6 +1,7 @@
 /** Operations, each as the story in which it is tried: what there is before it, and what is asked for then. */
 import { Duration, Effect, Layer, Option } from "effect"
 import { type Action, OperatorRequests } from "../../src/actors/OperatorRequests.ts"
+import { RebuildRequests } from "../../src/actors/RebuildRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 
 import { AccessRequests } from "../../src/services/AccessRequests.ts"
@@ -25,6 +26,7 @@ interface Hands {
   readonly restart: () => Promise<void>
   readonly stop: () => Promise<void>
   readonly start: () => Promise<void>
+  readonly rebuild: () => Promise<void>
   /** Attaches a group with these settings. */
   readonly configure: (values: Values) => Promise<void>
   readonly upgrade: () => Promise<void>
@@ -145,6 +147,17 @@ export const stories: ReadonlyArray<Story> = [
     },
     act: ({ start }) => start()
   },
+  { operation: "a rebuild", before: anActive, act: ({ rebuild }) => rebuild() },
+  {
+    operation: "a rebuild of what is stopped, and does not come up",
+    before: async (hands) => {
+      await anActive(hands)
+      await hands.stop()
+      await hands.rest()
+      hands.startable(false)
+    },
+    act: ({ rebuild }) => rebuild()
+  },
   { operation: "a delete", before: anActive, act: ({ remove }) => remove() },
   {
     operation: "a delete during a build",
@@ -182,6 +195,7 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
         ResizeRequests.layer,
         AccessRequests.layer,
         DatastoreUpgrades.layer,
+        RebuildRequests.layer,
         OperatorRequests.layer
       ).pipe(
         Layer.provideMerge(InstanceRequests.layer),
@@ -195,7 +209,13 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
     request: Effect.Effect<
       A,
       E,
-      InstanceRequests | ConfigurationRequests | ResizeRequests | AccessRequests | DatastoreUpgrades | OperatorRequests
+      | InstanceRequests
+      | ConfigurationRequests
+      | ResizeRequests
+      | AccessRequests
+      | DatastoreUpgrades
+      | RebuildRequests
+      | OperatorRequests
     >
   ) => inWorld(Effect.orDie(Effect.provideContext(request, requests)))
   let known: Option.Option<InstanceId> = Option.none()
@@ -249,6 +269,10 @@ export const handsFor = async ({ inWorld, machines, rest, universe, until }: Sta
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.stop({ project }, id)))),
     start: () =>
       asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.start({ project }, id)))),
+    rebuild: () =>
+      asked(
+        Effect.flatMap(RebuildRequests, (api) => Effect.flatMap(the, (id) => api.request(id, "v-1", "an operator")))
+      ),
     remove: async () => {
       if ([...witness.instances.values()].every(({ state }) => state._tag === "Deleted")) return
       await asked(Effect.flatMap(InstanceRequests, (api) => Effect.flatMap(the, (id) => api.remove({ project }, id))))

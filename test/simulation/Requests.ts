@@ -136,6 +136,13 @@ export const switched = (tenant: string, id: string, action: "restart" | "stop" 
     of: id
   })
 
+/** From the image of a version that it may not have. */
+export const rebuild = (dice: Dice, id: string): Ask =>
+  asking("admin")(`rebuilds ${shortOf(id)}`, "POST", `/mgmt/instances/${id}/action`, [202, 400, 404, 422], {
+    body: { rebuild: { image_id: dice.pick(["v-1", "v-1", "v-2"]) } },
+    of: id
+  })
+
 /** Settings that are taken at once, that wait for a restart, and that no server starts with. */
 export const settings = [
   { work_mem: 200 },
@@ -337,6 +344,13 @@ export const operator = (dice: Dice, all: ReadonlyArray<Known>): Ask => {
       }),
     () => ask("reads a history", "GET", `/instances/${id}/history`, [200, 404], { body200: "history" }),
     () => ask("lists everybody's", "GET", `/mgmt/instances?limit=${dice.between(1, 9)}`, [200], { body200: "managed" }),
+    () =>
+      ask(
+        `looks at the machine of ${shortOf(id)}`,
+        "GET",
+        `/mgmt/instances/${id}/${dice.pick(["hwinfo", "diagnostics"])}`,
+        [200, 400, 404, 422]
+      ),
     () =>
       ask(`resets ${shortOf(id)}`, "POST", `/mgmt/instances/${id}/action`, [202, 404], {
         body: { "reset-task-status": {} }

@@ -23,6 +23,7 @@ export const deadlines = {
   resize: Duration.minutes(6),
   stop: Duration.minutes(5),
   start: Duration.minutes(5),
+  rebuild: Duration.minutes(5),
   delete: Duration.minutes(6)
 }
 

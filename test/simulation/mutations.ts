@@ -146,6 +146,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "yield* lifecycles.posted(id, line)"
   },
   {
+    what: "a rebuild that is accepted and not written",
+    file: "src/actors/RebuildRequests.ts",
+    find: "yield* lifecycles.request(id, { generation, key, command: rebuild, line })",
+    replace: "if (key !== line) return true"
+  },
+  {
     what: "a guest that begins with an order before it has kept it",
     file: "src/guest/GuestAgent.ts",
     find: 'yield* insist(notes.keepOrder(order), tellDisk)\n      yield* insist(notes.setPhase("preparing"), tellDisk)',

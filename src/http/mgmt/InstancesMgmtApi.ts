@@ -1,13 +1,14 @@
 /** The routes by which administrators see and mend instances of all projects. */
 import { Schema } from "effect"
 import { HttpApi, HttpApiEndpoint, HttpApiGroup, HttpApiSchema, OpenApi } from "effect/http-api"
+import { Hardware } from "../../services/MachineFacts.ts"
 import { administrator, Requires } from "../Access.ts"
 import { Gate } from "../Gate.ts"
 import { Arguments, Later } from "../instances/InstancesApi.ts"
 import { OffersPreview, Previewed, previewQuery } from "../Preview.ts"
 import { Validation } from "../Validation.ts"
 import { Accepted, nextLinks, pageQuery, prefix, project } from "../Wire.ts"
-import { ManagedDetail, ManagedView } from "./InstancesMgmtViews.ts"
+import { DiagnosticsView, ManagedDetail, ManagedView } from "./InstancesMgmtViews.ts"
 
 const params = { ...project, instance: Schema.String }
 
@@ -16,13 +17,20 @@ const Flag = Schema.String.check(Schema.isPattern(/^(true|false)$/i, { message: 
 
 const deleted = { deleted: Schema.optionalKey(Flag) }
 
+const image = "must be the id of the instance's datastore version, or that version's image"
+
+/** From the image that it has. */
+const NewServer = Schema.Struct({
+  image_id: Schema.String.check(Schema.isNonEmpty(), Schema.isMaxLength(255)).annotate({ message: image })
+})
+
 /** Trove's names of actions; each is told an object. */
 export const ManagedAction = Schema.Struct({
   reboot: Arguments,
   "reset-task-status": Arguments,
   stop: Arguments,
   migrate: Later,
-  rebuild: Later
+  rebuild: Schema.optionalKey(NewServer)
 })
 
 export class InstancesMgmtApi extends HttpApiGroup.make("mgmtInstances")
@@ -52,6 +60,19 @@ export class InstancesMgmtApi extends HttpApiGroup.make("mgmtInstances")
       .annotate(Requires, administrator)
       .annotate(OffersPreview, true)
       .annotate(HttpApi.PayloadParseOptions, { errors: "all", onExcessProperty: "error" }),
+    /** As a tenant's own, of any project. */
+    HttpApiEndpoint.delete("remove", "/mgmt/instances/:instance", { params, success: Accepted }).annotate(
+      Requires,
+      administrator
+    ),
+    HttpApiEndpoint.get("hwinfo", "/mgmt/instances/:instance/hwinfo", {
+      params,
+      success: Schema.Struct({ hwinfo: Hardware })
+    }).annotate(Requires, administrator),
+    HttpApiEndpoint.get("diagnostics", "/mgmt/instances/:instance/diagnostics", {
+      params,
+      success: Schema.Struct({ diagnostics: DiagnosticsView })
+    }).annotate(Requires, administrator),
     HttpApiEndpoint.get("root", "/mgmt/instances/:instance/root", {
       params,
       success: Schema.Struct({

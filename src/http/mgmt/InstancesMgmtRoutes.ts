@@ -3,15 +3,17 @@ import { Clock, Effect, Option, Schema, Struct } from "effect"
 import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
+import { RebuildRequests } from "../../actors/RebuildRequests.ts"
 import { AllInstances } from "../../services/AllInstances.ts"
 import { Catalog } from "../../services/Catalog.ts"
 import { Fabric } from "../../services/Fabric.ts"
-import { switched } from "../../services/ForeseenChanges.ts"
+import { rebuilt, switched } from "../../services/ForeseenChanges.ts"
 import { GuestApi, guestTopic } from "../../services/GuestApi.ts"
 import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { InstanceRequests } from "../../services/InstanceRequests.ts"
 import { InstanceNotFound } from "../../services/Instances.ts"
 import { Previews } from "../../services/Previews.ts"
+import { serverFacts } from "../../services/ServerFacts.ts"
 import { TenantNetwork } from "../../services/TenantNetwork.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
@@ -21,15 +23,16 @@ import { newestFirst } from "../instances/InstanceViews.ts"
 import { isPreview, notOffered, previewView } from "../Preview.ts"
 import { linkWriter, maxPage, next, stamp } from "../Wire.ts"
 import type { ManagedAction } from "./InstancesMgmtApi.ts"
-import { managedDetail, managedView } from "./InstancesMgmtViews.ts"
+import { diagnosticsView, managedDetail, managedView } from "./InstancesMgmtViews.ts"
 
 /** Trove gives an administrator as many as are asked for. */
 const mostAtOnce = 1000
 
-const later = {
-  migrate: "Migrating an instance (migrate)",
-  rebuild: "Rebuilding an instance (rebuild)"
-}
+const migrating = notYet(
+  "Migrating an instance (migrate) needs its data moved to another machine, which comes with backups"
+)
+
+const untold = (what: string) => notYet(`Trove's guest agents cannot be asked for this (${what})`)
 
 const flagOf = (flag: string | undefined) => (flag === undefined ? null : flag.toLowerCase() === "true")
 
@@ -55,6 +58,8 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
     const fabric = yield* Fabric
     const { contents } = yield* Catalog
     const previews = yield* Previews
+    const rebuilds = yield* RebuildRequests
+    const facts = yield* serverFacts
     const { id: network } = yield* TenantNetwork
 
     const viewerOf = (request: HttpServerRequest.HttpServerRequest, project: string) =>
@@ -109,9 +114,35 @@ export const InstancesMgmtRoutes = HttpApiBuilder.group(
             }
             return yield* requests[wanted]("any", id)
           }
+          if (payload.rebuild !== undefined) {
+            const { image_id } = payload.rebuild
+            if (!isPreview(query)) return yield* rebuilds.request(id, image_id, user)
+            const record = yield* rebuilds.check(id, image_id)
+            return previewView([yield* previews.of(record, rebuilt(record))])
+          }
           if (isPreview(query)) return yield* Effect.fail(notOffered)
-          if (action !== "reset-task-status") return yield* Effect.fail(notYet(later[action]))
+          if (action === "migrate") return yield* Effect.fail(migrating)
           yield* operators.reset(id, user)
+        }).pipe(answering),
+
+      remove: ({ params }) =>
+        Effect.gen(function* () {
+          const { id } = (yield* find(params.instance, null)).record.desired
+          yield* requests.remove("any", id)
+        }).pipe(answering),
+
+      hwinfo: ({ params }) =>
+        Effect.gen(function* () {
+          const { record } = yield* find(params.instance, null)
+          if (yield* facts.isTroves(record)) return yield* Effect.fail(untold("hwinfo"))
+          return { hwinfo: yield* facts.hardware(record) }
+        }).pipe(answering),
+
+      diagnostics: ({ params }) =>
+        Effect.gen(function* () {
+          const { record } = yield* find(params.instance, null)
+          if (yield* facts.isTroves(record)) return yield* Effect.fail(untold("diagnostics"))
+          return { diagnostics: diagnosticsView(yield* facts.diagnostics(record)) }
         }).pipe(answering),
 
       root: ({ params }) =>

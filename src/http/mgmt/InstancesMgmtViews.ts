@@ -1,6 +1,7 @@
 /** How an instance looks to an administrator: the tenant's detail view, and what is behind it. */
 import { Schema } from "effect"
 import type { ManagedInstance } from "../../services/AllInstances.ts"
+import type { Diagnostics } from "../../services/MachineFacts.ts"
 import { apiStatusOf, type ShownState } from "../../services/Status.ts"
 import { DetailView, detailView, twoDecimals, type Usage, type Viewer } from "../instances/InstanceViews.ts"
 import { Stamp, stamp } from "../Wire.ts"
@@ -38,6 +39,30 @@ export const ManagedDetail = Schema.Struct({
   guest_status: Schema.Struct({ state_description: Schema.String })
 })
 
+const kilobytes = Schema.Int.annotate({ description: "kB" })
+
+/** The database's main process, as the kernel tells of it. */
+export const DiagnosticsView = Schema.Struct({
+  /** Of the database server. */
+  version: Schema.String,
+  threads: Schema.Int,
+  fdSize: Schema.Int.annotate({ description: "Slots for open files" }),
+  vmSize: kilobytes,
+  vmPeak: kilobytes,
+  vmRss: kilobytes,
+  vmHwm: kilobytes
+})
+
+export const diagnosticsView = (told: Diagnostics): typeof DiagnosticsView.Type => ({
+  version: told.version,
+  threads: told.threads,
+  fdSize: told.fd_size,
+  vmSize: told.vm_size,
+  vmPeak: told.vm_peak,
+  vmRss: told.vm_rss,
+  vmHwm: told.vm_hwm
+})
+
 /** Trove's words for what is under way. */
 const tasks: Record<ShownState, string> = {
   New: "The instance is building.",
@@ -51,6 +76,7 @@ const tasks: Record<ShownState, string> = {
   Stopping: "Stopping the database of the instance.",
   Stopped: "No tasks for the instance.",
   Starting: "Rebooting the instance.",
+  Rebuilding: "The instance is building.",
   Deleting: "Deleting the instance.",
   Deleted: "No tasks for the instance.",
   Failed: "No tasks for the instance.",
@@ -70,6 +96,7 @@ const servers: Record<ShownState, string> = {
   Stopping: "ACTIVE",
   Stopped: "ACTIVE",
   Starting: "ACTIVE",
+  Rebuilding: "BUILD",
   Deleting: "ACTIVE",
   Deleted: "SHUTDOWN",
   Failed: "ERROR",

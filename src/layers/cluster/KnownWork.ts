@@ -8,6 +8,7 @@ import type { MessageStorage } from "effect/cluster"
 import { BuildInstance } from "../../actors/BuildInstance.ts"
 import { ConfigureInstance } from "../../actors/ConfigureInstance.ts"
 import { DeleteInstance } from "../../actors/DeleteInstance.ts"
+import { RebuildInstance } from "../../actors/RebuildInstance.ts"
 import { ResizeInstance } from "../../actors/ResizeInstance.ts"
 import { RestartInstance } from "../../actors/RestartInstance.ts"
 import { StartInstance } from "../../actors/StartInstance.ts"
@@ -24,6 +25,7 @@ const ours: ReadonlyArray<string> = [
   BuildInstance,
   ConfigureInstance,
   DeleteInstance,
+  RebuildInstance,
   ResizeInstance,
   RestartInstance,
   StartInstance,

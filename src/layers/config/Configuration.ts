@@ -155,6 +155,11 @@ const Taskmanager = Schema.Struct({
   ),
   stop_deadline: defaulted(rule.Time, "10 minutes", "When a stop is called off"),
   start_deadline: defaulted(rule.Time, "10 minutes", "When a start is called off"),
+  rebuild_deadline: defaulted(
+    rule.Time,
+    "30 minutes",
+    "When a rebuild is called off, with the fetching of an image that is gone"
+  ),
   upgrade_deadline: defaulted(
     rule.Time,
     "2 hours",

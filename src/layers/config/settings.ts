@@ -35,6 +35,7 @@ export const upVariables = {
   "taskmanager.resize_deadline": "COFFER_RESIZE_DEADLINE",
   "taskmanager.stop_deadline": "COFFER_STOP_DEADLINE",
   "taskmanager.start_deadline": "COFFER_START_DEADLINE",
+  "taskmanager.rebuild_deadline": "COFFER_REBUILD_DEADLINE",
   "taskmanager.delete_deadline": "COFFER_DELETE_DEADLINE",
   "taskmanager.audit_interval": "COFFER_AUDIT_INTERVAL",
   "taskmanager.workflow_retention": "COFFER_WORKFLOW_RETENTION",

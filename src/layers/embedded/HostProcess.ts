@@ -141,6 +141,9 @@ const look = <A>(f: () => A) =>
 /** `processOn`, where a host that cannot be looked at is an error. */
 export const findProcessOn = (folder: string) => look(() => processOn(folder))
 
+/** What the kernel tells of a process, in lines; empty where it has ended. */
+export const statusText = (pid: number) => look(() => readProc(`/proc/${pid}/status`))
+
 const allProcesses = () =>
   fs
     .readdirSync("/proc")

@@ -48,6 +48,7 @@ const hears: ReadonlyArray<State["_tag"]> = [
   "Stopped",
   "Starting",
   "Upgrading",
+  "Rebuilding",
   "Failed"
 ]
 

@@ -26,7 +26,7 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
       row.state._tag,
       {
         delete: row.deleteRequested,
-        now: asked(row, row.state._tag === "Failed" ? "delete" : nextKind),
+        now: (row.state._tag === "Failed" ? asked(row, "delete") : null) ?? asked(row, nextKind),
         configure: has(row, "configure"),
         resize: has(row, "resize")
       },

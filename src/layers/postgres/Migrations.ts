@@ -285,6 +285,9 @@ const zones = Effect.gen(function* () {
   yield* sql`ALTER TABLE instances ADD COLUMN zone text, ADD COLUMN locality text`
 })
 
+/** An instance can be rebuilt: a state and a command of new kinds. */
+const rebuilds = Effect.void
+
 /** Whether a machine can keep clients out of its databases, as it tells itself. */
 const guards = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
@@ -306,7 +309,8 @@ const migrations = {
   "0012_resizes": resizes,
   "0013_one_next": oneNext,
   "0014_zones": zones,
-  "0015_guards": guards
+  "0015_rebuilds": rebuilds,
+  "0016_guards": guards
 }
 
 /**

@@ -117,7 +117,7 @@ const make = Effect.gen(function* () {
           SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
           JOIN attached_configurations c ON c.instance = l.instance AND c.configuration = ${id}
           WHERE l.tag IN (
-              'Building', 'Active', 'Restarting', 'Configuring', 'Resizing', 'Stopping', 'Stopped', 'Starting', 'Upgrading', 'Failed'
+              'Building', 'Active', 'Restarting', 'Configuring', 'Resizing', 'Stopping', 'Stopped', 'Starting', 'Upgrading', 'Rebuilding', 'Failed'
             ) AND i.delete_requested IS NULL
           ORDER BY l.instance FOR UPDATE OF l
         ), posted AS (

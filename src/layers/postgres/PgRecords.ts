@@ -146,8 +146,8 @@ const select = (sql: SqlClient.SqlClient, columns: Statement.Fragment, joins: St
     ) l
     CROSS JOIN LATERAL (
       SELECT bool_or(key LIKE 'configure:%') AS configure, bool_or(key LIKE 'resize:%') AS resize,
-        max(command ->> '_tag') FILTER (
-          WHERE key LIKE CASE l.tag WHEN 'Failed' THEN 'delete:%' ELSE '${sql.literal(nextKind)}:%' END
+        min(command ->> '_tag') FILTER (
+          WHERE key LIKE '${sql.literal(nextKind)}:%' OR l.tag = 'Failed' AND key LIKE 'delete:%'
         ) AS now
       FROM mailbox WHERE instance = i.id AND key IN ('delete:' || l.generation, '${sql.literal(nextKind)}:' || l.generation,
         'configure:' || l.generation, 'resize:' || l.generation)

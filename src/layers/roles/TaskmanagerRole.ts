@@ -34,6 +34,7 @@ const settings = ({
   configure_deadline,
   delete_deadline,
   deleted_retention,
+  rebuild_deadline,
   resize_deadline,
   restart_deadline,
   upgrade_deadline,
@@ -50,6 +51,7 @@ const settings = ({
       resize: resize_deadline,
       stop: stop_deadline,
       start: start_deadline,
+      rebuild: rebuild_deadline,
       delete: delete_deadline
     }),
     Layer.succeed(Taskmanager.DeletedRetention, deleted_retention),

@@ -28,6 +28,7 @@ import {
 import { discardContainer, Engine, type EngineError, orAbsent, orAlready, request } from "./docker/Engine.ts"
 import { greets } from "./docker/Greeting.ts"
 import { ensureImage } from "./docker/Image.ts"
+import { factsOf, hardwareOf } from "./docker/Machine.ts"
 import { convert, keptByDocker } from "./docker/Upgrade.ts"
 import {
   configure,
@@ -212,6 +213,22 @@ const make = Effect.gen(function* () {
     Effect.provideService(FileSystem.FileSystem, files)
   )
 
+  /** The image is there first: what was made by a container that is gone can be made again. */
+  const takeApart = Effect.fn("DockerRuntime.takeApart")(function* (spec: DatabaseSpec, progress: Progress) {
+    yield* ensureImage(docker, spec.image, progress)
+    yield* halt(spec.instanceId)
+    yield* discard(emptierName(spec.instanceId))
+    if ((yield* inspect(spec.instanceId)) !== null) yield* discard(containerName(spec.instanceId))
+  })
+
+  const hardware = (spec: DatabaseSpec) =>
+    Effect.map(inspect(spec.instanceId), (found) => (found?.State.Running ? hardwareOf(found, cpus) : null))
+
+  const processOf = Effect.fnUntraced(function* (spec: DatabaseSpec) {
+    const found = yield* inspect(spec.instanceId)
+    return found?.State.Running ? yield* factsOf(docker, containerName(spec.instanceId)) : null
+  })
+
   const status = (spec: DatabaseSpec): Effect.Effect<RuntimeStatus, RuntimeError> =>
     Effect.map(inspect(spec.instanceId), (found) =>
       found === null ? "absent" : found.State.Running ? "running" : "stopped"
@@ -252,6 +269,9 @@ const make = Effect.gen(function* () {
     configure: (spec) => Effect.provideService(configure(spec), FileSystem.FileSystem, files),
     limit,
     stop: (spec) => halt(spec.instanceId),
+    takeApart,
+    hardware,
+    process: processOf,
     status,
     provide: (spec, progress) => Effect.asVoid(ensureImage(docker, spec.image, progress)),
     convert: (spec) => convert(docker, spec),

@@ -7,6 +7,7 @@
  * `server.log`, `server.conf` (written anew at each start), and while another version is tried what `KeptFolders` says. The process is found by its data folder; there is no other state.
  */
 import * as fs from "node:fs"
+import { availableParallelism, totalmem } from "node:os"
 import { dirname, join } from "node:path"
 import { Effect, Layer } from "effect"
 import {
@@ -26,7 +27,8 @@ import {
   findProcessOn,
   foldersServedBelow,
   HostProcessError,
-  isRoot
+  isRoot,
+  statusText
 } from "../embedded/HostProcess.ts"
 import { attempt, readTail, removeTree, sizeOf } from "../embedded/OwnedFiles.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
@@ -34,6 +36,7 @@ import * as Postgres from "../embedded/PostgresServer.ts"
 import { isInstanceUser, serverIdentity } from "../embedded/ServerIdentity.ts"
 import { copyTree, keptFolders, lookAtTree } from "./KeptFolders.ts"
 import * as Mariadb from "./MariadbServer.ts"
+import { factsIn } from "./ProcessStatus.ts"
 
 /** Beyond it the log of the last run is set aside at the next start; one old log is kept. */
 const maxLogBytes = 16 * 1024 * 1024
@@ -132,6 +135,9 @@ export const layer = Layer.effect(
       // Its memory is its settings' to bound, and its processors nobody's.
       limit: () => Effect.void,
       stop: (spec) => Effect.mapError(end(spec.volume, stopOf(spec)), (error) => refusal(error, spec)),
+      takeApart: (spec) => Effect.mapError(takeApart(spec), (error) => refusal(error, spec)),
+      hardware: (spec) => Effect.mapError(hardwareOf(spec), (error) => refusal(error, spec)),
+      process: (spec) => Effect.mapError(factsOf(spec), (error) => refusal(error, spec)),
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),
       logs: (spec, lines) =>
         Effect.sync(() => readTail(logOf(spec.volume), logWindow).trimEnd().split("\n").slice(-lines).join("\n")),
@@ -182,6 +188,25 @@ const statusOf = (data: string) =>
     findProcessOn(data),
     (pid): RuntimeStatus => (pid !== null ? "running" : fs.existsSync(data) ? "stopped" : "absent")
   )
+
+/** All that is made anew at each start, and the programs of the server's user. */
+const takeApart = Effect.fnUntraced(function* (spec: DatabaseSpec) {
+  yield* end(spec.volume, stopOf(spec))
+  yield* attempt("cannot remove the configuration", () => fs.rmSync(configOf(spec.volume), { force: true }))
+})
+
+/** Nothing limits the server but what limits us, so it has what we have. */
+const hardwareOf = Effect.fnUntraced(function* (spec: DatabaseSpec) {
+  if ((yield* findProcessOn(dataOf(spec.volume))) === null) return null
+  const limit = process.constrainedMemory()
+  const memory = limit > 0 ? Math.min(limit, totalmem()) : totalmem()
+  return { mem_total: Math.floor(memory / 1024), num_cpus: availableParallelism() }
+})
+
+const factsOf = Effect.fnUntraced(function* (spec: DatabaseSpec) {
+  const pid = yield* findProcessOn(dataOf(spec.volume))
+  return pid === null ? null : factsIn(yield* statusText(pid))
+})
 
 const stopOf = (spec: DatabaseSpec) => (spec.datastore === "postgresql" ? Postgres.gracefulStop : Mariadb.gracefulStop)
 

@@ -44,6 +44,8 @@ admin() { OS_AUTH_TYPE=admin_token OS_TOKEN=$TOKEN "$@"; }
 
 id_of() { openstack database instance show "$1" -f value -c id; }
 
+version_of() { openstack datastore version show "$2" --datastore "$1" -f value -c id; }
+
 until_it_is() { # <status> <operating status> <instance>
   local shown deadline=$((SECONDS + patience))
   while ((SECONDS < deadline)); do
@@ -145,7 +147,9 @@ changes_of_an_instance() {
   later 'Detaching a replica .*: not implemented' database instance detach second
   later 'Promoting a replica .*: not implemented' database instance promote second
   later 'Ejecting a replica source .*: not implemented' database instance eject second
-  admin later 'Rebuilding .*: not implemented' database instance rebuild "$(id_of second)" $some_id
+  admin fails 'image_id must name the image that the instance has' database instance rebuild "$(id_of second)" $some_id
+  admin does '^$' database instance rebuild "$(id_of second)" "$(version_of postgresql 18)"
+  until_it_is ACTIVE HEALTHY second
 }
 
 sizes() {

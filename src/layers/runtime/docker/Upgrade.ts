@@ -25,7 +25,7 @@ const failed = (error: HostProcessError | EngineError | RuntimeError) =>
       })
 
 /** The text in the engine's log frames. */
-const textOf = (frames: Buffer) => {
+export const textOf = (frames: Buffer) => {
   let text = ""
   for (let at = 0; at + 8 <= frames.length; ) {
     const length = frames.readUInt32BE(at + 4)
