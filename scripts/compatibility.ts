@@ -17,7 +17,7 @@ const untried: ReadonlyArray<readonly [what: string, why: string]> = [
   ],
   [
     "`database log tail`, `database log save`",
-    "The client logs in to Swift with a password before it asks for anything."
+    "The client logs in to Swift with a password before it asks for anything. There is no Swift here: `GET /instances/{instance}/log/{log}` tells the text, as `coffer log tail` does."
   ],
   ["`database backup execution delete`", "It is asked of Mistral, and not of Trove."],
   [

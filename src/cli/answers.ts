@@ -104,6 +104,23 @@ export const ShownUser = Schema.Struct({ user: User })
 export const RootEnabled = Schema.Struct({ rootEnabled: Schema.Boolean })
 export const RootUser = Schema.Struct({ user: Schema.Struct({ name: Schema.String, password: Schema.String }) })
 
+const Log = Schema.Struct({
+  name: Schema.String,
+  type: Schema.String,
+  status: Schema.String,
+  published: Schema.Int,
+  pending: Schema.Int,
+  container: Schema.String,
+  prefix: Schema.String,
+  metafile: Schema.String
+})
+export type Log = typeof Log.Type
+export const Logs = Schema.Struct({ logs: Schema.Array(Log) })
+export const ShownLog = Schema.Struct({ log: Log })
+export const LogLines = Schema.Struct({
+  log: Schema.Struct({ next: Schema.Int, rotated: Schema.Boolean, lines: Schema.Array(Schema.String) })
+})
+
 const Flavor = Schema.Struct({
   str_id: Schema.String,
   name: Schema.String,

@@ -14,6 +14,7 @@ import { flavor } from "./flavor.ts"
 import { host } from "./host.ts"
 import { instance } from "./instance.ts"
 import { limits } from "./limits.ts"
+import { log } from "./log.ts"
 import { operation } from "./operation.ts"
 import { quota } from "./quota.ts"
 import { api, conductor, guestagent, taskmanager } from "./roles.ts"
@@ -27,7 +28,20 @@ export const coffer = Command.make("coffer").pipe(
     up,
     {
       group: "Databases, over the REST API",
-      commands: [instance, connect, database, user, root, configuration, datastore, flavor, quota, limits, operation]
+      commands: [
+        instance,
+        connect,
+        database,
+        user,
+        root,
+        log,
+        configuration,
+        datastore,
+        flavor,
+        quota,
+        limits,
+        operation
+      ]
     },
     { group: "A service of many processes", commands: [api, taskmanager, conductor, guestagent] },
     { group: "The machinery of one, on its own machines", commands: [host, cluster, audit, db, deadLetters, config] },

@@ -12,6 +12,7 @@ const advices: ReadonlyArray<readonly [refusal: RegExp, advice: string]> = [
   [/^Database /, "See which there are: coffer database list {}"],
   [/^User .* has no access to /, "See who may use what: coffer user list {}"],
   [/^User /, "See which there are: coffer user list {}"],
+  [/^Log '.*' is not defined/, "See which there are: coffer log list {}"],
   [/^Root user has never been enabled/, "Enable it: coffer root enable {}"]
 ]
 

@@ -9,6 +9,7 @@ import { Context, type Effect, type Redacted, Schema } from "effect"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { Hardware, ProcessFacts } from "../services/MachineFacts.ts"
 import type { KeptData } from "./KeptData.ts"
+import type { LogFiles } from "./LogFiles.ts"
 
 /** One database to run. */
 export interface DatabaseSpec {
@@ -79,6 +80,8 @@ export interface DatabaseRuntimeShape {
   /** How the main process of the server is; null where none runs. */
   readonly process: (spec: DatabaseSpec) => Effect.Effect<ProcessFacts | null, RuntimeError>
   readonly status: (spec: DatabaseSpec) => Effect.Effect<RuntimeStatus, RuntimeError>
+  /** What the server writes down. */
+  readonly logFiles: LogFiles
   /** The last lines that the server printed, for the history when it does not come up. */
   readonly logs: (spec: DatabaseSpec, lines: number) => Effect.Effect<string, RuntimeError>
   /**

@@ -33,6 +33,7 @@ import { makeHandlers } from "./GuestHandlers.ts"
 import { GuestNotes, type Phase } from "./GuestNotes.ts"
 import * as GuestReports from "./GuestReports.ts"
 import { HostFirewall } from "./HostFirewall.ts"
+import * as Logging from "./Logging.ts"
 import * as Overriding from "./Overriding.ts"
 import * as Rebuilding from "./Rebuilding.ts"
 import * as Supervising from "./Supervising.ts"
@@ -47,6 +48,9 @@ const heartbeatInterval = Duration.seconds(30)
 
 /** How soon it reports again when it was not heard. */
 const againInterval = Duration.seconds(1)
+
+/** How long it may take until nobody else does anything to the server, for what can as well come at the next look at it. */
+const soon = Duration.seconds(5)
 
 /** The pause before an agent that met a bug begins again. */
 const afterBug = Duration.seconds(5)
@@ -144,6 +148,21 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     server: { instanceId: spec.instanceId, address: spec.address, port: manager.port }
   })
 
+  const logging = Logging.make({
+    notes,
+    files: runtime.logFiles,
+    owner: made,
+    manager: spec.manager,
+    session,
+    configure: (overrides) => configure(overrides),
+    soon: (work) =>
+      server
+        .withPermits(1)(Effect.suspend(() => Effect.flatMap(isServing, (isUp) => (isUp ? work : Effect.void))))
+        .pipe(Effect.timeoutOption(soon))
+  })
+  const configure = (overrides: Values) =>
+    Effect.flatMap(logging.over(overrides), (settings) => runtime.configure({ ...sized(), settings }))
+
   const onDisk = makeTellOnce("the guest agent keeps no notes")
   /** Tries until the disk takes it. `meanwhile`, once: whoever waits for the guest is told what it waits for. */
   const insist = (writing: Effect.Effect<void, DiskError>, meanwhile: (error: DiskError) => Effect.Effect<void>) =>
@@ -178,12 +197,13 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   /** The server runs and a client can log in, or the reason why not. */
   const startWith = Effect.fnUntraced(function* (settings: Values, times = 5) {
     const current = yield* Effect.mapError(upgrading.settled, asFinal)
-    yield* runtime.start({ ...current, settings }, beat).pipe(
+    yield* runtime.start({ ...current, settings: yield* logging.over(settings) }, beat).pipe(
       Effect.tapError(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
       Effect.retry({ while: (error) => error.transient, times, schedule: Schedule.exponential("500 millis") }),
       Effect.mapError(asFinal)
     )
     yield* awaitLogin(made, runtime, session)
+    yield* logging.started
   }, Effect.catch(explain))
 
   /** The same with the settings that are wanted, else with those it last came up with; why it was not the former. */
@@ -258,6 +278,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     switching,
     whyFull: volume.whyFull,
     whileServing: upgrading.tidy,
+    meanwhile: logging.look,
     beat
   })
 
@@ -285,8 +306,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
   /** The server and its file have no other turn meanwhile. */
   const ofReady = <A, E>(work: Effect.Effect<A, E>) => Effect.andThen(hasDatabase, server.withPermits(1)(work))
   const flavor = () => flavorSettings(spec.manager, size.memoryMb)
-  const configure = (settings: Values) => runtime.configure({ ...sized(), settings })
-  const overriding = Overriding.make({ notes, session, flavor, configure })
+  const overriding = Overriding.make({ notes, session, flavor, configure, held: logging.held })
 
   /** A server is given more before it takes more, and less when it has given it back, which a restart sees to. */
   const applyFlavor = Effect.fnUntraced(
@@ -343,7 +363,8 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
         applyOverrides: (overrides) => ofReady(overriding.apply(overrides)),
         applyFlavor: (wanted) => ofReady(applyFlavor(wanted)),
         updateAccess: guarding.update,
-        ...telling
+        ...telling,
+        logs: { ...logging, action: (log, wanted) => Effect.andThen(hasDatabase, logging.action(log, wanted)) }
       },
       room
     )

@@ -5,6 +5,7 @@ import type { Handlers } from "../services/Contract.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
 import { type GuestMethods, GuestRefusal, type UpgradeInfo, type UpgradeStanding } from "../services/GuestApi.ts"
+import type { LogAction, LogDetails, LogPart, LogText } from "../services/InstanceLogs.ts"
 import type { Diagnostics, Hardware } from "../services/MachineFacts.ts"
 import type { Provisioning } from "../services/Provisioning.ts"
 import type { DatastoreSession } from "./DatastoreManager.ts"
@@ -45,11 +46,18 @@ interface AgentMethods {
   readonly updateAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, GuestRefusal | DiskError>
   /** What the server came up with, where it waits for a restart; null where it has all of it. */
   readonly applyOverrides: (overrides: Values) => Effect.Effect<Values | null, GuestRefusal>
+  readonly logs: LogMethods
   /** Whether the server waits for a restart, or is down. */
   readonly applyFlavor: (flavor: {
     readonly memoryMb: number
     readonly vcpus: number
   }) => Effect.Effect<boolean, GuestRefusal>
+}
+
+interface LogMethods {
+  readonly list: Effect.Effect<ReadonlyArray<LogDetails>, GuestRefusal>
+  readonly action: (log: string, wanted: LogAction) => Effect.Effect<LogDetails, GuestRefusal>
+  readonly text: (log: string, part: LogPart) => Effect.Effect<LogText, GuestRefusal>
 }
 
 /** What only Trove's agents have to be told. */
@@ -63,6 +71,7 @@ export const makeHandlers = (
     diagnostics,
     forgetUpgraded,
     hardware,
+    logs,
     prepare,
     rebuild,
     restart,
@@ -101,6 +110,9 @@ export const makeHandlers = (
       return { total: yield* room.size, used: (yield* session.usedBytes) / gigabyte }
     }),
     update_access: ({ allowed_cidrs }) => updateAccess(allowed_cidrs),
+    guest_log_list: () => logs.list,
+    guest_log_action: ({ log_name, ...wanted }) => logs.action(log_name, wanted),
+    guest_log_text: ({ log_name, ...part }) => logs.text(log_name, part),
     list_databases: ({ include_marker, limit, marker }) =>
       session.listDatabases({ limit, marker, includeMarker: include_marker }),
     list_users: ({ include_marker, limit, marker }) =>

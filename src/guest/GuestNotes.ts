@@ -37,6 +37,13 @@ export type Release = typeof Release.Type
 
 export const firstRelease: Release = { serves: null, trying: null, kept: false, ended: null }
 
+/** By name: whether the log is switched on, and how far it is published. */
+export const Logs = Schema.Record(
+  Schema.String,
+  Schema.Struct({ on: Schema.Boolean, published: Schema.Int.check(Schema.isGreaterThanOrEqualTo(0)) })
+)
+export type Logs = typeof Logs.Type
+
 export class GuestNotes extends Context.Service<
   GuestNotes,
   {
@@ -52,6 +59,8 @@ export class GuestNotes extends Context.Service<
     /** The networks whose clients reach the server; none: everybody does. */
     readonly access: Effect.Effect<ReadonlyArray<string>>
     readonly keepAccess: (networks: ReadonlyArray<string>) => Effect.Effect<void, DiskError>
+    readonly logs: Effect.Effect<Logs>
+    readonly keepLogs: (logs: Logs) => Effect.Effect<void, DiskError>
     /** No report bears a later stamp than this, in seconds since the epoch; 0 before the first. */
     readonly stamp: Effect.Effect<number>
     readonly reserveStamps: (upTo: number) => Effect.Effect<void, DiskError>

@@ -76,13 +76,15 @@ export const start =
 interface Parts {
   readonly notes: GuestNotes["Service"]
   readonly session: DatastoreSession
+  /** What is set over them all, and is not theirs to change. */
+  readonly held: Effect.Effect<ReadonlySet<string>>
   /** What the server has by its flavor. */
   readonly flavor: () => Values
   /** Writes the server's file. */
   readonly configure: (settings: Values) => Effect.Effect<void, RuntimeError>
 }
 
-export const make = ({ configure, flavor, notes, session }: Parts) => {
+export const make = ({ configure, flavor, held, notes, session }: Parts) => {
   /** What the running server was told to take, as far as that is known here: what it came up with, else. */
   let taken: Values | null = null
 
@@ -102,9 +104,10 @@ export const make = ({ configure, flavor, notes, session }: Parts) => {
    */
   const apply = Effect.fnUntraced(function* (asked: Values) {
     const { good, wanted } = yield* notes.overrides
+    const others = yield* held
     const names = new Set([...changed(good, wanted), ...changed(taken ?? good, wanted), ...Object.keys(asked)])
     const changes: SettingChanges = Object.fromEntries(
-      [...names].map((name) => [name, wanted[name] ?? flavor()[name] ?? null])
+      [...names].filter((name) => !others.has(name)).map((name) => [name, wanted[name] ?? flavor()[name] ?? null])
     )
     const isWaiting = yield* session.applySettings(changes)
     taken = wanted

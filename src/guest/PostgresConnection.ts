@@ -20,10 +20,16 @@ const connection = (endpoint: Endpoint, database: string) => ({
   startupParameters: {
     // What a tenant puts into a schema must never be called by us.
     search_path: "pg_catalog",
-    // Statements carry passwords: the server must not log those that fail either.
+    // Statements carry passwords: the server must not log those that fail either, nor what it makes of them.
     log_statement: "none",
     log_min_error_statement: "panic",
+    log_min_messages: "warning",
     log_min_duration_statement: "-1",
+    log_min_duration_sample: "-1",
+    log_transaction_sample_rate: "0",
+    debug_print_parse: "off",
+    debug_print_rewritten: "off",
+    debug_print_plan: "off",
     statement_timeout: "60s"
   }
 })

@@ -30,10 +30,21 @@ interface Parts {
   readonly whyFull: Effect.Effect<string | null>
   /** Done as long as a client can log in. */
   readonly whileServing: Effect.Effect<void>
+  /** Done at each look at a database that is to run, while nobody else does anything to it. */
+  readonly meanwhile: (isServing: boolean) => Effect.Effect<void>
   readonly beat: (text: string) => Effect.Effect<void>
 }
 
-export const make = ({ beat, ping, server, status, switching, whileServing, whyFull: whyFullNow }: Parts) => {
+export const make = ({
+  beat,
+  meanwhile,
+  ping,
+  server,
+  status,
+  switching,
+  whileServing,
+  whyFull: whyFullNow
+}: Parts) => {
   const isServing = Effect.as(ping, true).pipe(
     Effect.timeoutOrElse({ duration: checkTimeout, orElse: () => Effect.succeed(false) }),
     Effect.orElseSucceed(() => false)
@@ -44,6 +55,7 @@ export const make = ({ beat, ping, server, status, switching, whileServing, whyF
     Effect.gen(function* () {
       if (switching.isStopped()) return null
       const now: ServiceStatus = (yield* isServing) ? "healthy" : "crashed"
+      yield* meanwhile(now === "healthy")
       return { now, before: yield* Ref.getAndSet(status, now) }
     })
   )

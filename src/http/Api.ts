@@ -12,6 +12,7 @@ import { RootApi } from "./guest/RootApi.ts"
 import { UsersApi } from "./guest/UsersApi.ts"
 import { HistoryApi } from "./instances/HistoryApi.ts"
 import { InstancesApi } from "./instances/InstancesApi.ts"
+import { LogsApi } from "./logs/LogsApi.ts"
 import { InstancesMgmtApi } from "./mgmt/InstancesMgmtApi.ts"
 import { OperationsApi } from "./operations/OperationsApi.ts"
 import { ProjectApi } from "./project/ProjectApi.ts"
@@ -23,6 +24,7 @@ export class Api extends HttpApi.make("coffer")
   .add(DatabasesApi)
   .add(UsersApi)
   .add(RootApi)
+  .add(LogsApi)
   .add(HistoryApi)
   .add(ConfigurationsApi)
   .add(DatastoresApi)

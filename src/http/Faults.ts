@@ -12,6 +12,7 @@ import type { FabricError } from "../services/Fabric.ts"
 import type { GuestRefusal } from "../services/GuestApi.ts"
 import type { InstanceNotActionable, OrderRefusal } from "../services/InstanceRequests.ts"
 import type { InstanceNotFound } from "../services/Instances.ts"
+import type { LogAccessForbidden, LogTextElsewhere } from "../services/LogRequests.ts"
 import type { PolicyName } from "../services/policy/Policies.ts"
 import type { RootNeverEnabled } from "../services/RootRequests.ts"
 import type { InstanceNotReady } from "../services/ServingGuest.ts"
@@ -95,6 +96,8 @@ type DomainError =
   | UserNotFound
   | NotGranted
   | RootNeverEnabled
+  | LogAccessForbidden
+  | LogTextElsewhere
   | GuestRefusal
   | FabricError
 
@@ -132,6 +135,11 @@ const table: Table = {
   ParameterNotFound: ({ name }) => itemNotFound(`The configuration parameter ${name} cannot be found.`),
   ValuesRefused: ({ message }) => unprocessable(message),
   RootNeverEnabled: () => itemNotFound("Root user has never been enabled on the instance."),
+  LogAccessForbidden: ({ action, log }) => forbidden(`You must be admin to ${action} log '${log}'.`),
+  LogTextElsewhere: () =>
+    new NotImplemented({
+      notImplemented: { code: 501, message: "The guest agent of this instance puts its logs into an object store." }
+    }),
   GuestRefusal: ({ message }) => badRequest(message),
   FabricError: ({ reason }) =>
     badRequest(`An error occurred communicating with the guest: ${guestTrouble[reason] ?? reason}`)

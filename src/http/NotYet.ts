@@ -5,7 +5,7 @@
 import { Effect, Layer, Redacted } from "effect"
 import { HttpRouter, type HttpServerRequest, HttpServerResponse } from "effect/http"
 import type { PolicyName } from "../services/policy/Policies.ts"
-import { type Access, administrator, member, policy } from "./Access.ts"
+import { type Access, administrator, policy } from "./Access.ts"
 import { agentsUpgrade, faultResponse, itemNotFound, notYet } from "./Faults.ts"
 import { Gatekeeper } from "./Gate.ts"
 import { prefix } from "./Wire.ts"
@@ -43,9 +43,6 @@ const instance = "/instances/:instance" as const
 
 const [first, ...rest] = [
   ...empty("backups", "instance:backups", `${instance}/backups`),
-  ...refused("Logs of an instance", `${instance}/log`, "instance:guest_log_list", "GET"),
-  // Trove has no policy for what is done to a log.
-  ...refused("Logs of an instance", `${instance}/log`, member, "POST"),
   ...refused("SSL of an instance", `${instance}/ssl`, "instance:show", "GET"),
   ...refused("SSL of an instance", `${instance}/ssl`, "instance:update", "POST"),
   ...empty("modules", "instance:module_list", `${instance}/modules`),

@@ -13,6 +13,7 @@ import { ConfigurationRequests } from "../services/configuration/ConfigurationRe
 import { DatabaseRequests } from "../services/DatabaseRequests.ts"
 import { DatastoreUpgrades } from "../services/DatastoreUpgrades.ts"
 import { InstanceRequests } from "../services/InstanceRequests.ts"
+import { LogRequests } from "../services/LogRequests.ts"
 import { Previews } from "../services/Previews.ts"
 import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
@@ -29,6 +30,7 @@ import { Gatekeeper, GateLive } from "./Gate.ts"
 import { GuestRoutes } from "./guest/GuestRoutes.ts"
 import { HistoryRoutes } from "./instances/HistoryRoutes.ts"
 import { InstancesRoutes } from "./instances/InstancesRoutes.ts"
+import { LogsRoutes } from "./logs/LogsRoutes.ts"
 import { InstancesMgmtRoutes } from "./mgmt/InstancesMgmtRoutes.ts"
 import { NotYetRoutes } from "./NotYet.ts"
 import { OperationsRoutes } from "./operations/OperationsRoutes.ts"
@@ -51,6 +53,7 @@ const Handlers = Layer.mergeAll(
   InstancesRoutes,
   HistoryRoutes,
   GuestRoutes,
+  LogsRoutes,
   CatalogRoutes,
   CatalogMgmtRoutes,
   ConfigurationsRoutes,
@@ -73,6 +76,7 @@ const Requests = Layer.mergeAll(
   DatabaseRequests.layer,
   UserRequests.layer,
   RootRequests.layer,
+  LogRequests.layer,
   VolumeUsage.layer,
   Trouble.layer,
   CatalogRequests.layer,

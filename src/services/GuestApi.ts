@@ -10,6 +10,7 @@ import { Networks } from "./AllowedNetworks.ts"
 import { call, cast, ForeignFailure } from "./Contract.ts"
 import { Values } from "./configuration/Parameter.ts"
 import { DiskError } from "./Disk.ts"
+import { LogDetails, LogName, LogText, maxLines } from "./InstanceLogs.ts"
 import { Diagnostics, Hardware } from "./MachineFacts.ts"
 
 /** The topic that the agent of one instance serves. */
@@ -223,6 +224,33 @@ export const GuestApi = RpcGroup.make(
     "post_upgrade",
     { upgrade_info: Schema.Struct({ operation: Schema.String }) },
     { error: Schema.Union([GuestRefusal, DiskError]), timeout: high }
+  ),
+  call(
+    "guest_log_list",
+    {},
+    { success: Schema.Array(LogDetails).check(Schema.isMaxLength(20)), error: GuestRefusal, timeout: high }
+  ),
+  /** Shows the log, after what is asked for was done: one that is published is switched on for it. */
+  call(
+    "guest_log_action",
+    {
+      log_name: LogName,
+      enable: Schema.Boolean,
+      disable: Schema.Boolean,
+      publish: Schema.Boolean,
+      discard: Schema.Boolean
+    },
+    { success: LogDetails, error: GuestRefusal, timeout: high }
+  ),
+  /** Ours: lines from `offset` on, or the last ones. Trove's agents put them into an object store instead. */
+  call(
+    "guest_log_text",
+    {
+      log_name: LogName,
+      offset: Schema.NullOr(Schema.Int.check(Schema.isGreaterThanOrEqualTo(0))),
+      lines: Schema.Int.check(Schema.isBetween({ minimum: 1, maximum: maxLines }))
+    },
+    { success: LogText, error: GuestRefusal, timeout: low }
   ),
   call("list_databases", Page, {
     success: Schema.Tuple([Schema.Array(Database), Schema.NullOr(Schema.String)]),

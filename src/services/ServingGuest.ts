@@ -39,6 +39,13 @@ export const servingGuest = Effect.gen(function* () {
       if (!isServing(observed)) return yield* new InstanceNotReady({ id, status: observed?.status ?? null })
       return fabric.client(guestTopic(id), GuestApi)
     }),
+    /** The guest, whether its database serves or not; and whether it is one of ours. */
+    agentOf: Effect.fnUntraced(function* ({ desired, state }: InstanceRecord) {
+      const { id } = desired
+      if (state !== "Stopped" && !isInService(state)) return yield* new InstanceNotReady({ id, status: null })
+      const version = findVersion(yield* contents, desired.datastoreVersion)?.version
+      return { guest: fabric.client(guestTopic(id), GuestApi), isTroves: version?.agent === "trove", version }
+    }),
     /** Refuses what `check` finds to break a rule of the instance's datastore. */
     refuse: (
       { desired }: InstanceRecord,

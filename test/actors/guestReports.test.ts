@@ -21,6 +21,8 @@ const disk = () => {
     keepOverrides: () => Effect.void,
     access: Effect.succeed([]),
     keepAccess: () => Effect.void,
+    logs: Effect.succeed({}),
+    keepLogs: () => Effect.void,
     phase: Effect.succeed("ready"),
     setPhase: () => Effect.void,
     order: Effect.succeed(Option.none()),

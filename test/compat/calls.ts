@@ -95,7 +95,6 @@ const managed = (action: string, value: unknown = {}): Line => [
 
 const backups = waiting("Backups")
 const replication = waiting("Replication")
-const logs = waiting("Logs")
 const ssl = waiting("SSL")
 const modules = waiting("Modules")
 const clusters = waiting("Clusters")
@@ -215,8 +214,8 @@ export const topics: ReadonlyArray<Topic> = [
   {
     title: "Logs, SSL, modules",
     calls: [
-      logs.refused("GET", `${one}/log`),
-      logs.refused("POST", `${one}/log`, { name: "general", enable: 1 }),
+      done(200, "GET", `${one}/log`),
+      done(200, "POST", `${one}/log`, { name: "general", enable: 1 }),
       ssl.refused("GET", `${one}/ssl`),
       ssl.refused("POST", `${one}/ssl`, { ssl: { disable: true } }),
       modules.empty("GET", "/modules"),
@@ -307,6 +306,7 @@ export const topics: ReadonlyArray<Topic> = [
 /** What is below the project and no call of Trove's. */
 export const ours: ReadonlyArray<string> = [
   "GET /instances/{instance}/history",
+  "GET /instances/{instance}/log/{log}",
   "GET /mgmt/operations",
   "GET /mgmt/operations/{instance}",
   "POST /mgmt/operations/{instance}/action",

@@ -135,6 +135,7 @@ export const deviations: ReadonlyArray<Deviation> = [
     "040": ["instances[].encrypted_rpc_messaging"],
     "041": ["instance.encrypted_rpc_messaging"]
   }),
+  meant(poorer, "200", answered("118")),
   meant(poorer, "404 User nosuch@% cannot be found on the instance.", answered("077")),
 
   meant(unasked, "0", { "018": ["configuration-parameters.length"], "086": ["configurations.length"] }),
@@ -162,6 +163,5 @@ export const deviations: ReadonlyArray<Deviation> = [
     ["The backup cannot be found.", { "100": ["itemNotFound.message"] }]
   ),
 
-  ...waiting("Replication", ["501 Replication (replica_of): not implemented in Coffer yet.", answered("069")]),
-  ...waiting("Logs", ["501 Logs of an instance: not implemented in Coffer yet.", answered("118")])
+  ...waiting("Replication", ["501 Replication (replica_of): not implemented in Coffer yet.", answered("069")])
 ]

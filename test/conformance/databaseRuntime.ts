@@ -144,6 +144,44 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
       })
     )
 
+    behaves("writes its logs where they are read and cut, and goes on in them", (asked, runtime) =>
+      Effect.gen(function* () {
+        const on = asked.datastore === "postgresql" ? { log_statement: "all" } : { general_log: true }
+        const spec = { ...asked, settings: on }
+        const { logFiles } = runtime
+        assert.isNull(yield* logFiles.extent(spec, "general"))
+        yield* runtime.start(spec, quiet)
+        const extent = Effect.map(logFiles.extent(spec, "general"), (found) => found ?? { begins: -1, ends: -1 })
+        const text = Effect.gen(function* () {
+          const { begins, ends } = yield* extent
+          return Buffer.from(yield* logFiles.read(spec, "general", begins, ends - begins)).toString()
+        })
+        // A server may write after it has answered.
+        const logged = (words: string) =>
+          Effect.repeat(text, {
+            until: (now) => now.includes(words),
+            times: 200,
+            schedule: Schedule.spaced("20 millis")
+          })
+        const client = yield* patiently(spec)
+        yield* client.query("CREATE TABLE first_one (n int)")
+        assert.include(yield* logged("first_one"), "CREATE TABLE first_one")
+        assert.notInclude(yield* text, Redacted.value(spec.adminPassword))
+        const { ends } = yield* extent
+        yield* logFiles.cut(spec, "general", ends)
+        assert.isAtLeast((yield* extent).begins, ends)
+        yield* client.query("CREATE TABLE second_one (n int)")
+        assert.include(yield* logged("second_one"), "CREATE TABLE second_one")
+        assert.notInclude(yield* text, "first_one")
+        const { begins } = yield* extent
+        yield* runtime.stop(spec)
+        yield* runtime.start(spec, quiet)
+        yield* (yield* patiently(spec)).query("CREATE TABLE third_one (n int)")
+        assert.match(yield* logged("third_one"), /second_one.*third_one/s)
+        assert.strictEqual((yield* extent).begins, begins)
+      })
+    )
+
     for (const moment of subject.interruptAfter) {
       behaves(`starts after a first start was interrupted at ${moment} ms`, (spec, runtime) =>
         Effect.gen(function* () {

@@ -210,6 +210,16 @@ export const guestHostsConformance = (name: string, world: Effect.Effect<Open, n
       })
     )
 
+    behaves("keeps which of its logs are on, over starts", (open) =>
+      Effect.gen(function* () {
+        const { notes } = yield* (yield* open).ensure(serverSpec("a"), null, "docker")
+        assert.deepEqual(yield* notes.logs, {})
+        const logs = { general: { on: true, published: 2 ** 40 } }
+        yield* notes.keepLogs(logs)
+        assert.deepEqual(yield* Option.getOrThrow(yield* (yield* open).find("a")).notes.logs, logs)
+      })
+    )
+
     behaves("keeps the link, over starts, and takes another one for it", (open) =>
       Effect.gen(function* () {
         const hosts = yield* open

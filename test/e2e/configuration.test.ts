@@ -1,6 +1,6 @@
 /**
  * Configuration groups on real servers: what can be taken at once is, what cannot waits for a restart, and a group with
- * which the server does not start is taken back without anybody's doing.
+ * which the server does not start is taken back without anybody's doing. And logs, which settings switch on.
  */
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
 import { ensurePackages } from "../support/packages.ts"
@@ -148,4 +148,66 @@ describe("configuration groups", { timeout: 120_000 }, () => {
     expect(await setting("max_connections")).toBe(before)
     await service.remove(id)
   })
+
+  const logged = [
+    { datastore: "postgresql", query: postgres, missing: null },
+    { datastore: "mariadb", query: mysql, missing: missingMariadb }
+  ] as const
+  for (const { datastore, missing, query } of logged)
+    it.skipIf(missing !== null)(
+      `a log of ${datastore}: on at once, also after kill -9 and restarts, without our secrets`,
+      async () => {
+        const id = await service.create({ name: "logged", datastore: { type: datastore }, ...order })
+        const { address } = await service.healthy(id)
+        const act = async (flags: object) => {
+          const { body, status } = await service.request("POST", `/instances/${id}/log`, { name: "general", ...flags })
+          expect([status, body]).toEqual([200, expect.anything()])
+          return (body as { log: { status: string; published: number; pending: number } }).log
+        }
+        const read = async (asked = "?lines=1000") => {
+          const { body } = await service.request("GET", `/instances/${id}/log/general${asked}`)
+          return (body as { log: { lines: Array<string>; offset: number; next: number; rotated: boolean } }).log
+        }
+        const isLogged = (words: string) =>
+          eventually(`${words} is logged`, async () => {
+            const { lines } = await read()
+            return lines.some((line) => line.includes(words)) ? lines.join("\n") : null
+          })
+
+        await query(ann(address), "SELECT 'not this'")
+        expect((await act({})).status).toBe("Disabled")
+        await act({ enable: 1 })
+        const users = [{ name: "bob", password: "hush-hush-1", databases: [{ name: "shop" }] }]
+        expect((await service.request("POST", `/instances/${id}/users`, { users })).status).toBe(202)
+        await query(ann(address), "SELECT 'the first'")
+        const first = await isLogged("the first")
+        expect(first).not.toContain("not this")
+        expect(first).not.toContain("hush-hush-1")
+        expect((await act({ publish: 1 })).published).toBeGreaterThan(0)
+
+        const { next } = await read()
+        await service.kill()
+        await query(ann(address), "SELECT 'meanwhile'")
+        await service.start()
+        await service.healthy(id)
+        await isLogged("meanwhile")
+        expect((await read(`?offset=${next}`)).lines.join("\n")).not.toContain("the first")
+        await during(id, () => restart(id))
+        await service.healthy(id)
+        await query(ann(address), "SELECT 'the second'")
+        await isLogged("the second")
+
+        expect(await act({ discard: 1 })).toMatchObject({ published: 0 })
+        expect((await read()).lines.join("\n")).not.toContain("the first")
+        expect((await read("?offset=0")).rotated).toBe(true)
+        expect((await act({ disable: 1 })).status).toBe("Disabled")
+        await query(ann(address), "SELECT 'the last'")
+        expect((await read()).lines.join("\n")).not.toContain("the last")
+
+        // What the server says of itself is for administrators.
+        const { status } = await service.request("GET", `/instances/${id}/log/error`)
+        expect(status).toBe(datastore === "mariadb" ? 403 : 400)
+        await service.remove(id)
+      }
+    )
 })

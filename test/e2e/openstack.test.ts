@@ -6,6 +6,7 @@ import { execFile } from "node:child_process"
 import { promisify } from "node:util"
 import { Schema } from "effect"
 import { afterAll, beforeAll, describe, expect, it } from "vitest"
+import { defaultNetwork } from "../../src/services/TenantNetwork.ts"
 import { ensurePackages, openstackClient } from "../support/packages.ts"
 import { eventually } from "./api.ts"
 import { postgres } from "./logins.ts"
@@ -98,7 +99,7 @@ describe.skipIf(missing !== null)(named, { timeout: 60_000 }, () => {
       Status: "ACTIVE",
       "Operating Status": "HEALTHY",
       Public: "False",
-      Addresses: `[{'address': '${address}', 'type': 'private'}]`,
+      Addresses: `[{'address': '${address}', 'type': 'private', 'network': '${defaultNetwork.id}'}]`,
       "Flavor ID": "1",
       Size: "1",
       Role: ""
@@ -115,7 +116,7 @@ describe.skipIf(missing !== null)(named, { timeout: 60_000 }, () => {
       datastore_version_number: "18",
       flavor: "1",
       ip: address,
-      addresses: [{ address, type: "private" }],
+      addresses: [{ address, type: "private", network: defaultNetwork.id }],
       public: false,
       volume: 1,
       volume_used: expect.any(Number)

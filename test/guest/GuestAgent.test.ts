@@ -26,6 +26,8 @@ const notesOf = (adminPassword: Redacted.Redacted) => {
     keepOverrides: () => Effect.void,
     access: Effect.succeed([]),
     keepAccess: () => Effect.void,
+    logs: Effect.succeed({}),
+    keepLogs: () => Effect.void,
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
       Effect.sync(() => {

@@ -6,18 +6,24 @@ import { DatabaseRuntime } from "../../src/guest/DatabaseRuntime.ts"
 import type { Endpoint } from "../../src/guest/DatastoreManager.ts"
 import { MariadbManager } from "../../src/guest/MariadbManager.ts"
 import { checkDatabaseName, checkUserName, reservedDatabases, reservedUsers } from "../../src/guest/MariadbNames.ts"
+import { readTail } from "../../src/layers/embedded/OwnedFiles.ts"
+import { logFile } from "../../src/layers/runtime/LogFolder.ts"
+import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { datastoreManagerConformance } from "../conformance/datastoreManager.ts"
 import { containerSpec, dockerLayer, missingEngine, mysqlLogin } from "../support/containers.ts"
 
-class Server extends Context.Service<Server, Endpoint>()("test/MariadbServer") {
-  static readonly fresh = Layer.effect(
-    Server,
-    Effect.gen(function* () {
-      const spec = yield* containerSpec("mariadb", 20)
-      yield* (yield* DatabaseRuntime).start(spec, () => Effect.void)
-      return spec
-    })
-  ).pipe(Layer.provide(dockerLayer))
+class Server extends Context.Service<Server, Endpoint & { readonly volume: string }>()("test/MariadbServer") {
+  static readonly with = (settings: Values) =>
+    Layer.effect(
+      Server,
+      Effect.gen(function* () {
+        const spec = { ...(yield* containerSpec("mariadb", 20)), settings }
+        yield* (yield* DatabaseRuntime).start(spec, () => Effect.void)
+        return spec
+      })
+    ).pipe(Layer.provide(dockerLayer))
+
+  static readonly fresh = Server.with({})
 
   /** One whose root has been taken over: from then on the manager leaves no trace but what it is told to make. */
   static readonly managed = Layer.tap(Server.fresh, (context) =>
@@ -185,6 +191,39 @@ describe.skipIf(missingEngine !== null)(named, () => {
       const told = yield* session.createUsers([weak]).pipe(Effect.flip, Effect.option)
       assert.notInclude(JSON.stringify(told), "weak-pw")
     })
+  )
+
+  it.live(
+    "keeps passwords out of all of the server's logs, from its first start on",
+    () =>
+      Effect.gen(function* () {
+        const endpoint = yield* Server
+        const session = yield* MariadbManager.open(endpoint)
+        yield* session.createUsers([{ name: "ann", password: secret("the-secret"), host: null, databases: [] }])
+        yield* session.changePasswords([{ name: "ann", password: secret("the-secret-2"), host: null }])
+        yield* session.enableRoot(secret("the-secret-3"))
+        const root = yield* mysqlLogin(endpoint, "root", secret("the-secret-3"), "")
+        yield* root.query("CREATE USER told IDENTIFIED BY 'a tenant''s own'")
+        for (const log of ["general", "slow_query"]) {
+          const path = logFile(endpoint.volume, log)
+          while (!readTail(path, 1_000_000).includes("CREATE USER told")) yield* Effect.sleep("20 millis")
+          assert.notInclude(readTail(path, 1_000_000), "the-secret")
+          assert.notInclude(readTail(path, 1_000_000), Redacted.value(endpoint.adminPassword).slice(0, 6))
+        }
+        assert.include(readTail(logFile(endpoint.volume, "error"), 1_000_000), "ready for connections")
+      }).pipe(
+        Effect.scoped,
+        Effect.provide(
+          Server.with({
+            general_log: true,
+            slow_query_log: true,
+            long_query_time: 0,
+            log_queries_not_using_indexes: true,
+            log_slow_min_examined_row_limit: 0
+          })
+        )
+      ),
+    60_000
   )
 
   live("checks all names before it makes anything", (endpoint) =>

@@ -6,26 +6,44 @@ import type { DatastoreSession, Endpoint } from "../../src/guest/DatastoreManage
 import { PostgresManager } from "../../src/guest/PostgresManager.ts"
 import { reservedDatabases, reservedUsers } from "../../src/guest/PostgresNames.ts"
 import { readTail } from "../../src/layers/embedded/OwnedFiles.ts"
+import { logFile } from "../../src/layers/runtime/LogFolder.ts"
 import * as ProcessRuntime from "../../src/layers/runtime/ProcessRuntime.ts"
+import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { datastoreManagerConformance } from "../conformance/datastoreManager.ts"
 import { embeddedLayer, instance, postgresLogin } from "../layers/embeddedFixture.ts"
 
 class Server extends Context.Service<Server, { readonly endpoint: Endpoint; readonly volume: string }>()(
   "test/Server"
 ) {
-  static readonly layer = Layer.effect(
-    Server,
-    Effect.gen(function* () {
-      const spec = yield* instance("postgresql")
-      yield* (yield* DatabaseRuntime).start(spec, () => Effect.void)
-      // It listens; on a busy machine that is a while before it serves.
-      yield* Effect.retry(Effect.scoped(login(spec, "postgres", spec.adminPassword, "postgres")), {
-        schedule: Schedule.spaced("20 millis"),
-        times: 500
+  static readonly with = (settings: Values) =>
+    Layer.effect(
+      Server,
+      Effect.gen(function* () {
+        const spec = { ...(yield* instance("postgresql")), settings }
+        yield* (yield* DatabaseRuntime).start(spec, () => Effect.void)
+        // It listens; on a busy machine that is a while before it serves.
+        yield* Effect.retry(Effect.scoped(login(spec, "postgres", spec.adminPassword, "postgres")), {
+          schedule: Schedule.spaced("20 millis"),
+          times: 500
+        })
+        return { endpoint: spec, volume: spec.volume }
       })
-      return { endpoint: spec, volume: spec.volume }
-    })
-  ).pipe(Layer.provide(ProcessRuntime.layer), Layer.provide(embeddedLayer))
+    ).pipe(Layer.provide(ProcessRuntime.layer), Layer.provide(embeddedLayer))
+
+  static readonly layer = Server.with({})
+
+  /** It logs all that a configuration group can have it log. */
+  static readonly talkative = Server.with({
+    log_statement: "all",
+    log_min_duration_statement: 0,
+    log_min_error_statement: "debug5",
+    log_min_messages: "debug5",
+    log_transaction_sample_rate: 1,
+    log_duration: true,
+    debug_print_parse: true,
+    debug_print_rewritten: true,
+    debug_print_plan: true
+  })
 }
 
 const login = (endpoint: Endpoint, user: string, password: Redacted.Redacted, database: string) =>
@@ -79,14 +97,22 @@ it.live(
           Effect.flip,
           Effect.tap((refusal) => Effect.sync(() => assert.notInclude(refusal.message, "the-secret")))
         )
-      assert.notInclude(readTail(`${volume}/server.log`, 100_000), "the-secret")
+      yield* session.changePasswords([{ name: "ann", password: Redacted.make("the-secret-2"), host: null }])
+      yield* session.enableRoot(Redacted.make("the-secret-3"))
+      const ann = yield* login(endpoint, "ann", Redacted.make("the-secret-2"), "postgres").pipe(Effect.flip)
+      assert.isDefined(ann)
+      const root = yield* login(endpoint, "root", Redacted.make("the-secret-3"), "postgres")
+      yield* root.query("CREATE ROLE told PASSWORD 'a tenant''s own'")
+      const log = readTail(logFile(volume, "general"), 100_000_000)
+      assert.include(log, "CREATE ROLE told PASSWORD")
+      assert.notInclude(log, "the-secret")
       yield* session.createDatabases([{ name: "latin", characterSet: "LATIN1", collate: "C" }])
       assert.deepEqual(yield* session.listDatabases({ limit: 9, marker: null, includeMarker: false }), [
         [{ name: "latin", characterSet: "LATIN1", collate: "C" }],
         null
       ])
       yield* Effect.flip(session.createDatabases([{ name: "odd", characterSet: "UTF8'; DROP DATABASE latin; --" }]))
-    }).pipe(Effect.scoped, Effect.provide(Server.layer)),
+    }).pipe(Effect.scoped, Effect.provide(Server.talkative)),
   60_000
 )
 

@@ -19,6 +19,7 @@ import { Fabric } from "../../src/services/Fabric.ts"
 import { type Database, GuestApi, type GuestRefusal, guestTopic, type NewUser } from "../../src/services/GuestApi.ts"
 import type { Identity } from "../../src/services/Identity.ts"
 import { type InstanceId, OperationId } from "../../src/services/Ids.ts"
+import type { LogDetails, LogText } from "../../src/services/InstanceLogs.ts"
 import { Observations } from "../../src/services/Observations.ts"
 import { TaskmanagerApi, taskmanagerTopic } from "../../src/services/TaskmanagerApi.ts"
 import { TenantNetwork } from "../../src/services/TenantNetwork.ts"
@@ -214,6 +215,20 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     disabling: Effect.void
   }
 
+  /** What it says of its logs, whatever it is asked. */
+  const logs: {
+    list: ReadonlyArray<LogDetails>
+    acted: Effect.Effect<LogDetails, GuestRefusal>
+    text: LogText
+  } = {
+    list: [],
+    acted: Effect.succeed({
+      ...{ name: "general", type: "USER", status: "Enabled", published: 0, pending: 0 },
+      ...{ container: "None", prefix: "None", metafile: `${id}/mysql-general_metafile` }
+    }),
+    text: { offset: 0, next: 0, rotated: false, lines: [] }
+  }
+
   const page = <A>(
     items: ReadonlyArray<A>,
     keyOf: (item: A) => string,
@@ -259,6 +274,9 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     start_db_with_conf_changes: () => Effect.void,
     resize_fs: () => Effect.void,
     update_access: () => Effect.void,
+    guest_log_list: () => Effect.sync(() => logs.list),
+    guest_log_action: () => Effect.suspend(() => logs.acted),
+    guest_log_text: () => Effect.sync(() => logs.text),
     get_filesystem_stats: () => Effect.succeed({ total: 2, used: 0.1234 }),
     list_databases: (asked) => Effect.sync(() => page(databases, ({ name }) => name, asked)),
     list_users: (asked) =>
@@ -306,7 +324,7 @@ export const serveGuest = Effect.fnUntraced(function* (id: string) {
     disable_root: () => Effect.suspend(() => root.disabling)
   })
   yield* observations.record([{ instance: id as InstanceId, status: "healthy", sent: now, receivedAt: now }])
-  return { databases, users, passwords, root }
+  return { databases, users, passwords, root, logs }
 })
 
 /** The taskmanager's end of the fabric: who was woken. */

@@ -4,8 +4,6 @@ import { Effect } from "effect"
 import { adminToken, call, path, server } from "./harness.ts"
 
 const refused: ReadonlyArray<readonly [string, string]> = [
-  ["GET", "/instances/x/log"],
-  ["POST", "/instances/x/log"],
   ["GET", "/instances/x/ssl"],
   ["POST", "/instances/x/ssl"],
   ["POST", "/instances/x/modules"],

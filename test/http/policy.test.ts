@@ -57,7 +57,6 @@ it.effect("a policy that lets nobody through refuses every route that has one, a
 const later: ReadonlyArray<readonly [string, string, PolicyName]> = [
   ["GET", "/instances/x/backups", "instance:backups"],
   ["GET", "/instances/x/configuration", "instance:configuration"],
-  ["GET", "/instances/x/log", "instance:guest_log_list"],
   ["GET", "/instances/x/ssl", "instance:show"],
   ["POST", "/instances/x/ssl", "instance:update"],
   ["POST", "/instances/x/modules", "instance:module_apply"],

@@ -60,6 +60,11 @@ export const actions: Readonly<Record<string, Action>> = {
   "enable root": ask("POST", "/root"),
   "disable root": ask("DELETE", "/root"),
 
+  "list logs": ask("GET", "/log"),
+  "show log": ask("POST", "/log", { name: "general" }),
+  "enable log": ask("POST", "/log", { name: "general", enable: 1 }),
+  "read log": ask("GET", "/log/general"),
+
   "resize volume": act("resize", { volume: { size: 2 } }),
   "resize flavor": act("resize", { flavorRef: "2" }),
   promote: act("promote_to_replica_source"),

@@ -5,6 +5,7 @@ import type { Endpoint } from "../../src/guest/DatastoreManager.ts"
 import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
 import { databaseRuntimeConformance } from "../conformance/databaseRuntime.ts"
 import { datastoreManagerConformance } from "../conformance/datastoreManager.ts"
+import { logFilesConformance } from "../conformance/logFiles.ts"
 import * as Fake from "./FakeDatabases.ts"
 import { FakeRefusal } from "./FakeServer.ts"
 
@@ -52,6 +53,19 @@ databaseRuntimeConformance("the fake runtime", {
   memoryOf: ({ instanceId }) => Effect.sync(() => world.servers.get(instanceId)?.limitMb ?? 0),
   interruptAfter: [5],
   occupy: ({ address }) => Effect.sync(() => world.occupied.add(address))
+})
+
+logFilesConformance("the fake logs", {
+  files: world.runtime.logFiles,
+  server: Effect.gen(function* () {
+    const spec = yield* aSpec
+    yield* Effect.orDie(world.runtime.start(spec, () => Effect.void))
+    return {
+      owner: spec,
+      write: (text: string) =>
+        Effect.sync(() => world.servers.get(spec.instanceId)?.write("general", text.slice(0, -1)))
+    }
+  })
 })
 
 class Server extends Context.Service<Server, Endpoint>()("test/FakeServer") {

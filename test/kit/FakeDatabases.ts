@@ -13,6 +13,7 @@ import { flavorSettings } from "../../src/services/configuration/ServerFile.ts"
 import { GuestRefusal, type NewUser } from "../../src/services/GuestApi.ts"
 import { refuseDatabaseName, refuseUserName, reservedNames } from "../../src/services/NameRules.ts"
 import { type FakeFirewall, makeFakeFirewall } from "./FakeFirewall.ts"
+import { fakeLogs } from "./FakeLogs.ts"
 import { FakeServer } from "./FakeServer.ts"
 
 /** What goes wrong, or takes its time. Change it in the middle of a test. */
@@ -122,6 +123,7 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
 
   const runtime: DatabaseRuntimeShape = {
     kind: "process",
+    logFiles: fakeLogs(servers),
     start,
     configure: ({ instanceId, memoryMb, settings }) =>
       Effect.sync(() => {

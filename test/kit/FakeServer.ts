@@ -6,6 +6,7 @@ import { Effect, Redacted, Schema } from "effect"
 import type { DatabaseSpec } from "../../src/guest/DatabaseRuntime.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import type { NewUser, User } from "../../src/services/GuestApi.ts"
+import { logsOf } from "../../src/services/InstanceLogs.ts"
 
 /** The server refused, or is not there. */
 export class FakeRefusal extends Schema.TaggedError<FakeRefusal>()("FakeRefusal", { message: Schema.String }) {}
@@ -15,6 +16,11 @@ type Tables = Map<string, Array<Record<string, number>>>
 interface Account {
   password: string
   readonly grants: Set<string>
+}
+
+interface FakeLog {
+  begins: number
+  text: Buffer
 }
 
 /** All that lies on a volume. */
@@ -59,14 +65,24 @@ export class FakeServer {
   memoryMb: number
   fileMb: number
   readonly #adminPassword: string
+  /** What it has logged, by log: from which offset on, and the text. */
+  readonly logs = new Map<string, FakeLog>()
 
-  constructor(at: Pick<DatabaseSpec, "address" | "port" | "volume" | "adminPassword" | "version" | "memoryMb">) {
+  constructor(
+    at: Pick<DatabaseSpec, "datastore" | "address" | "port" | "volume" | "adminPassword" | "version" | "memoryMb">
+  ) {
     this.limitMb = this.memoryMb = this.fileMb = at.memoryMb
     this.address = at.address
     this.volume = at.volume
     this.port = at.port
     this.version = this.madeBy = at.version
     this.#adminPassword = Redacted.value(at.adminPassword)
+    for (const log of logsOf(at.datastore).keys()) this.logs.set(log, { begins: 0, text: Buffer.alloc(0) })
+  }
+
+  write(log: string, line: string) {
+    const found = this.logs.get(log)
+    if (found !== undefined) found.text = Buffer.concat([found.text, Buffer.from(`${line}\n`)])
   }
 
   start({ port, version }: Pick<DatabaseSpec, "port" | "version">) {
@@ -149,6 +165,8 @@ export class FakeServer {
   }
 
   #answer(sql: string, tables: Tables): Effect.Effect<ReadonlyArray<unknown>, FakeRefusal> {
+    const { general_log, log_statement } = this.settings
+    if (general_log === true || log_statement === "all") this.write("general", `LOG:  statement: ${sql}`)
     const create = /^CREATE TABLE (\w+) \(n int\)$/.exec(sql)?.[1]
     if (create !== undefined) {
       tables.set(create, [])

@@ -333,7 +333,7 @@ describe.skipIf(missingEngine !== null)(named, () => {
             resume(error === null ? Effect.succeed(stdout) : Effect.fail(error))
           )
         })
-        const left = ["secret", "settings"]
+        const left = ["logs", "secret", "settings"]
         const [served, upgraded] = [
           ["data", ...left],
           ["data", "data.old", ...left]

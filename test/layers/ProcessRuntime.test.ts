@@ -94,7 +94,7 @@ live("gives the server's files to the server's user and to nobody else", (spec) 
     const data = statSync(join(spec.volume, "data"))
     assert.strictEqual(data.mode & 0o777, 0o700)
     assert.strictEqual(data.uid, isRoot ? serverIdentity(spec.address).uid : process.getuid?.())
-    assert.sameMembers(readdirSync(spec.volume), ["data", "server.conf", "server.log"])
+    assert.sameMembers(readdirSync(spec.volume), ["data", "server.conf", "logs"])
   })
 )
 

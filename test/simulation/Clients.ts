@@ -138,6 +138,7 @@ export const make = Effect.fnUntraced(function* (universe: Universe) {
     const own = mine.length === 0 ? null : others.pick(mine).desired.id
     const foreign = theirs.flatMap(({ desired }) => (desired.project === tenant ? [] : [desired.id]))
     const kind = others.next()
+    if (kind < 0.1 && own !== null) return Requests.log(others, tenant, own)
     if (kind < 0.35) return Requests.look(others, tenant, own)
     if (kind < 0.7) return Requests.illegal(others, tenant, own, foreign)
     return Requests.operator(others, theirs)

@@ -22,7 +22,7 @@ export interface CrashPoint {
 
 /** What a guest host asks all the time, and what changes nothing. */
 const looks =
-  /^(GuestHosts\.(find|list)|GuestNotes\.(phase|order|stamp|release|adminPassword)|DatabaseRuntime\.(list|status|logs)|KeptData\.room|Datastore\.(ping|usedBytes|version|list|get))/
+  /^(GuestHosts\.(find|list)|GuestNotes\.(phase|order|stamp|release|logs|adminPassword)|DatabaseRuntime\.(list|status|logs)|KeptData\.room|LogFiles\.(extent|isLarge|read)|Datastore\.(ping|usedBytes|version|list|get))/
 
 const hasEffect = ({ call, process }: Call) => !(process === "taskmanager" ? idle : looks).test(call)
 

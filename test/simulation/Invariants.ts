@@ -163,7 +163,16 @@ export const make = (universe: Universe, machines: ReadonlyArray<Machine>) => {
         left.push(`${short} is ACTIVE, and reached by others than were told of`)
       const group = Option.getOrNull(yield* (yield* Configurations).attachedTo(id))
       const isMeant = group !== null && record.state === "Active" && record.configuration?.notApplied === null
-      if (isMeant && changed(serverOf(id)?.settings ?? {}, group.values).length > 0)
+      // A log that is switched on is set over the group.
+      const { log_statement, ...settings } = serverOf(id)?.settings ?? {}
+      for (const { homes } of machines) {
+        const home = yield* Effect.orDie(homes.find(id))
+        const { general } = Option.isSome(home) ? yield* home.value.notes.logs : {}
+        if (record.state === "Active" && serverOf(id)?.running === true && general !== undefined)
+          if (general.on !== (log_statement === "all"))
+            left.push(`${short} is to log ${general.on ? "" : "no "}statements, and does otherwise`)
+      }
+      if (isMeant && changed(settings, group.values).length > 0)
         left.push(`${short} is ACTIVE, and does not run with its settings`)
     }
     return left

@@ -90,6 +90,12 @@ const troubledRuntime = (
       putBack: (spec) => change("put back", raw.kept.putBack(spec)),
       forget: (spec) => change("forget", raw.kept.forget(spec))
     },
+    logFiles: {
+      extent: (spec, log) => whileAlive(life, raw.logFiles.extent(spec, log)),
+      isLarge: (spec, log) => whileAlive(life, raw.logFiles.isLarge(spec, log)),
+      read: (spec, log, offset, most) => whileAlive(life, raw.logFiles.read(spec, log, offset, most)),
+      cut: (spec, log, offset) => change("cut", raw.logFiles.cut(spec, log, offset))
+    },
     configure: (spec) => change("configure", raw.configure(spec)),
     limit: (spec, how) => change("limit", raw.limit(spec, how)),
     stop: (spec) => change("stop", raw.stop(spec)),
@@ -143,7 +149,8 @@ const mortalServices = (meet: FaultyServices.Meet, homes: GuestHosts["Service"],
       ...databases,
       runtime: {
         ...FaultyServices.met("DatabaseRuntime", databases.runtime, meet),
-        kept: FaultyServices.met("KeptData", databases.runtime.kept, meet)
+        kept: FaultyServices.met("KeptData", databases.runtime.kept, meet),
+        logFiles: FaultyServices.met("LogFiles", databases.runtime.logFiles, meet)
       },
       firewall: FaultyServices.met("HostFirewall", databases.firewall, meet),
       manager: {

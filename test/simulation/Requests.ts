@@ -223,6 +223,24 @@ export const look = (dice: Dice, tenant: string, mine: string | null): Ask => {
   ])()
 }
 
+/** Has statements logged, or not, and reads what was. */
+export const log = (dice: Dice, tenant: string, id: string): Ask => {
+  const ask = asking(tenant)
+  const logs = `/instances/${id}/log`
+  const may = [200, 400, 404, 422]
+  const act = (action: string) => () =>
+    ask(`would ${action} a log of ${shortOf(id)}`, "POST", logs, may, { body: { name: "general", [action]: 1 } })
+  return dice.pick<() => Ask>([
+    act("enable"),
+    act("enable"),
+    act("disable"),
+    act("publish"),
+    act("discard"),
+    () => ask("lists logs", "GET", logs, may),
+    () => ask("reads a log", "GET", `${logs}/general`, may)
+  ])()
+}
+
 /** An order that breaks one rule. */
 const badOrder = (dice: Dice, tenant: string): Ask => {
   const ask = asking(tenant)

@@ -152,6 +152,12 @@ export const mutations: ReadonlyArray<Mutation> = [
     replace: "if (key !== line) return true"
   },
   {
+    what: "a guest that keeps which logs are on, and starts its server without them",
+    file: "src/guest/Logging.ts",
+    find: "...Object.fromEntries((yield* switchedOn).map(({ names, on }) => [names[0], on]))",
+    replace: "...(yield* Effect.succeed({}))"
+  },
+  {
     what: "a guest that begins with an order before it has kept it",
     file: "src/guest/GuestAgent.ts",
     find: 'yield* insist(notes.keepOrder(order), tellDisk)\n      yield* insist(notes.setPhase("preparing"), tellDisk)',

@@ -8,7 +8,7 @@ import { Effect } from "effect"
 import { DiskError } from "../../services/Disk.ts"
 
 /** Of the disk as a whole, and of what its owner may have of it. */
-const isFull = (error: unknown) =>
+export const isFull = (error: unknown) =>
   error instanceof Error && "code" in error && (error.code === "ENOSPC" || error.code === "EDQUOT")
 
 /** Writes at `path`, and says what is the matter with the disk where it takes nothing. */

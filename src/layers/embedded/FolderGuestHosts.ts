@@ -2,14 +2,14 @@
  * Homes of guests as folders, `<root>/<instance id>/`: `server.json` (what the guest is), `notes.json` (what it
  * must remember), `admin` (its server's administrator password), `link.json` (its way into the fabric), `replay`
  * (what it has heard), `stamp` (what it may have told), `order.json` (until it is carried out), `overrides.json` (what its server is set to),
- * `access.json` (who reaches it), `release.json` (which program works on the data), `volume/`, and `volume.img` where the volume is a file
+ * `access.json` (who reaches it), `logs.json` (which of its logs are on), `release.json` (which program works on the data), `volume/`, and `volume.img` where the volume is a file
  * system in a file. Files are replaced whole and are on the disk before anything is confirmed.
  */
 import { chmod, mkdir, readdir, readFile, rm, stat } from "node:fs/promises"
 import { join } from "node:path"
 import { Effect, Layer, Option, Redacted, Schema } from "effect"
 import { drawPassword, passwordLength } from "../../guest/GuestHandlers.ts"
-import { firstRelease, GuestNotes, noOverrides, Overrides, Phase, Release } from "../../guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, Logs, noOverrides, Overrides, Phase, Release } from "../../guest/GuestNotes.ts"
 import { Networks } from "../../services/AllowedNetworks.ts"
 import { ServerSpec } from "../../services/Compute.ts"
 import { GuestLink } from "../../services/GuestAccess.ts"
@@ -39,6 +39,7 @@ const LinkFile = Schema.fromJsonString(GuestLink)
 const AccessFile = Schema.fromJsonString(Networks)
 const OverridesFile = Schema.fromJsonString(Overrides)
 const ReleaseFile = Schema.fromJsonString(Release)
+const LogsFile = Schema.fromJsonString(Logs)
 const StampFile = Schema.fromJsonString(Schema.Finite)
 
 const attempt = <A>(evaluate: () => Promise<A>) =>
@@ -77,6 +78,7 @@ const notesIn = (home: string): GuestNotes["Service"] => {
   const overrides = join(home, "overrides.json")
   const release = join(home, "release.json")
   const access = join(home, "access.json")
+  const logs = join(home, "logs.json")
   const admin = join(home, "admin")
   return GuestNotes.of({
     phase: read(notes, NotesFile).pipe(
@@ -100,6 +102,8 @@ const notesIn = (home: string): GuestNotes["Service"] => {
     keepRelease: (kept) => write(release, ReleaseFile, kept),
     access: read(access, AccessFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => []))),
     keepAccess: (networks) => write(access, AccessFile, networks),
+    logs: read(logs, LogsFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => ({})))),
+    keepLogs: (kept) => write(logs, LogsFile, kept),
     stamp: read(stamp, StampFile).pipe(Effect.orDie, Effect.map(Option.getOrElse(() => 0))),
     reserveStamps: (upTo) => write(stamp, StampFile, upTo),
     adminPassword: Effect.gen(function* () {

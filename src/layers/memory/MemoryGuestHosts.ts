@@ -1,6 +1,6 @@
 /** Homes of guests in memory, for tests on virtual time: the twin of FolderGuestHosts, with a disk that can be full. */
 import { Context, Effect, Layer, Option, Redacted } from "effect"
-import { firstRelease, GuestNotes, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
+import { firstRelease, GuestNotes, type Logs, noOverrides, type Phase } from "../../guest/GuestNotes.ts"
 import { DiskError, type DiskTrouble } from "../../services/Disk.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
 import {
@@ -58,6 +58,7 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
   let overrides = noOverrides
   let release = firstRelease
   let access: ReadonlyArray<string> = []
+  let logs: Logs = {}
   return GuestNotes.of({
     phase: Effect.sync(() => phase),
     setPhase: (next) =>
@@ -84,6 +85,11 @@ const makeNotes = (home: string, writing: Write): GuestNotes["Service"] => {
     keepAccess: (networks) =>
       writing(`${home}/access.json`, () => {
         access = networks
+      }),
+    logs: Effect.sync(() => logs),
+    keepLogs: (kept) =>
+      writing(`${home}/logs.json`, () => {
+        logs = kept
       }),
     stamp: Effect.sync(() => stamp),
     reserveStamps: (upTo) =>

@@ -14,6 +14,7 @@ import {
   RuntimeError,
   type RuntimeStatus
 } from "../../guest/DatabaseRuntime.ts"
+import { readTail } from "../embedded/OwnedFiles.ts"
 import {
   configuredLabel,
   containerFor,
@@ -39,11 +40,14 @@ import {
   removeAllData,
   removeData
 } from "./docker/Volume.ts"
+import { logFile, logFiles, loggedAt, ownLog } from "./LogFolder.ts"
 
 /** An initialisation that takes longer has gone wrong; the largest images take about half a minute on a slow disk. */
 const initialisedWithin = "10 minutes"
 const greetingEvery = "50 millis"
 const logLinesInError = 20
+/** How much of a server's own log is looked at, in bytes. */
+const logWindow = 64 * 1024
 
 const unavailable = (error: EngineError) =>
   new RuntimeError({ message: "The container engine could not do this.", detail: error.detail, transient: true })
@@ -69,7 +73,6 @@ const linesOf = (frames: Buffer) => {
     .join("")
     .split("\n")
     .filter((line) => line.trim() !== "")
-    .join("\n")
 }
 
 const make = Effect.gen(function* () {
@@ -90,10 +93,18 @@ const make = Effect.gen(function* () {
       Effect.catchTag("EngineError", (error) => Effect.fail(unavailable(error)))
     )
 
-  const logsOf = (instanceId: string, lines: number) =>
-    orAbsent(
-      request(() => docker.getContainer(containerName(instanceId)).logs({ stdout: true, stderr: true, tail: lines }))
-    ).pipe(Effect.map((frames) => (frames === null ? "" : linesOf(frames))))
+  /** What the engine caught, and after it what the server has written into its own log since it was started. */
+  const logsOf = Effect.fnUntraced(function* ({ datastore, instanceId, volume }: DatabaseSpec, lines: number) {
+    const container = docker.getContainer(containerName(instanceId))
+    const found = yield* orAbsent(request(() => container.inspect()))
+    if (found === null) return ""
+    const frames = yield* orAbsent(request(() => container.logs({ stdout: true, stderr: true, tail: lines })))
+    const log = ownLog(datastore)
+    const isOfThisRun = (yield* Effect.promise(() => loggedAt(volume, log))) >= Date.parse(found.State.StartedAt)
+    const own = isOfThisRun ? readTail(logFile(volume, log), logWindow).split("\n") : []
+    const caught = frames === null ? [] : linesOf(frames)
+    return [...caught, ...own.filter((line) => line.trim() !== "")].slice(-lines).join("\n")
+  })
 
   /** One bridge on which tenants' containers cannot reach each other; clients come through published ports. */
   const ensureNetwork = Effect.gen(function* () {
@@ -125,12 +136,12 @@ const make = Effect.gen(function* () {
       const speaksFirst = spec.datastore !== "postgresql"
       while (!(yield* greets({ address: spec.address, port: spec.port, speaksFirst }))) {
         if ((yield* status(spec)) !== "running") {
-          const detail = yield* logsOf(spec.instanceId, logLinesInError).pipe(Effect.mapError(unavailable))
+          const detail = yield* logsOf(spec, logLinesInError).pipe(Effect.mapError(unavailable))
           return yield* new RuntimeError({ message: "The database could not be initialised.", detail, transient: true })
         }
         yield* Effect.sleep(greetingEvery)
       }
-      yield* markInitialised(spec.volume)
+      yield* markInitialised(spec)
     },
     Effect.timeoutOrElse({
       duration: initialisedWithin,
@@ -276,7 +287,8 @@ const make = Effect.gen(function* () {
     provide: (spec, progress) => Effect.asVoid(ensureImage(docker, spec.image, progress)),
     convert: (spec) => convert(docker, spec),
     kept: keptByDocker(docker),
-    logs: (spec, lines) => logsOf(spec.instanceId, lines).pipe(Effect.mapError(unavailable)),
+    logFiles,
+    logs: (spec, lines) => logsOf(spec, lines).pipe(Effect.mapError(unavailable)),
     list,
     remove
   })

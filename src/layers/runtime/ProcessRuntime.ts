@@ -4,7 +4,7 @@
  * Memory is bounded by the server's own settings, not by the kernel.
  *
  * Layout of a volume: `data` (the server's, made by rename when it is whole), `data.tmp` (while it is being made),
- * `server.log`, `server.conf` (written anew at each start), and while another version is tried what `KeptFolders` says. The process is found by its data folder; there is no other state.
+ * `logs` (see LogFolder), `server.conf` (written anew at each start), and while another version is tried what `KeptFolders` says. The process is found by its data folder; there is no other state.
  */
 import * as fs from "node:fs"
 import { availableParallelism, totalmem } from "node:os"
@@ -30,16 +30,15 @@ import {
   isRoot,
   statusText
 } from "../embedded/HostProcess.ts"
-import { attempt, readTail, removeTree, sizeOf } from "../embedded/OwnedFiles.ts"
+import { attempt, readTail, removeTree } from "../embedded/OwnedFiles.ts"
 import { PostgresBinaries } from "../embedded/PostgresBinaries.ts"
 import * as Postgres from "../embedded/PostgresServer.ts"
 import { isInstanceUser, serverIdentity } from "../embedded/ServerIdentity.ts"
 import { copyTree, keptFolders, lookAtTree } from "./KeptFolders.ts"
+import { logFile, logFiles, logFolder, logLines, ownLog, prepareLogs } from "./LogFolder.ts"
 import * as Mariadb from "./MariadbServer.ts"
 import { factsIn } from "./ProcessStatus.ts"
 
-/** Beyond it the log of the last run is set aside at the next start; one old log is kept. */
-const maxLogBytes = 16 * 1024 * 1024
 /** How much of the log `logs` looks at. */
 const logWindow = 64 * 1024
 
@@ -63,7 +62,7 @@ export const layer = Layer.effect(
       const identity = identityOf(spec)
       const { address, port, adminPassword: password } = spec
       const config = configOf(spec.volume)
-      const at = { data: dataOf(spec.volume), log: logOf(spec.volume), address, port, password, identity, config }
+      const at = { data: dataOf(spec.volume), log: logOf(spec), address, port, password, identity, config }
       if (spec.datastore === "postgresql") {
         const server = { ...at, clients: "0.0.0.0/0", settings: {}, extra: {} }
         return {
@@ -91,7 +90,7 @@ export const layer = Layer.effect(
         // A tenant can leave processes behind that outlive its server; the address may have been another's before.
         if (isRoot) yield* endAllOf(serverIdentity(spec.address).uid)
         const { initialise, installed, isInitialised, launch, product } = engine(spec)
-        yield* prepareVolume(spec.volume)
+        yield* prepareVolume(spec)
         if (!isInitialised(data)) {
           yield* requireVersion(product, spec.version, yield* installed)
           yield* progress("initialising the database")
@@ -139,8 +138,9 @@ export const layer = Layer.effect(
       hardware: (spec) => Effect.mapError(hardwareOf(spec), (error) => refusal(error, spec)),
       process: (spec) => Effect.mapError(factsOf(spec), (error) => refusal(error, spec)),
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),
+      logFiles,
       logs: (spec, lines) =>
-        Effect.sync(() => readTail(logOf(spec.volume), logWindow).trimEnd().split("\n").slice(-lines).join("\n")),
+        Effect.sync(() => readTail(logOf(spec), logWindow).trimEnd().split("\n").slice(-lines).join("\n")),
       list: (folder) =>
         foldersServedBelow(folder).pipe(
           Effect.map((folders) => [...new Set([...folders].map((data) => dirname(data)))]),
@@ -181,7 +181,7 @@ const userOf = (volume: string): number | null => {
 
 const dataOf = (volume: string) => join(volume, "data")
 const configOf = (volume: string) => join(volume, "server.conf")
-const logOf = (volume: string) => join(volume, "server.log")
+const logOf = ({ datastore, volume }: DatabaseSpec) => logFile(volume, ownLog(datastore))
 
 const statusOf = (data: string) =>
   Effect.map(
@@ -211,12 +211,17 @@ const factsOf = Effect.fnUntraced(function* (spec: DatabaseSpec) {
 const stopOf = (spec: DatabaseSpec) => (spec.datastore === "postgresql" ? Postgres.gracefulStop : Mariadb.gracefulStop)
 
 /** The volume stays root's: the server may walk through it to its data, and change nothing beside that. */
-const prepareVolume = (volume: string) =>
-  attempt(`cannot use the volume ${volume}`, () => {
-    fs.mkdirSync(volume, { recursive: true })
-    fs.chmodSync(volume, 0o711)
-    const log = logOf(volume)
-    if (sizeOf(log) > maxLogBytes) fs.renameSync(log, `${log}.1`)
+const prepareVolume = (spec: DatabaseSpec) =>
+  Effect.tryPromise({
+    try: async () => {
+      const { volume } = spec
+      fs.mkdirSync(volume, { recursive: true })
+      fs.chmodSync(volume, 0o711)
+      // Where earlier releases had it.
+      for (const name of ["server.log", "server.log.1"]) fs.rmSync(join(volume, name), { force: true })
+      await prepareLogs(spec, { mode: 0o600, owner: identityOf(spec) })
+    },
+    catch: (error) => new HostProcessError({ message: `cannot use the volume ${spec.volume}: ${error}`, detail: "" })
   })
 
 const identityOf = (spec: DatabaseSpec) => (isRoot ? serverIdentity(spec.address) : null)
@@ -225,7 +230,10 @@ const identityOf = (spec: DatabaseSpec) => (isRoot ? serverIdentity(spec.address
 const writeConfig = (spec: DatabaseSpec) => {
   const own = join(dataOf(spec.volume), "postgresql.conf").replaceAll("'", "''")
   // What its makers and its administrator have set there comes first, and last what lies beside it for ALTER SYSTEM.
-  const before = spec.datastore === "postgresql" ? [`include_if_exists = '${own}'`] : []
+  const before =
+    spec.datastore === "postgresql"
+      ? [`include_if_exists = '${own}'`]
+      : logLines(spec.datastore, logFolder(spec.volume), false)
   const readers = { mode: 0o400, owner: identityOf(spec) }
   return Effect.tryPromise({
     try: () => replaceFile(configOf(spec.volume), serverFile(spec.datastore, spec, before), readers),

@@ -33,13 +33,16 @@ const mariadbLine = (name: string, value: Value) => {
   return `${name} = "${value.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`
 }
 
+/** How a kind of server has a setting in its file. */
+export const lineOf = (manager: DatastoreManagerName) => (manager === "postgresql" ? postgresLine : mariadbLine)
+
 /** `before`: lines of the kind of server that come first. */
 export const serverFile = (
   manager: DatastoreManagerName,
   { memoryMb, settings }: { readonly memoryMb: number; readonly settings: Values },
   before: ReadonlyArray<string> = []
 ): string => {
-  const line = manager === "postgresql" ? postgresLine : mariadbLine
+  const line = lineOf(manager)
   const all = { ...flavorSettings(manager, memoryMb), ...settings }
   const lines = Object.entries(all).map(([name, value]) => line(name, value))
   return [...(manager === "postgresql" ? [] : ["[mysqld]"]), ...before, ...lines, ""].join("\n")

@@ -1,6 +1,7 @@
 /**
  * Every policy that a route asks, under the name and with the default that operators know from Trove. Those of
- * `operation:` and `audit:` are ours, as are `instance:stop` and `instance:start`.
+ * `operation:` and `audit:` are ours, as are `instance:stop`, `instance:start`, `instance:guest_log_action` and
+ * `instance:guest_log_text`.
  */
 
 const admin = "rule:admin"
@@ -35,6 +36,8 @@ const actions = {
   "instance:eject_replica_source": owner,
   "instance:configuration": owner,
   "instance:guest_log_list": owner,
+  "instance:guest_log_action": owner,
+  "instance:guest_log_text": owner,
   "instance:backups": owner,
   "instance:module_list": owner,
   "instance:module_apply": owner,

@@ -206,9 +206,13 @@ backups() {
 }
 
 logs() {
-  later 'Logs of an instance: not implemented' database log list second
-  later 'Logs of an instance: not implemented' database log show second general
-  later 'Logs of an instance: not implemented' database log set second general --enable
+  does 'general +\| USER +\| Disabled' database log list second
+  does 'status +\| Disabled' database log show second general
+  does 'status +\| (Enabled|Ready)' database log set second general --enable
+  does 'status +\| (Published|Partial)' database log set second general --publish
+  does 'status +\| Disabled' database log set second general --disable
+  does 'published +\| 0' database log set second general --discard
+  fails 'is not defined' database log show second nosuch
   # For these the client logs in to Swift, with a password alone, before it asks us anything.
   fails AttributeError database log tail second general
   fails AttributeError database log save second general

@@ -6,6 +6,7 @@ import { createHash } from "node:crypto"
 import { basename, dirname, join } from "node:path"
 import type Dockerode from "dockerode"
 import type { DatabaseSpec } from "../../../guest/DatabaseRuntime.ts"
+import { logFolder, logLines } from "../LogFolder.ts"
 
 export const networkName = "coffer"
 export const instanceLabel = "coffer.instance"
@@ -37,15 +38,16 @@ const settingsInside = "/etc/coffer"
 export const settingsFolder = (volume: string) => join(volume, "settings")
 export const settingsFile = (volume: string) => join(settingsFolder(volume), "server.conf")
 const settingsFileInside = `${settingsInside}/server.conf`
-/** What a container of an earlier release lacks, which does not see that folder. */
-export const configuredLabel = "coffer.configured"
+/** A folder that the server may only walk through, to the files that are there for it. */
+const logsInside = "/var/log/coffer"
+/** What a container of an earlier release lacks, which does not see those folders. */
+export const configuredLabel = "coffer.logged"
 
 /** Lines that a server in a container needs in place of the file that its image would bring. */
-export const settingsBefore: Record<DatabaseSpec["datastore"], ReadonlyArray<string>> = {
-  postgresql: ["listen_addresses = '*'"],
-  mariadb: [],
-  mysql: []
-}
+export const settingsBefore = (datastore: DatabaseSpec["datastore"]): ReadonlyArray<string> => [
+  ...(datastore === "postgresql" ? ["listen_addresses = '*'"] : []),
+  ...logLines(datastore, logsInside, true)
+]
 
 const conventions: Record<DatabaseSpec["datastore"], Convention> = {
   postgresql: {
@@ -153,7 +155,8 @@ export const containerFor = (
       Mounts: [
         bind(dataFolder(spec.volume), dataInside(image, convention), false),
         bind(secretFile(spec.volume), passwordInside, true),
-        bind(settingsFolder(spec.volume), settingsInside, true)
+        bind(settingsFolder(spec.volume), settingsInside, true),
+        bind(logFolder(spec.volume), logsInside, false)
       ],
       // The guest supervises, and backs off between restarts. The container outlives the guest's process as it is.
       RestartPolicy: { Name: "no" },

@@ -1,6 +1,6 @@
 /**
  * What the docker runtime keeps on an instance's volume: `data` (the server's own files), `secret` (the
- * administrator's password, for the entrypoint, and the image's reference), `settings` (the server's file) and, until the server has once been seen to
+ * administrator's password, for the entrypoint, and the image's reference), `settings` (the server's file), `logs` (see LogFolder) and, until the server has once been seen to
  * serve, a mark that says its files are not to be trusted yet.
  */
 import { basename, join } from "node:path"
@@ -9,6 +9,7 @@ import { Effect, FileSystem, Redacted } from "effect"
 import { type DatabaseSpec, RuntimeError } from "../../../guest/DatabaseRuntime.ts"
 import { serverFile } from "../../../services/configuration/ServerFile.ts"
 import { replaceFile } from "../../embedded/DurableFile.ts"
+import { emptyLogs, prepareLogs } from "../LogFolder.ts"
 import {
   dataFolder,
   emptierFor,
@@ -26,15 +27,21 @@ const initialisingMark = (volume: string) => join(volume, "initialising")
 const unusable = (error: { readonly message: string }) =>
   new RuntimeError({ message: "The volume of the instance cannot be used.", detail: error.message, transient: true })
 
+/** A full disk is one that may have room later. */
+const promised = (work: () => Promise<void>) =>
+  Effect.tryPromise({ try: work, catch: (error) => ({ message: String(error) }) })
+
 /** Whether the server of this volume has yet to serve for the first time. */
 export const isInitialising = Effect.fnUntraced(function* (volume: string) {
   const files = yield* FileSystem.FileSystem
   return yield* files.exists(initialisingMark(volume))
 }, Effect.mapError(unusable))
 
-export const markInitialised = Effect.fnUntraced(function* (volume: string) {
+/** Its files are trusted from now on. What was logged until now may hold the administrator's password. */
+export const markInitialised = Effect.fnUntraced(function* (spec: DatabaseSpec) {
   const files = yield* FileSystem.FileSystem
-  yield* files.remove(initialisingMark(volume), { force: true })
+  yield* promised(() => emptyLogs(spec))
+  yield* files.remove(initialisingMark(spec.volume), { force: true })
 }, Effect.mapError(unusable))
 
 const replace = Effect.fnUntraced(function* (path: string, text: string) {
@@ -50,12 +57,8 @@ const writeSettings = Effect.fnUntraced(function* (spec: DatabaseSpec) {
   const folder = settingsFolder(spec.volume)
   yield* files.makeDirectory(folder, { recursive: true, mode: 0o755 })
   yield* files.chmod(folder, 0o755)
-  const text = serverFile(spec.datastore, spec, settingsBefore[spec.datastore])
-  yield* Effect.tryPromise({
-    try: () => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }),
-    // A full disk is one that may have room later.
-    catch: (error) => ({ message: String(error) })
-  })
+  const text = serverFile(spec.datastore, spec, settingsBefore(spec.datastore))
+  yield* promised(() => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }))
 })
 
 /** The file of the server's settings holds those of the spec. */
@@ -74,6 +77,7 @@ export const prepareVolume = Effect.fn("Docker.prepareVolume")(function* (spec: 
   yield* replace(imageFile(spec.volume), spec.image)
   yield* replace(secretFile(spec.volume), Redacted.value(spec.adminPassword))
   yield* writeSettings(spec)
+  yield* promised(() => prepareLogs(spec, { mode: 0o666, owner: null }))
   if (fresh) yield* files.makeDirectory(data, { mode: 0o700 })
 }, Effect.mapError(unusable))
 
