@@ -1,6 +1,6 @@
 /** A list of 20 instances through our server, beside node:http with the same statement and the same bytes. */
 import { Effect } from "effect"
-import { selectPage, selectRecords } from "../../src/layers/postgres/PgInstances.ts"
+import { selectListed, selectPage } from "../../src/layers/postgres/PgRecords.ts"
 import * as Child from "../Child.ts"
 import * as Load from "../Load.ts"
 import { type Figure, median, medianRatio, perSecond, type Row, spread } from "../Row.ts"
@@ -30,7 +30,7 @@ export const list: Row = {
     // The links name the host that was asked, and so the port: ours is what everybody writes.
     const body = yield* fetchText(port)
     // What ours asks PostgreSQL for a first page.
-    const [statement, parameters] = selectPage(store.sql, selectRecords(store.sql), project, {
+    const [statement, parameters] = selectPage(store.sql, selectListed(store.sql), project, {
       limit: 20,
       marker: null
     }).compile()

@@ -13,7 +13,7 @@ const guestPoll = Duration.seconds(2)
 const lookInterval = Duration.millis(250)
 
 /** What may be under way still is not asked for again: a tenant's clients are to be cut off once. */
-const asFailure = (error: GuestRefusal | DiskError | FabricError, isHarmlessTwice: boolean) => {
+export const asFailure = (error: GuestRefusal | DiskError | FabricError, isHarmlessTwice: boolean) => {
   if (error._tag === "DiskError")
     return new StepFailure({ message: error.message, detail: error.detail, transient: true })
   if (error._tag === "GuestRefusal")

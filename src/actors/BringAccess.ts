@@ -2,17 +2,27 @@
  * Brings who may reach an instance to its guest, which enforces and keeps it. What is wanted stands in the store, and so
  * does what has reached the guest: it may be done again, and is done where they differ.
  */
-import { Duration, Effect } from "effect"
+import { Duration, Effect, Option } from "effect"
 import { Accesses } from "../services/Accesses.ts"
 import { networksOf } from "../services/AllowedNetworks.ts"
+import { findVersion, offered } from "../services/Catalog.ts"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import type { InstanceId } from "../services/Ids.ts"
 import { askGuest } from "./AskGuest.ts"
+import { Lifecycles } from "./Lifecycles.ts"
 import { insist, type Operation, step } from "./Operation.ts"
 
-const wantedOf = (instance: InstanceId) =>
-  Effect.flatMap(Accesses, (accesses) => Effect.map(accesses.wanted(instance), networksOf))
+/** Trove's agents keep nobody out, and are not asked to: what a record from before says of it is shown, and no more. */
+const wantedOf = Effect.fnUntraced(function* (instance: InstanceId) {
+  const desired = Option.getOrNull(yield* (yield* Lifecycles).desired(instance))
+  const found = desired === null ? undefined : findVersion(yield* offered, desired.datastoreVersion)
+  if (found?.version.agent === "trove") return []
+  return networksOf(yield* (yield* Accesses).wanted(instance))
+})
+
+/** Whether its machine has to keep anybody out. */
+export const isRestricted = (instance: InstanceId) => Effect.map(wantedOf(instance), (networks) => networks.length > 0)
 
 const isSame = (one: ReadonlyArray<string>, other: ReadonlyArray<string>) => one.join() === other.join()
 

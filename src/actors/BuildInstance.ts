@@ -95,7 +95,8 @@ const allocateAddress = (operation: Operation) =>
       const { agent, memoryMb } = plan
       const port = (yield* Compute).portOf(plan.manager)
       const placements = yield* Placements
-      const placement = yield* placements.ensure(operation.instance, { port, memoryMb, agent, zone }).pipe(
+      const guarded = yield* BringAccess.isRestricted(operation.instance)
+      const placement = yield* placements.ensure(operation.instance, { port, memoryMb, agent, zone, guarded }).pipe(
         Effect.retry({
           // A delete need not wait for a host that nobody wants any more.
           while: (error) =>

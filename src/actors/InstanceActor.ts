@@ -9,7 +9,7 @@ import { Entity } from "effect/cluster"
 import { SecureRandom } from "effect/crypto"
 import { DurableDeferred } from "effect/workflow"
 import type { ServiceStatus } from "../services/ConductorApi.ts"
-import { History } from "../services/History.ts"
+import { guestSays, History } from "../services/History.ts"
 import { InstanceId, kindOf, type OperationId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { isReady } from "../services/Status.ts"
@@ -196,7 +196,7 @@ const turn = Effect.fn("Instance.turn")(function* (
 })
 
 /** Words for the history when the guest is seen to change, or tells how far it has come. */
-const newsOf = (status: ServiceStatus, progress: string | null) => `the guest: ${progress ?? status}`
+const newsOf = (status: ServiceStatus, progress: string | null) => `${guestSays}${progress ?? status}`
 
 export const layer = InstanceEntity.toLayer(
   Effect.gen(function* () {

@@ -185,38 +185,42 @@ export const step = <R, Success extends Schema.Constraint = typeof Schema.Void>(
   }).pipe(Activity.retry({ times: step.retries, while: (failure) => failure.transient }))
 }
 
+/** How long one attempt to take something back may take, and how often it is tried again. */
+const takingBack = { deadline: Duration.seconds(60), retries: 5 }
+
 /**
  * Takes something back after a failure: tried again until it is done or its time is over, and then listed. True when it
- * is done.
+ * is done. `isDue` is asked all the while, and what is not to be taken back any more is left, without a word.
  */
-export const takeBack = <R>(
+export const takeBack = <R, R2 = never>(
   operation: Operation,
-  options: { readonly name: string; readonly execute: Effect.Effect<void, StepFailure, R> }
-): Effect.Effect<boolean, never, R | History> =>
+  options: Partial<Pick<Step, "deadline" | "retries">> & {
+    readonly name: string
+    readonly execute: Effect.Effect<void, StepFailure, R>
+    readonly isDue?: Effect.Effect<boolean, never, R2>
+  }
+): Effect.Effect<boolean, never, R | R2 | History> =>
   Effect.gen(function* () {
     const history = yield* History
-    const step: Step = {
-      name: options.name,
-      waitsFor: options.name,
-      deadline: Duration.seconds(60),
-      retries: 5
-    }
+    const { execute, isDue, name, ...bounds } = options
+    const step: Step = { ...takingBack, ...bounds, name, waitsFor: name }
     let attempt = 0
-    return yield* Effect.suspend(() => {
+    const tried = Effect.suspend(() => {
       attempt++
-      return Effect.delay(recorded(operation, step, attempt, options.execute), pauseBefore(attempt))
-    }).pipe(
-      Effect.retry({ times: step.retries, while: (failure) => failure.transient }),
-      Effect.as(true),
+      return Effect.delay(Effect.as(recorded(operation, step, attempt, execute), true), pauseBefore(attempt))
+    }).pipe(Effect.retry({ times: step.retries, while: (failure) => failure.transient }))
+    const untilUndue =
+      isDue === undefined
+        ? Effect.never
+        : isDue.pipe(
+            Effect.repeat({ while: (isDue) => isDue, schedule: Schedule.spaced(lookInterval) }),
+            Effect.as(false)
+          )
+    return yield* Effect.raceFirst(tried, untilUndue).pipe(
       Effect.catch(({ detail, message }) =>
         Effect.andThen(
-          Effect.logError(
-            `${operation.operation}: ${options.name} failed, something is left behind: ${message} ${detail}`
-          ),
-          Effect.as(
-            notedEnd(history.report(operation.instance, `${leftBehind}${options.name} failed: ${message}`)),
-            false
-          )
+          Effect.logError(`${operation.operation}: ${name} failed, something is left behind: ${message} ${detail}`),
+          Effect.as(notedEnd(history.report(operation.instance, `${leftBehind}${name} failed: ${message}`)), false)
         )
       )
     )

@@ -14,6 +14,7 @@ import {
   notActionable
 } from "../services/InstanceRequests.ts"
 import type { InstanceNotFound, InstanceRecord } from "../services/Instances.ts"
+import { nextKind } from "../services/MailKeys.ts"
 import { makeWake } from "../services/Waking.ts"
 import type { Command } from "./Instance.ts"
 import { decide } from "./Lifecycle.ts"
@@ -46,7 +47,7 @@ export const requestRebuild = (id: InstanceId, by: string) =>
     const generation = yield* hearsIn(id)
     if (generation === null) return false
     // Under the key of a restart: of what is done next, one is asked for in one generation.
-    const key = `restart:${generation}`
+    const key = `${nextKind}:${generation}`
     const line = `asked for by the operator ${nameable(by)}: rebuild`
     yield* lifecycles.request(id, { generation, key, command: rebuild, line })
     // Somebody may have come first in between.

@@ -16,7 +16,7 @@ import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import { History } from "../services/History.ts"
 import { Placements } from "../services/Placements.ts"
 import { troveOrder } from "../services/TroveOrders.ts"
-import { askGuest } from "./AskGuest.ts"
+import { asFailure, askGuest } from "./AskGuest.ts"
 import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
@@ -170,24 +170,50 @@ const mayGoBack = Effect.fnUntraced(function* ({ instance, operation }: Operatio
   return state._tag === "Active" || (state._tag === "Failed" && state.again === "service")
 })
 
-/** The server is again what it was, and its database runs with that. */
+/** How often a way back is tried again: for eight minutes, where it fails at once, as of a guest that is away. */
+const waysBack = 20
+
+/**
+ * The database runs with what its server is again. It is restarted once: where nobody tells how that went, or it did not
+ * come up, it is seen to by its agent, who answers a question for it when it has.
+ */
+const giveBackFlavor = (operation: Operation, before: ServerSpec) => {
+  let wasRestarted = false
+  // A restart is all that Trove's agents can be asked for.
+  const told = Effect.mapError(tellGuest(before, "flavor"), (error) => asFailure(error, before.agent !== "trove"))
+  const restarted = Effect.mapError(BringConfiguration.restart(operation.instance), (error) => {
+    const failure = asFailure(error, false)
+    wasRestarted = !failure.transient
+    return new StepFailure({ ...failure, transient: true })
+  })
+  return Effect.gen(function* () {
+    const { restart } = yield* told
+    if (!restart) return
+    if (!wasRestarted) return yield* restarted
+    const message = "The database has not come up with its flavor of before yet."
+    return yield* new StepFailure({ message, detail: "it was restarted", transient: true })
+  })
+}
+
+/** The server is again what it was, and its database runs with that. True where only a restart of it is left to do. */
 const goBack = Effect.fnUntraced(function* (operation: Operation, { before, what }: Plan) {
-  if (!(yield* insist(mayGoBack(operation)))) return
+  const isDue = insist(mayGoBack(operation))
+  if (!(yield* isDue)) return false
   const isBack = yield* takeBack(operation, {
     name: "give the server back its size",
+    retries: waysBack,
+    isDue,
     execute: ensureServer(operation, before)
   })
-  if (!isBack || what === "volume") return
-  yield* takeBack(operation, {
+  if (!isBack || what === "volume") return false
+  const runs = yield* takeBack(operation, {
     name: "give the database back its flavor",
-    execute: tellGuest(before, what).pipe(
-      Effect.flatMap(({ restart }) => (restart ? BringConfiguration.restart(operation.instance) : Effect.void)),
-      Effect.mapError(
-        ({ message }) =>
-          new StepFailure({ message: "The guest agent did not do it.", detail: message, transient: true })
-      )
-    )
+    deadline: attemptDeadline,
+    retries: waysBack,
+    isDue,
+    execute: giveBackFlavor(operation, before)
   })
+  return !runs
 })
 
 /** The volume has grown, and that is what was asked for; what is the matter with the database is its guest's to see to. */
@@ -232,16 +258,18 @@ const lookAfterVolume = Effect.fnUntraced(function* (operation: Operation, plan:
 
 export const layer = ResizeInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
+    let isRestartLeft = false
     yield* Workflow.withCompensation(Effect.void, (_, cause) =>
       Effect.gen(function* () {
         yield* operationEnded(operation)
-        if (!(yield* insist(hasSucceeded(operation)))) yield* insist(reportOutcome(operation, cause))
+        if (yield* insist(hasSucceeded(operation))) return
+        yield* insist(reportOutcome(operation, cause, { restartRequired: isRestartLeft }))
       })
     )
     const plan = yield* Workflow.withCompensation(planResize(operation), (plan) =>
       Effect.gen(function* () {
         // It may be called off, or lose its store, between its last word and its end.
-        if (!(yield* insist(hasSucceeded(operation)))) yield* goBack(operation, plan)
+        if (!(yield* insist(hasSucceeded(operation)))) isRestartLeft = yield* goBack(operation, plan)
       })
     )
     yield* resizeServer(operation, plan)

@@ -298,7 +298,13 @@ export const resizing = {
   },
   DeadlinePassed: (state: In<"Resizing">, event: On<"DeadlinePassed">, moment: Moment) =>
     state.calledOff === true
-      ? backInService(state, `what was made of the resize could not be taken back in time`, moment)
+      ? backInService(
+          state,
+          `what was made of the resize could not be taken back in time`,
+          moment,
+          // Its database may run with what it was to have.
+          state.to._tag === "Flavor" || isRestartRequired(state)
+        )
       : callOffResize(state, moment, overdue("resize", event)),
   Cancel: (state: In<"Resizing">, { by, operation }: On<"Cancel">, moment: Moment) =>
     operation === state.operation && state.calledOff !== true

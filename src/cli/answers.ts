@@ -15,6 +15,8 @@ export const Listed = Schema.Struct({ instances: Schema.Array(Summary) })
 
 export const Instance = Schema.Struct({
   ...Summary.fields,
+  /** Why its database does not serve. */
+  operating_status_reason: Schema.optionalKey(Schema.String),
   fault: Schema.optionalKey(Schema.Struct({ message: Schema.String })),
   availability_zone: Schema.optionalKey(Schema.String),
   access: Schema.optionalKey(Access),

@@ -21,6 +21,7 @@ import { configFlag } from "./configFlag.ts"
 import { telling } from "./databaseFailure.ts"
 import { printJson } from "./document.ts"
 import { failWith } from "./failure.ts"
+import { quietly } from "./quietly.ts"
 
 const computeSettings = ({ broker, taskmanager }: ConfigurationOf<"taskmanager">) => ({
   command: taskmanager.compute_command ?? null,
@@ -80,6 +81,7 @@ export const audit = Command.make(
       yield* json ? printJson({ ...auditView(report) }) : Console.log(renderAudit(report))
       yield* endWith(auditCode(report))
     },
+    quietly,
     Effect.catchTags({
       ConfigurationInvalid: unable,
       DatabaseFailed: unable,

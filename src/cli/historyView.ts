@@ -61,6 +61,7 @@ export const renderHistory = (instance: Instance, entries: ReadonlyArray<Entry>)
   [
     renderInstance(instance),
     ...(instance.fault === undefined ? [] : [plain(`fault: ${instance.fault.message}`)]),
+    ...(instance.operating_status_reason === undefined ? [] : [plain(`why: ${instance.operating_status_reason}`)]),
     ...configurationOf(instance),
     ...zoneOf(instance),
     ...reachedBy(instance),

@@ -65,7 +65,7 @@ export const awaitService = Effect.fnUntraced(function* (
     instance: Instance
     entries: ReadonlyArray<Entry>
   }) {
-    const { fault, operating_status, status } = instance
+    const { fault, operating_status, operating_status_reason: reason, status } = instance
     if (status === "ERROR") failure = fault?.message ?? "it is in ERROR."
     if (status === "SHUTDOWN") failure = isStopped(instance) ? (failureOf(entries) ?? "it is stopped.") : goes
     if (status === "ACTIVE" || status === "RESTART_REQUIRED") failure = failureOf(entries)
@@ -74,7 +74,8 @@ export const awaitService = Effect.fnUntraced(function* (
     if (status !== "ACTIVE") return false
     const now = yield* Clock.currentTimeMillis
     unhealthySince ??= now
-    if (now - unhealthySince > healthyWithin) failure = `it is ACTIVE, but its database is ${operating_status}.`
+    if (now - unhealthySince > healthyWithin)
+      failure = `it is ACTIVE, but its database is ${operating_status}${reason === undefined ? "" : `: ${reason}`}.`
     return failure !== null
   })
   const last = yield* follow(connection, id, (sight) => Effect.andThen(progress.show(sight), isOver(sight))).pipe(

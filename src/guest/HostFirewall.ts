@@ -25,6 +25,8 @@ export class FirewallError extends Schema.TaggedError<FirewallError>()("Firewall
 }
 
 export interface HostFirewallShape {
+  /** Why nobody could be kept out here now, for an operator; null where somebody could. It changes nothing. */
+  readonly obstacle: Effect.Effect<string | null>
   /** These are guarded, and no others. */
   readonly rebuild: (guards: ReadonlyArray<Guard>) => Effect.Effect<void, FirewallError>
   /**
@@ -39,6 +41,7 @@ export interface HostFirewallShape {
 const cannot = new FirewallError({ detail: "there is no firewall that we may use" })
 
 export const noFirewall: HostFirewallShape = {
+  obstacle: Effect.succeed(cannot.detail),
   rebuild: (guards) => (guards.some(({ networks }) => networks.length > 0) ? Effect.fail(cannot) : Effect.void),
   guard: ({ networks }) => (networks.length > 0 ? Effect.fail(cannot) : Effect.void),
   forget: () => Effect.void

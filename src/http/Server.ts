@@ -17,6 +17,7 @@ import { LogRequests } from "../services/LogRequests.ts"
 import { Previews } from "../services/Previews.ts"
 import { ResizeRequests } from "../services/ResizeRequests.ts"
 import { RootRequests } from "../services/RootRequests.ts"
+import { Trouble } from "../services/Trouble.ts"
 import { UserRequests } from "../services/UserRequests.ts"
 import { VolumeUsage } from "../services/VolumeUsage.ts"
 import { Api } from "./Api.ts"
@@ -77,6 +78,7 @@ const Requests = Layer.mergeAll(
   RootRequests.layer,
   LogRequests.layer,
   VolumeUsage.layer,
+  Trouble.layer,
   CatalogRequests.layer,
   OperatorRequests.layer
 )

@@ -99,7 +99,9 @@ const store = Layer.unwrap(
       PgGuestHosts.layer,
       PgAuditStore.layer,
       PgJournal.layer,
-      PgPlacements.layer([localHost(loopbackRange(root), yield* Settings.zone)])
+      PgPlacements.layer([
+        { ...localHost(loopbackRange(root), yield* Settings.zone), guards: (yield* NftFirewall.obstacle) === null }
+      ])
     ).pipe(Layer.provide(AesSecretBox.layer(bytes)))
   })
 )

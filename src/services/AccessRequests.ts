@@ -1,8 +1,9 @@
 /** What a tenant may ask of who reaches an instance, in whatever state that is. */
 import { Context, Effect, Layer } from "effect"
 import { Accesses } from "./Accesses.ts"
-import { refuseAccess } from "./AllowedNetworks.ts"
+import { noGuard, refuseAccess, restricts, unguarded } from "./AllowedNetworks.ts"
 import { Catalog, findVersion } from "./Catalog.ts"
+import { GuestHostDirectory } from "./GuestHostDirectory.ts"
 import { InstanceRequests, InvalidRequest } from "./InstanceRequests.ts"
 import type { Access, InstanceNotFound, InstanceRecord, Scope } from "./Instances.ts"
 import { makeWake } from "./Waking.ts"
@@ -31,12 +32,19 @@ export class AccessRequests extends Context.Service<
       const accesses = yield* Accesses
       const { contents } = yield* Catalog
       const instances = yield* InstanceRequests
+      const directory = yield* GuestHostDirectory
       const wake = yield* makeWake
 
       const check = Effect.fnUntraced(function* (scope: Scope, id: string, access: Access) {
         const record = yield* instances.get(scope, id)
         const refusal = refuseAccess(findVersion(yield* contents, record.desired.datastoreVersion)?.version, access)
-        return refusal === null ? record : yield* new InvalidRequest({ message: refusal })
+        if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
+        if (!restricts(access)) return record
+        // One that has no machine yet is given one that can.
+        const { address, desired } = record
+        if ((yield* directory.guards(address === null ? null : desired.id)) !== false) return record
+        const why = address === null ? noGuard : "the machine of the instance cannot restrict who reaches it"
+        return yield* new InvalidRequest({ message: unguarded(why) })
       })
 
       const change = Effect.fn("AccessRequests.change")(function* (scope: Scope, id: string, access: Access) {

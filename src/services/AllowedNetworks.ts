@@ -50,8 +50,16 @@ export const reduced = (networks: ReadonlyArray<string>): ReadonlyArray<string> 
 /** Whom an access lets in. */
 export const networksOf = (access: Access | null): ReadonlyArray<string> => reduced(access?.allowed_cidrs ?? [])
 
+/** What is said where machines tell of themselves that they can keep nobody out. */
+export const unguarded = (why: string) => `Validation error: access.allowed_cidrs cannot be enforced: ${why}.`
+
+export const noGuard = "no machine can restrict who reaches a database"
+
+/** Whether anybody is to be kept out. */
+export const restricts = (access: Access | null): boolean => networksOf(access).length > 0
+
 /** Why nobody can be kept out of instances of this version, where that is asked for; null where it can be. */
 export const refuseAccess = (version: DatastoreVersion | undefined, access: Access | null): string | null =>
-  version?.agent === "trove" && networksOf(access).length > 0
+  version?.agent === "trove" && restricts(access)
     ? `Version '${version.name}' is operated by an agent that cannot restrict who reaches a database (allowed_cidrs).`
     : null

@@ -78,6 +78,11 @@ export class Catalog extends Context.Service<
     readonly configured: CatalogContents
     /** What is offered now. It is asked for anew by everything that is decided by it. */
     readonly contents: Effect.Effect<CatalogContents>
+    /**
+     * What was offered by the time the catalog had come so far, or later: the store is asked only where less is known here.
+     * For who has read how far that is together with something else.
+     */
+    readonly since: (offer: number) => Effect.Effect<CatalogContents>
   }
 >()("coffer/services/Catalog") {}
 

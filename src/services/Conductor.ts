@@ -11,7 +11,7 @@ import * as ReportPump from "./conductor/ReportPump.ts"
 import * as Silence from "./conductor/Silence.ts"
 import { Fabric, Sender } from "./Fabric.ts"
 import { GuestHostDirectory, hostExpiry } from "./GuestHostDirectory.ts"
-import { History } from "./History.ts"
+import { guestSays, History } from "./History.ts"
 import { InstanceId as Id, type InstanceId, type Millis } from "./Ids.ts"
 import { Instances } from "./Instances.ts"
 import { Observations } from "./Observations.ts"
@@ -75,7 +75,7 @@ export const serve = Effect.gen(function* () {
           Effect.fnUntraced(function* (instance) {
             const state = yield* observations.recordBackup(instance, backup_id, { report, sent: millisOf(sent) })
             if (Option.isNone(state)) return
-            yield* history.report(instance, `the guest: backup ${backup_id} is ${state.value}`)
+            yield* history.report(instance, `${guestSays}backup ${backup_id} is ${state.value}`)
           })
         ),
 
@@ -110,19 +110,19 @@ export const serve = Effect.gen(function* () {
                 ? yield* observations.recordFailure(instance, message, sent)
                 : yield* observations.takeNote(instance, "notify_exc_info", sent)
             if (!isNews) return
-            yield* history.report(instance, `the guest: ${inWords(operation)} failed: ${message}`)
+            yield* history.report(instance, `${guestSays}${inWords(operation)} failed: ${message}`)
             yield* count(operation, "failed")
             yield* Effect.logDebug("the guest's traceback", exception ?? []).pipe(Effect.annotateLogs({ instance }))
           })
         )
       }),
 
-      host_report: Effect.fnUntraced(function* ({ addresses, memory_mb: memoryMb, name, sent, zone }) {
+      host_report: Effect.fnUntraced(function* ({ addresses, guards, memory_mb: memoryMb, name, sent, zone }) {
         const at = yield* Clock.currentTimeMillis
         // One that waited too long, or was sent again, does not make a machine alive that is not.
         if (at - sent * 1000 > Duration.toMillis(hostExpiry)) return yield* admission.refuse(`host:${name}`, "old")
         if (!(yield* admission.admits(`host:${name}`, "other"))) return
-        const report = { name, addresses, memoryMb, zone: zone ?? defaultZone, at }
+        const report = { name, addresses, memoryMb, guards: guards ?? null, zone: zone ?? defaultZone, at }
         yield* handOver({ _tag: "Other", instance: null, write: hosts.report(report) })
       })
     },

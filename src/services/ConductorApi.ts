@@ -161,6 +161,8 @@ export const ConductorApi = RpcGroup.make(
   /** An extension, of guest hosts: this host is alive, and can hold so much. */
   cast("host_report", {
     name: HostName,
+    /** Whether it can keep clients out of its databases; releases before did not tell. */
+    guards: told(Schema.Boolean),
     addresses: Network,
     memory_mb: Schema.Int.check(Schema.isBetween({ minimum: 0, maximum: 2 ** 31 - 1 })),
     /** The availability zone that it is in; the default one unless told. */

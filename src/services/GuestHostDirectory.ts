@@ -4,7 +4,7 @@
  */
 import { Context, Duration, type Effect, Schema } from "effect"
 import type { AgentKind } from "./GuestAccess.ts"
-import type { Millis } from "./Ids.ts"
+import type { InstanceId, Millis } from "./Ids.ts"
 
 /** How often a host reports. */
 export const hostReportInterval = Duration.seconds(15)
@@ -18,6 +18,8 @@ export interface HostReport {
   /** The IPv4 network that its instances have their addresses from, "10.9.0.0/16". */
   readonly addresses: string
   readonly memoryMb: number
+  /** Whether it can keep clients out of its databases (`allowed_cidrs`); null where it did not tell. */
+  readonly guards?: boolean | null
   /** The availability zone that it is in. */
   readonly zone: string
   /** When it came, by the conductor's clock. */
@@ -57,6 +59,11 @@ export class GuestHostDirectory extends Context.Service<
     readonly report: (report: HostReport) => Effect.Effect<void>
     /** Hosts that reported at `since` or later, in the order of their names. */
     readonly live: (since: Millis) => Effect.Effect<ReadonlyArray<LiveHost>>
+    /**
+     * Whether the machine of the instance can keep clients out of it, as it told itself; with no instance, whether any can that
+     * is alive. Null where nobody has told.
+     */
+    readonly guards: (instance: InstanceId | null) => Effect.Effect<boolean | null>
     /** Every host that has reported since it was last removed, in the order of their names. */
     readonly known: Effect.Effect<ReadonlyArray<KnownHost>>
     /** The zones in which machines for such agents are, alive or not, in the order of their names. */

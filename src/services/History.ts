@@ -54,6 +54,9 @@ export const maxEntries = 500
 /** How many of them may be the guest's reports: a guest that tells much pushes out its own words, and nothing else. */
 export const maxReports = 200
 
+/** How a report begins that is in the guest's words. */
+export const guestSays = "the guest: "
+
 /** How a report begins that tells of something that could not be taken back. */
 export const leftBehind = "left behind: "
 

@@ -4,7 +4,7 @@
  * the work itself.
  */
 import { Clock, Context, Effect, Layer, Option, Schema } from "effect"
-import { refuseAccess } from "./AllowedNetworks.ts"
+import { noGuard, refuseAccess, restricts, unguarded } from "./AllowedNetworks.ts"
 import {
   Catalog,
   type CatalogContents,
@@ -21,7 +21,6 @@ import {
   InstanceNotFound,
   type InstanceRecord,
   Instances,
-  type Page,
   type QuotaExceeded,
   type Scope
 } from "./Instances.ts"
@@ -129,10 +128,8 @@ export class InstanceRequests extends Context.Service<
     ) => Effect.Effect<InstanceRecord, InstanceNotFound | InstanceNotActionable>
     readonly rename: (scope: Scope, id: string, name: string) => Effect.Effect<void, InstanceNotFound>
     readonly get: (scope: Scope, id: string) => Effect.Effect<InstanceRecord, InstanceNotFound>
-    readonly list: (
-      project: ProjectId,
-      page: { readonly limit: number; readonly marker: string | null }
-    ) => Effect.Effect<Page>
+    readonly list: Instances["Service"]["list"]
+    readonly listDetail: Instances["Service"]["listDetail"]
   }
 >()("coffer/services/InstanceRequests") {
   static readonly layer = Layer.effect(
@@ -171,6 +168,8 @@ export class InstanceRequests extends Context.Service<
           (order.nic === null ? null : refuseNic(network, order.nic))
         if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
         if (order.zone !== null) yield* checkZone(version, order.zone)
+        if (restricts(order.access) && (yield* directory.guards(null)) === false)
+          return yield* new InvalidRequest({ message: unguarded(noGuard) })
 
         const now = yield* Clock.currentTimeMillis
         const desired = {
@@ -235,7 +234,8 @@ export class InstanceRequests extends Context.Service<
         check,
         rename,
         get,
-        list: instances.list
+        list: instances.list,
+        listDetail: instances.listDetail
       }
     })
   )

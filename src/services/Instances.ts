@@ -48,6 +48,11 @@ export interface InstanceRecord {
   readonly configuration: AttachedGroup | null
 }
 
+/** One instance as lists show it: without what they do not show, for that has to be looked up, and lists are what clients poll. */
+export interface ListedInstance extends Pick<InstanceRecord, "state" | "observed" | "address"> {
+  readonly desired: Omit<Desired, "ram" | "volumeType" | "zone" | "locality" | "updated">
+}
+
 export interface AttachedGroup {
   readonly id: string
   readonly name: string
@@ -72,6 +77,19 @@ export interface Page {
   readonly next: InstanceId | null
 }
 
+export interface ListedPage {
+  readonly items: ReadonlyArray<ListedInstance>
+  readonly next: InstanceId | null
+  /** How far the catalog had come when this was read (`Catalog.since`); 0 where nothing was found that it could name. */
+  readonly offer: number
+}
+
+/** Which page: instances with an id after `marker`, in the order of ids; at most `limit`. */
+export interface PageWanted {
+  readonly limit: number
+  readonly marker: string | null
+}
+
 /** Whose instances are meant: one project's, or anybody's for an administrator who names an id. */
 export type Scope = { readonly project: ProjectId } | "any"
 
@@ -94,11 +112,10 @@ export class Instances extends Context.Service<
     readonly rename: (id: InstanceId, name: string) => Effect.Effect<void>
     /** None when unknown, foreign to the scope, or deleted. */
     readonly get: (scope: Scope, id: string) => Effect.Effect<Option.Option<InstanceRecord>>
-    /** Instances of the project with an id after `marker`, in the order of ids; at most `limit`. */
-    readonly list: (
-      project: ProjectId,
-      page: { readonly limit: number; readonly marker: string | null }
-    ) => Effect.Effect<Page>
+    /** A project's, as a list shows them. */
+    readonly list: (project: ProjectId, page: PageWanted) => Effect.Effect<ListedPage>
+    /** The same with all that is shown of each. */
+    readonly listDetail: (project: ProjectId, page: PageWanted) => Effect.Effect<Page>
     /** Root was enabled or disabled by a request. */
     readonly setRootEnabled: (id: InstanceId, enabled: boolean, by: string) => Effect.Effect<void>
     /** `never` when it has not been enabled since the instance was made. */

@@ -19,6 +19,8 @@ export interface Wanted {
   readonly memoryMb: number
   /** Not every agent can run on every host. */
   readonly agent: AgentKind
+  /** Whether its machine has to keep clients out of it. */
+  readonly guarded?: boolean
   /** The availability zone that it is to be in; null where any will do. */
   readonly zone: string | null
 }
@@ -35,10 +37,13 @@ export class NoHost extends Schema.TaggedError<NoHost>()("NoHost", {
   memoryMb: Schema.Int,
   zone: Schema.NullOr(Schema.String),
   /** How many hosts are alive, of that zone if there is one. */
-  live: Schema.Int
+  live: Schema.Int,
+  /** Whether there would be one, if it could keep clients out. */
+  unguarded: Schema.optionalKey(Schema.Boolean)
 }) {
   override get message() {
     const nobody = this.zone === null ? "no guest host" : `no guest host of the zone ${this.zone}`
+    if (this.unguarded === true) return `${nobody} can restrict who reaches a database (allowed_cidrs)`
     return this.live === 0 ? `${nobody} is alive` : `${nobody} has ${this.memoryMb} MB of memory left`
   }
 }

@@ -22,6 +22,8 @@ export interface StandingHost {
   readonly name: string
   readonly addresses: string
   readonly agent: AgentKind
+  /** Whether it can keep clients out; nothing where that is not known. */
+  readonly guards?: boolean
   readonly zone: string
 }
 
@@ -59,6 +61,8 @@ export const refusedHost = ({ name }: HostReport, problem: string) =>
   Effect.logWarning(`the guest host ${name} gets no instances: ${problem}`)
 
 export interface HostRow extends LiveHost {
+  /** Whether it can keep clients out; null where it did not tell. */
+  readonly guards: boolean | null
   /** Where in the range the search for an address goes on. */
   readonly nextAddress: number
 }
@@ -131,7 +135,8 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
     const now = yield* Clock.currentTimeMillis
     const hosts = yield* rows.hosts(now - Duration.toMillis(hostExpiry))
     const live = hosts.flatMap((host) => Option.toArray(candidateOf(host, wanted)))
-    const roomy = live.filter(({ freeMb }) => freeMb >= wanted.memoryMb).toSorted(roomiestFirst)
+    const fit = live.filter(({ host }) => wanted.guarded !== true || host.guards !== false)
+    const roomy = fit.filter(({ freeMb }) => freeMb >= wanted.memoryMb).toSorted(roomiestFirst)
     for (const candidate of roomy) {
       const { host, range } = candidate
       if (passedOver.has(host.name)) continue
@@ -147,7 +152,9 @@ export const makePlacements = (rows: PlacementRows, standing: ReadonlyArray<Stan
     const reasons = [...passedOver.values()]
     const reason = reasons.find(({ _tag }) => _tag === "ComputeError") ?? reasons[0]
     const { agent, memoryMb, zone } = wanted
-    return yield* reason ?? new NoHost({ agent, memoryMb, zone, live: live.length })
+    const isUnguarded = live.length > 0 && fit.length === 0
+    return yield* reason ??
+      new NoHost({ agent, memoryMb, zone, live: live.length, ...(isUnguarded ? { unguarded: true } : {}) })
   })
 
   /** The place that it has, which may be yet to be confirmed, or the next one that may do. */

@@ -17,6 +17,8 @@ export interface Change {
   readonly operation: OperationKind | null
   /** Whether it takes a restart of the database: one that the change makes, or one that it waits for. */
   readonly restart: boolean
+  /** Which runs of the operation did the same, by their steps; all of them where it is not told. */
+  readonly isAlike?: (steps: ReadonlySet<string>) => boolean
   /** In words for the tenant. */
   readonly reason: string
 }
@@ -48,16 +50,27 @@ const duringOf: Record<OperationKind, ShownState> = {
   takeback: "Failed"
 }
 
-/** How long each run took that ended well, in milliseconds, in no order. */
-const runsOf = (kind: OperationKind, entries: ReadonlyArray<Entry>): ReadonlyArray<Millis> => {
-  const steps = entries.filter((entry) => entry.kind === "step").filter(({ operationName }) => operationName === kind)
+/** The step with which an operation has come to its end as it was asked for: it tells the actor so. */
+const lastStep = "report"
+
+/**
+ * How long each run took that ended as it was asked for, in milliseconds, in no order. One that was taken back ends otherwise; one
+ * that has lost its beginning to the history's bound is not known to have begun: before each stands what began it.
+ */
+const runsOf = (
+  kind: OperationKind,
+  isAlike: NonNullable<Change["isAlike"]>,
+  entries: ReadonlyArray<Entry>
+): ReadonlyArray<Millis> => {
+  const began = entries.findIndex((entry) => entry.kind === "transition")
+  if (began < 0) return []
+  const known = entries.slice(began)
+  const steps = known.filter((entry) => entry.kind === "step").filter(({ operationName }) => operationName === kind)
   const runs = Map.groupBy(steps, ({ operation }) => operation)
   return [...runs.values()].flatMap((steps: ReadonlyArray<StepEntry>) => {
-    const [first] = steps
-    const last = steps.at(-1)
-    if (first === undefined || last?.endedAt == null || last.outcome !== "done") return []
-    // Its last step tells the actor so; what has lost its beginning to the history's bound counts for nothing.
-    return steps.length > 1 ? [last.endedAt - first.startedAt] : []
+    const end = steps.find(({ outcome, step }) => step === lastStep && outcome === "done")?.endedAt
+    if (end == null || !isAlike(new Set(steps.map(({ step }) => step)))) return []
+    return [end - Math.min(...steps.map(({ startedAt }) => startedAt))]
   })
 }
 
@@ -75,8 +88,8 @@ export class Previews extends Context.Service<
     Effect.gen(function* () {
       const history = yield* History
       return {
-        of: Effect.fnUntraced(function* ({ desired, state }, { operation, reason, restart }) {
-          const runs = operation === null ? [] : runsOf(operation, yield* history.list(desired.id))
+        of: Effect.fnUntraced(function* ({ desired, state }, { isAlike = () => true, operation, reason, restart }) {
+          const runs = operation === null ? [] : runsOf(operation, isAlike, yield* history.list(desired.id))
           const sorted = runs.toSorted((a, b) => a - b)
           const longest = sorted.at(-1)
           const foreseen: Foreseen = {

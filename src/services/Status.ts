@@ -192,7 +192,8 @@ export const operatingStatusOf = (state: ShownState, observed: Observation | nul
   return observed !== null && isSilent(observed, now) ? "ERROR" : apiStatusOf(observed)
 }
 
-const isSilent = ({ heartbeatAt }: Observation, now: Millis) => now - heartbeatAt > heartbeatExpiry
+/** Whether nothing was heard of the guest for so long that something is amiss. */
+export const isSilent = ({ heartbeatAt }: Observation, now: Millis) => now - heartbeatAt > heartbeatExpiry
 
 /** Whether the guest has carried out its order: in a cluster, it waits for the others then. */
 export const isReady = (observed: Observation): boolean => isServing(observed) || observed.status === "instance ready"

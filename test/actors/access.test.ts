@@ -2,13 +2,24 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { Accesses } from "../../src/services/Accesses.ts"
+import type { CatalogContents } from "../../src/services/Catalog.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
 import { Instances } from "../../src/services/Instances.ts"
 import { Switching } from "../../src/services/Switching.ts"
+import { catalog } from "../kit/ControlPlane.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
 
 const ours = { allowed_cidrs: ["10.1.0.0/16", "10.0.0.0/8"] }
+
+/** What it was made of is operated by agents of Trove's. */
+const troves: CatalogContents = {
+  ...catalog,
+  datastores: catalog.datastores.map((datastore) => ({
+    ...datastore,
+    versions: datastore.versions.map((version) => ({ ...version, agent: "trove" as const }))
+  }))
+}
 
 /** What the api does; the news of it is lost. */
 const request = Effect.fnUntraced(function* (id: InstanceId, access: object) {
@@ -116,6 +127,34 @@ describe("who may reach an instance", () => {
         expect(yield* enforced(id)).toEqual(["10.0.0.0/8"])
       })
     )
+  )
+
+  it.effect("is not asked of an agent of Trove's, whatever a record from before says, which starts, and restarts", () =>
+    Effect.gen(function* () {
+      const id = yield* Effect.gen(function* () {
+        yield* World.passes("200 millis")
+        const id = yield* World.serving
+        expect(yield* World.stop(id)).toBe(true)
+        yield* World.passes("10 seconds")
+        yield* request(id, ours)
+        yield* World.passes("10 seconds")
+        yield* isAtRest(id, "SHUTDOWN")
+        return id
+      }).pipe(Effect.scoped, Effect.provide(World.process))
+      yield* Effect.gen(function* () {
+        yield* World.passes("200 millis")
+        // It plays an agent that does not know the call.
+        const { firewall } = yield* FakeDatabases
+        firewall.faults.isMissing = true
+        expect(yield* World.start(id)).toBe(true)
+        yield* World.passes("40 seconds")
+        yield* isAtRest(id, "ACTIVE")
+        expect(yield* World.restart(id)).toBe(true)
+        yield* World.passes("10 seconds")
+        yield* isAtRest(id, "ACTIVE")
+        expect(yield* restrictions(id)).toEqual([])
+      }).pipe(Effect.scoped, Effect.provide(World.processWith(troves)))
+    }).pipe(Effect.provide(World.surviving))
   )
 
   it.effect("is the end of a build that nothing can enforce it for", () =>

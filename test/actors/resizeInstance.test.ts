@@ -7,6 +7,7 @@ import { QuotaExceeded } from "../../src/services/Instances.ts"
 import { Quotas } from "../../src/services/Quotas.ts"
 import type { ResizeTarget } from "../../src/services/Resizes.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
+import * as Fleet from "../kit/Fleet.ts"
 import * as World from "../kit/World.ts"
 import { attempts, becauses, held, isOf, loseGuest, medium, serving } from "./inServiceOperations.ts"
 
@@ -111,14 +112,95 @@ describe("a resize to another flavor", () => {
     )
   )
 
-  it.effect("whose guest cannot be reached is given up, and holds nothing any more", () =>
+  it.effect("goes back by one restart, however slowly the database comes up", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* serving
+        faults.startTime = Duration.seconds(100)
+        yield* World.resize(id, medium)
+        yield* World.passes("2 seconds")
+        // Its database comes up with what it is to have, and once more with what it had.
+        yield* cancel(id)
+        yield* World.passes("210 seconds", "500 millis")
+        yield* isOf(id, 512, 1)
+        const ways = (yield* attempts(id, "resize")).filter((line) =>
+          line.startsWith("give the database back its flavor")
+        )
+        expect(ways).toEqual(["give the database back its flavor 1 done"])
+      })
+    )
+  )
+
+  it.effect("goes back where its database takes longer than anybody waits for an answer", () =>
+    World.run(
+      Effect.gen(function* () {
+        const { faults } = yield* FakeDatabases
+        const id = yield* serving
+        yield* World.resize(id, medium)
+        yield* World.passes("2 seconds")
+        yield* cancel(id)
+        yield* World.passes("3 seconds", "20 millis")
+        faults.startTime = Duration.seconds(200)
+        yield* World.passes("15 minutes", "1 second")
+        yield* isOf(id, 512, 1)
+      })
+    )
+  )
+
+  it.effect("goes back when its machine is there again", () =>
+    Fleet.run(
+      Effect.gen(function* () {
+        const machine = yield* Fleet.machine("one", "10.1.0.0/24")
+        yield* machine.start
+        yield* World.passes("1 second")
+        const id = yield* World.create(["shop"])
+        yield* World.passes("5 seconds")
+        machine.databases.faults.startTime = Duration.seconds(3)
+        yield* World.resize(id, medium)
+        yield* World.passes("2 seconds")
+        yield* cancel(id)
+        yield* machine.cut
+        yield* World.passes("2 minutes", "500 millis")
+        expect(yield* World.status(id)).toBe("RESIZE")
+        yield* machine.start
+        yield* World.passes("2 minutes", "500 millis")
+        expect([yield* World.status(id), yield* World.operatingStatus(id)]).toEqual(["ACTIVE", "HEALTHY"])
+        expect(machine.databases.servers.get(id)).toMatchObject({ running: true, memoryMb: 512, fileMb: 512 })
+      })
+    )
+  )
+
+  it.effect("is not taken back from what was asked for meanwhile", () =>
+    Fleet.run(
+      Effect.gen(function* () {
+        const machine = yield* Fleet.machine("one", "10.1.0.0/24")
+        yield* machine.start
+        yield* World.passes("1 second")
+        const id = yield* World.create(["shop"])
+        yield* World.passes("5 seconds")
+        yield* World.resize(id, medium)
+        yield* World.passes("300 millis")
+        yield* cancel(id)
+        yield* machine.cut
+        yield* World.passes("20 seconds", "500 millis")
+        yield* World.remove(id)
+        yield* machine.start
+        yield* World.passes("1 minute", "500 millis")
+        expect(yield* World.status(id)).toBeNull()
+        expect(machine.databases.servers.size).toBe(0)
+      })
+    )
+  )
+
+  it.effect("whose guest cannot be reached is given up, holds nothing any more, and waits for a restart", () =>
     World.run(
       Effect.gen(function* () {
         const id = yield* serving
         yield* loseGuest(id)
         yield* World.resize(id, medium)
         yield* World.passes("40 minutes", "5 seconds")
-        expect(yield* World.status(id)).toBe("ACTIVE")
+        expect(yield* World.status(id)).toBe("RESTART_REQUIRED")
         expect(yield* held).toEqual([512, 0, 1, 0])
         expect((yield* World.record(id)).desired.flavor).toBe("1")
       })

@@ -43,6 +43,8 @@ it("shows the fault, the address and the health", () => {
     []
   )
   expect(shown).toBe("first  ERROR (x)   postgresql 18   127.0.0.9   i-1\nfault: it broke")
+  const why = "the database is down: the volume is full"
+  expect(renderHistory({ ...instance, operating_status_reason: why }, []).split("\n")[1]).toBe(`why: ${why}`)
   const group = { name: "tuned", not_applied: "invalid value" }
   expect(renderHistory({ ...instance, configuration: group }, []).split("\n")[1]).toBe(
     "configuration: tuned, which was taken back: invalid value"

@@ -6,7 +6,7 @@ import { type AddedVersion, type CatalogChanges, nothingChanged } from "../../sr
 import { CatalogStore } from "../../src/services/catalog/CatalogStore.ts"
 import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { ProjectId } from "../../src/services/Ids.ts"
-import type { Instances } from "../../src/services/Instances.ts"
+import { Instances } from "../../src/services/Instances.ts"
 import { create } from "./asApi.ts"
 
 const project = ProjectId.make("catalog")
@@ -72,6 +72,19 @@ export const catalogConformance = <R>(name: string, store: Layer.Layer<CatalogSt
         const refused = yield* Effect.flip(store.change(() => Effect.fail("a rule" as const)))
         expect(refused).toBe("a rule")
         expect(yield* store.changes).toEqual(changes)
+      })
+    )
+
+    it.effect("gives what a list was made of to who is told how far it had come", () =>
+      Effect.gen(function* () {
+        const store = yield* CatalogStore
+        const instances = yield* Instances
+        const mine = ProjectId.make("catalog-listed")
+        yield* create({ project: mine })
+        const page = { limit: 20, marker: null }
+        yield* add("v-since")
+        const { offer } = yield* instances.list(mine, page)
+        expect((yield* store.changesSince(offer)).versions.map(({ id }) => id)).toContain("v-since")
       })
     )
 

@@ -38,6 +38,12 @@ export const hostFirewallConformance = (
         )
       )
 
+    behaves("says that it can, where it can", ({ firewall }) =>
+      Effect.gen(function* () {
+        assert.isNull(yield* firewall.obstacle)
+      })
+    )
+
     behaves("lets in clients of the networks, and the server's own address, and nobody else", (world, guard) =>
       Effect.gen(function* () {
         const { addresses, firewall, getsIn } = world

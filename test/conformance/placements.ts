@@ -326,6 +326,42 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
     )
 
     behaves(
+      "gives one that nobody but few may reach a host that can keep the others out, and knows whether there is one",
+      Effect.gen(function* () {
+        const directory = yield* GuestHostDirectory
+        const at = yield* Clock.currentTimeMillis
+        const says = (name: string, n: number, guards?: boolean) => {
+          known.add(name)
+          return directory.report({
+            name,
+            addresses: `10.2${n}.0.0/24`,
+            memoryMb: 9000 - n,
+            zone,
+            at,
+            ...(guards === undefined ? {} : { guards })
+          })
+        }
+        yield* fleet({})
+        assert.isNull(yield* directory.guards(null))
+        yield* says("bare", 1, false)
+        assert.isFalse(yield* directory.guards(null))
+        const open = yield* ordered()
+        assert.strictEqual((yield* place(open)).host, "bare")
+        const kept = yield* ordered()
+        const refused = yield* Effect.flip(place(kept, { guarded: true }))
+        assert.include(refused, { _tag: "NoHost", unguarded: true })
+        assert.isNull(yield* directory.guards(kept))
+        yield* says("guarding", 2, true)
+        assert.isTrue(yield* directory.guards(null))
+        assert.strictEqual((yield* place(kept, { guarded: true })).host, "guarding")
+        assert.deepEqual([yield* directory.guards(open), yield* directory.guards(kept)], [false, true])
+        // One of a release before does not say: it may.
+        yield* says("bare", 1)
+        assert.isNull(yield* directory.guards(open))
+      })
+    )
+
+    behaves(
       "listens to no host that instances cannot live on",
       Effect.gen(function* () {
         yield* fleet({})

@@ -130,6 +130,7 @@ describe.skipIf(missingBroker !== null)(
       await coffer.remove(building)
       const { output } = await coffer.end("audit")
       expect(output).toContain("Nothing is left over, and nothing is missing")
+      expect(output).not.toMatch(/level=INFO/i)
     })
 
     it("finds what a store that was put back knows nothing of, and takes it away with all that it had", async () => {

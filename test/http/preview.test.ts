@@ -137,7 +137,7 @@ it.effect("a group tells of each instance whether it takes a restart, and which 
     })
     expect(status).toBe(200)
     const foreseen = [
-      { id: one, restart: true, reason: "taken with the next restart: max_connections" },
+      { id: one, restart: true, reason: "taken with the next restart: max_connections; with it work_mem" },
       { id: two, status_during: "SHUTDOWN", restart: false }
     ]
     expect(json.preview.instances).toMatchObject(foreseen.toSorted((a, b) => (a.id < b.id ? -1 : 1)))

@@ -67,6 +67,7 @@ const witness = Layer.mergeAll(
       Effect.sync(() => void recorded.push(`host ${name} of ${zone} has ${addresses}, ${memoryMb} MB at ${at}`)),
     live: () => Effect.succeed([]),
     known: Effect.succeed([]),
+    guards: () => Effect.succeed(null),
     zones: () => Effect.succeed([]),
     remove: () => Effect.succeed(0)
   }),

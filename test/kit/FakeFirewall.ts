@@ -18,6 +18,7 @@ export const makeFakeFirewall = (): FakeFirewall => {
   return {
     guards,
     faults,
+    obstacle: Effect.sync(() => (faults.isMissing ? "no nft" : null)),
     forget,
     guard: (wanted) =>
       Effect.suspend(() =>

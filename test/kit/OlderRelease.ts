@@ -5,6 +5,7 @@
 import { Context, Effect, Option } from "effect"
 import { Lifecycles, Unreadable } from "../../src/actors/Lifecycles.ts"
 import { Instances } from "../../src/services/Instances.ts"
+import type { ShownState } from "../../src/services/Status.ts"
 import { Upgrades } from "../../src/services/Upgrades.ts"
 
 const isNewer = (state: string) => ["Restarting", "Configuring", "Resizing", "Upgrading", "Rebuilding"].includes(state)
@@ -34,13 +35,15 @@ const lifecycles = (store: Lifecycles["Service"]): Lifecycles["Service"] => ({
 })
 
 const instances = (store: Instances["Service"]): Instances["Service"] => {
-  const shown = <A extends Effect.Success<ReturnType<typeof store.list>>["items"][number]>(record: A) =>
+  const shown = <A extends { readonly state: ShownState }>(record: A) =>
     isNewer(record.state) ? { ...record, state: "Unknown" as const } : record
   return {
     ...store,
     get: (scope, id) => Effect.map(store.get(scope, id), Option.map(shown)),
     list: (project, page) =>
-      Effect.map(store.list(project, page), ({ items, next }) => ({ items: items.map(shown), next }))
+      Effect.map(store.list(project, page), ({ items, ...rest }) => ({ ...rest, items: items.map(shown) })),
+    listDetail: (project, page) =>
+      Effect.map(store.listDetail(project, page), ({ items, ...rest }) => ({ ...rest, items: items.map(shown) }))
   }
 }
 

@@ -124,8 +124,8 @@ export const mutations: ReadonlyArray<Mutation> = [
   {
     what: "a list of another tenant's instances",
     file: "src/http/instances/InstancesRoutes.ts",
-    find: "return yield* requests.list(project, pageOf(query))",
-    replace: 'return yield* requests.list(project.replace("one", "two") as typeof project, pageOf(query))'
+    find: "yield* requests.list(project, pageOf(query))",
+    replace: 'yield* requests.list(project.replace("one", "two") as typeof project, pageOf(query))'
   },
   {
     what: "a restart that is accepted and not written",

@@ -5,7 +5,7 @@
 import { Schema } from "effect"
 import { type CatalogContents, findVersion } from "../../services/Catalog.ts"
 import type { Millis } from "../../services/Ids.ts"
-import { Access, type AttachedGroup, type InstanceRecord } from "../../services/Instances.ts"
+import { Access, type AttachedGroup, type InstanceRecord, type ListedInstance } from "../../services/Instances.ts"
 import { operatingStatusOf, statusOf } from "../../services/Status.ts"
 import { Locality } from "../../services/Zones.ts"
 import { Links, type LinkWriter, Stamp, stamp } from "../Wire.ts"
@@ -56,6 +56,8 @@ export const DetailView = Schema.Struct({
   created: Stamp,
   updated: Stamp,
   service_status_updated: Stamp,
+  /** An extension, of one that is looked at by itself: why its database does not serve. */
+  operating_status_reason: Schema.optionalKey(Schema.String),
   /** An extension: the zone that was asked for. */
   availability_zone: Schema.optionalKey(Schema.String),
   locality: Schema.optionalKey(Locality),
@@ -96,10 +98,10 @@ const datastoreOf = (catalog: CatalogContents, versionId: string) => {
 }
 
 /** Stored as it was given; where nothing was, what is known of the addresses. */
-const accessOf = ({ desired, address }: InstanceRecord): Access =>
+const accessOf = ({ desired, address }: ListedInstance): Access =>
   desired.access ?? (address === null ? {} : { is_public: false })
 
-const shared = ({ desired, state, observed, address }: InstanceRecord, viewer: Viewer) => ({
+const shared = ({ desired, state, observed, address }: ListedInstance, viewer: Viewer) => ({
   id: desired.id,
   name: desired.name,
   status: statusOf(state),
@@ -113,7 +115,7 @@ const shared = ({ desired, state, observed, address }: InstanceRecord, viewer: V
   ...(viewer.isAdmin ? { tenant_id: desired.project } : {})
 })
 
-export const listView = (instance: InstanceRecord, viewer: Viewer): typeof ListView.Type => {
+export const listView = (instance: ListedInstance, viewer: Viewer): typeof ListView.Type => {
   const { type, version } = datastoreOf(viewer.catalog, instance.desired.datastoreVersion)
   return {
     ...shared(instance, viewer),
@@ -149,6 +151,9 @@ export const detailView = (instance: InstanceRecord, viewer: Viewer, usage?: Usa
   }
 }
 
+export const troubleView = (trouble: string | null): Pick<typeof DetailView.Type, "operating_status_reason"> =>
+  trouble === null ? {} : { operating_status_reason: trouble }
+
 const configurationOf = ({ id, name, notApplied }: AttachedGroup, { links }: Viewer) => ({
   id,
   name,
@@ -164,5 +169,5 @@ const usageOf = ({ used, total }: Usage) => ({
 })
 
 /** A page is picked by id and shown newest first. */
-export const newestFirst = <A>(items: ReadonlyArray<A>, recordOf: (item: A) => InstanceRecord): ReadonlyArray<A> =>
+export const newestFirst = <A>(items: ReadonlyArray<A>, recordOf: (item: A) => ListedInstance): ReadonlyArray<A> =>
   items.toSorted((a, b) => recordOf(b).desired.created - recordOf(a).desired.created)

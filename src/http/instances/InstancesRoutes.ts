@@ -4,9 +4,10 @@ import type { HttpServerRequest } from "effect/http"
 import { HttpApiBuilder } from "effect/http-api"
 import { OperatorRequests } from "../../actors/OperatorRequests.ts"
 import { AccessRequests } from "../../services/AccessRequests.ts"
-import { Catalog } from "../../services/Catalog.ts"
+import { Catalog, type CatalogContents } from "../../services/Catalog.ts"
 import { ConfigurationPreviews } from "../../services/configuration/ConfigurationPreviews.ts"
 import { ConfigurationRequests } from "../../services/configuration/ConfigurationRequests.ts"
+import { Configurations } from "../../services/configuration/Configurations.ts"
 import { DatastoreUpgrades } from "../../services/DatastoreUpgrades.ts"
 import { reached, resizing, switched, upgraded } from "../../services/ForeseenChanges.ts"
 import type { ProjectId } from "../../services/Ids.ts"
@@ -15,15 +16,16 @@ import { Previews } from "../../services/Previews.ts"
 import type { PolicyName } from "../../services/policy/Policies.ts"
 import { ResizeRequests, type Size } from "../../services/ResizeRequests.ts"
 import { TenantNetwork } from "../../services/TenantNetwork.ts"
+import { Trouble } from "../../services/Trouble.ts"
 import { VolumeUsage } from "../../services/VolumeUsage.ts"
 import { Api } from "../Api.ts"
 import { answering, badRequest, type Fault, notYet } from "../Faults.ts"
 import { allowed, CurrentCaller, scopeOf } from "../Gate.ts"
 import { toDatabases, toUsers } from "../Names.ts"
 import { isPreview, notOffered, previewView } from "../Preview.ts"
-import { linkWriter, next, type PageQuery, pageOf } from "../Wire.ts"
+import { linkWriter, next, pageOf } from "../Wire.ts"
 import type { InstanceAction, InstanceChanges, NewInstance, NewSize } from "./InstancesApi.ts"
-import { detailView, listView, newestFirst, type Viewer } from "./InstanceViews.ts"
+import { detailView, listView, newestFirst, troubleView, type Viewer } from "./InstanceViews.ts"
 
 const laterInCreate = {
   replica_of: "Replication (replica_of)",
@@ -137,25 +139,27 @@ export const InstancesRoutes = HttpApiBuilder.group(
     const requests = yield* InstanceRequests
     const resizes = yield* ResizeRequests
     const volumes = yield* VolumeUsage
+    const troubles = yield* Trouble
     const operators = yield* OperatorRequests
     const groups = yield* ConfigurationRequests
     const upgrades = yield* DatastoreUpgrades
-    const { contents } = yield* Catalog
+    const { contents, since } = yield* Catalog
     const previews = yield* Previews
+    const configurations = yield* Configurations
     const configured = yield* ConfigurationPreviews
     const accesses = yield* AccessRequests
     const { id: network } = yield* TenantNetwork
 
-    const viewerOf = Effect.fnUntraced(function* (request: HttpServerRequest.HttpServerRequest, project: string) {
+    /** `catalog`: what is offered by the time that what is viewed was read. */
+    const viewerOf = Effect.fnUntraced(function* (
+      request: HttpServerRequest.HttpServerRequest,
+      project: string,
+      catalog: Effect.Effect<CatalogContents> = contents
+    ) {
       const { isAdmin } = yield* CurrentCaller
       const now = yield* Clock.currentTimeMillis
-      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* contents, network, now, isAdmin }
+      const viewer: Viewer = { links: linkWriter(request, project), catalog: yield* catalog, network, now, isAdmin }
       return viewer
-    })
-
-    const page = Effect.fnUntraced(function* (query: PageQuery) {
-      const { project } = yield* CurrentCaller
-      return yield* requests.list(project, pageOf(query))
     })
 
     const orderedGroup = Effect.fnUntraced(function* (
@@ -201,7 +205,7 @@ export const InstancesRoutes = HttpApiBuilder.group(
       }
       if (access !== undefined) {
         const record = yield* accesses.check(scope, id, access)
-        return previewView([yield* previews.of(record, reached(record))])
+        return previewView([yield* previews.of(record, reached(record, access))])
       }
       if (configuration !== undefined && configuration !== null)
         return previewView([yield* configured.attach(scope, id, configuration.toLowerCase())])
@@ -225,8 +229,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
 
       list: ({ request, params, query }) =>
         Effect.gen(function* () {
-          const viewer = yield* viewerOf(request, params.project)
-          const { items, next: marker } = yield* page(query)
+          const { project } = yield* CurrentCaller
+          const { items, next: marker, offer } = yield* requests.list(project, pageOf(query))
+          const viewer = yield* viewerOf(request, params.project, since(offer))
           return {
             instances: newestFirst(items, identity).map((instance) => listView(instance, viewer)),
             ...next(request, marker, "instances_links")
@@ -235,8 +240,9 @@ export const InstancesRoutes = HttpApiBuilder.group(
 
       listDetail: ({ request, params, query }) =>
         Effect.gen(function* () {
+          const { project } = yield* CurrentCaller
           const viewer = yield* viewerOf(request, params.project)
-          const { items, next: marker } = yield* page(query)
+          const { items, next: marker } = yield* requests.listDetail(project, pageOf(query))
           return {
             instances: newestFirst(items, identity).map((instance) => detailView(instance, viewer)),
             ...next(request, marker, "instances_links")
@@ -248,7 +254,10 @@ export const InstancesRoutes = HttpApiBuilder.group(
           const instance = yield* requests.get(scopeOf(yield* CurrentCaller), params.instance)
           const usage = yield* volumes.of(instance)
           const viewer = yield* viewerOf(request, params.project)
-          return { instance: detailView(instance, viewer, Option.getOrUndefined(usage)) }
+          const trouble = yield* troubles.of(instance)
+          return {
+            instance: { ...detailView(instance, viewer, Option.getOrUndefined(usage)), ...troubleView(trouble) }
+          }
         }).pipe(answering),
 
       remove: ({ params }) =>
@@ -271,7 +280,8 @@ export const InstancesRoutes = HttpApiBuilder.group(
             const size = yield* sizeOf(payload.resize)
             if (!isPreview(query)) return yield* resizes.resize(scope, params.instance, size)
             const { record, target } = yield* resizes.check(scope, params.instance, size)
-            return previewView([yield* previews.of(record, resizing(record, target, yield* contents))])
+            const applied = yield* configurations.applied(record.desired.id)
+            return previewView([yield* previews.of(record, resizing(record, target, yield* contents, applied))])
           }
           if (isPreview(query)) return yield* Effect.fail(notOffered)
           if (action !== "reset_status") return yield* Effect.fail(notYet(laterActions[action]))

@@ -34,6 +34,15 @@ const nft = (args: ReadonlyArray<string>, input = "") =>
     child.stdin?.end(input)
   })
 
+/** One that nobody has: what can be said of it could be said of any. */
+const example: Guard = { instanceId: "example", address: "127.0.0.1", port: 1, networks: ["127.0.0.0/8"] }
+
+/** Why this machine can guard nothing; null where it can. The kernel is asked, and does nothing of it. */
+export const obstacle = nft(["--check", "-f", "-"], wholeTable("coffer_example", [example])).pipe(
+  Effect.as(null),
+  Effect.catch(({ detail }) => Effect.succeed(detail))
+)
+
 const make = Effect.fnUntraced(function* (root: string) {
   const table = tableOf(root)
   const guards = new Map<string, Guard>()
@@ -85,6 +94,7 @@ const make = Effect.fnUntraced(function* (root: string) {
     )
 
   return {
+    obstacle,
     guard: (wanted: Guard) => inTurn(guard(wanted)),
     forget: (instanceId: string) => inTurn(open(instanceId)),
     rebuild: (wanted: ReadonlyArray<Guard>) => inTurn(rebuild(wanted))

@@ -4,6 +4,7 @@
  * databases. It knows nothing of the control plane but its messages.
  */
 import { Clock, Effect, Layer, RcMap, Schedule, Schema, Semaphore } from "effect"
+import { HostFirewall } from "../../guest/HostFirewall.ts"
 import { Compute, ComputeError } from "../../services/Compute.ts"
 import { ConductorApi, conductorTopic, HostName } from "../../services/ConductorApi.ts"
 import { Fabric } from "../../services/Fabric.ts"
@@ -67,6 +68,19 @@ const makeIsFit = Effect.gen(function* () {
   })
 })
 
+/** Whether the machine can keep clients out of its databases; why it cannot is told once. */
+const makeCanGuard = Effect.gen(function* () {
+  const firewall = yield* HostFirewall
+  let told: string | null = null
+  return Effect.gen(function* () {
+    const obstacle = yield* firewall.obstacle
+    if (obstacle !== told && obstacle !== null)
+      yield* Effect.logWarning(`this machine cannot restrict who reaches its databases (allowed_cidrs): ${obstacle}`)
+    told = obstacle
+    return obstacle === null
+  })
+})
+
 const serve = Effect.fnUntraced(function* ({
   addresses,
   memoryMb,
@@ -114,11 +128,13 @@ const serve = Effect.fnUntraced(function* ({
 
   const conductor = fabric.client(conductorTopic, ConductorApi)
   const isFit = yield* makeIsFit
+  const canGuard = yield* makeCanGuard
   const report = Effect.gen(function* () {
     // Its silence is heard: it is placed upon no more.
     if (!(yield* isFit)) return
     const now = yield* Clock.currentTimeMillis
-    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, zone, sent: now / 1000 })
+    const guards = yield* canGuard
+    yield* conductor.host_report({ name, addresses, memory_mb: memoryMb, guards, zone, sent: now / 1000 })
   }).pipe(Effect.catch((error) => Effect.logDebug(`the next report will tell: ${error.message}`)))
   yield* Effect.forkScoped(Effect.repeat(report, Schedule.spaced(hostReportInterval)))
 })

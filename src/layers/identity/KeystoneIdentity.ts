@@ -4,7 +4,7 @@
  */
 import { readFile } from "node:fs/promises"
 import { NodeHttpClient } from "@effect/platform-node"
-import { Duration, Effect, Layer, Option, type Redacted } from "effect"
+import { Duration, Effect, Layer, Metric, Option, type Redacted } from "effect"
 import type { HttpClient } from "effect/http"
 import { Identity, IdentityUnavailable, Unauthenticated, WrongProject } from "../../services/Identity.ts"
 import * as Keystone from "./Keystone.ts"
@@ -27,7 +27,16 @@ const maxWaiting = 1000
 
 const tooMany = new Keystone.KeystoneUnusable({ message: `More than ${maxWaiting} tokens wait to be asked about.` })
 
-/** Tells the operator when it begins and ends, and not with every request in between. */
+/** Whether the last question was answered; nothing before the first. */
+export const answers = Metric.gauge("coffer_keystone_up", {
+  description: "Whether Keystone answered the last question: 1, or 0 while no new token can be checked"
+})
+export const unanswered = Metric.counter("coffer_keystone_unanswered", {
+  description: "Questions that Keystone did not answer, or not so that it could be used",
+  incremental: true
+})
+
+/** Tells the operator when it begins and ends, and not with every request in between. The metrics know of each. */
 const watching = () => {
   let trouble: string | null = null
   const went = (now: string | null) => {
@@ -38,11 +47,11 @@ const watching = () => {
   return {
     isWell: Effect.suspend(() =>
       went(null) === null ? Effect.void : Effect.logInfo("Keystone answers again: all tokens can be checked")
-    ),
+    ).pipe(Effect.andThen(Metric.update(answers, 1))),
     fails: ({ message }: Keystone.KeystoneUnusable) =>
       Effect.suspend(() =>
         went(message) === message ? Effect.void : Effect.logWarning(`no new token can be checked: ${message}`)
-      )
+      ).pipe(Effect.andThen(Metric.update(answers, 0)), Effect.andThen(Metric.update(unanswered, 1)))
   }
 }
 
@@ -81,7 +90,7 @@ export const make = Effect.fnUntraced(function* (settings: Settings) {
   const stranger = new Unauthenticated({ challenge: `Keystone uri="${settings.publicUrl}"` })
 
   // What is wrong with our own login is better told now than to the first caller.
-  yield* Effect.forkScoped(Effect.catch(own.current, watch.fails))
+  yield* Effect.forkScoped(Effect.matchEffect(own.current, { onFailure: watch.fails, onSuccess: () => watch.isWell }))
 
   return Identity.of({
     authenticate: Effect.fnUntraced(function* (project, presented) {

@@ -9,6 +9,7 @@ export const makeMemoryCatalogStore = (isUsed: (version: string) => boolean) => 
   let now: CatalogChanges = nothingChanged
   return CatalogStore.of({
     changes: Effect.sync(() => now),
+    changesSince: () => Effect.sync(() => now),
     change: (next) =>
       inTurn.withPermit(
         Effect.gen(function* () {

@@ -2,7 +2,8 @@
 import { Clock, Effect, Option } from "effect"
 import { noFailures } from "../../actors/Lifecycles.ts"
 import type { ProjectId } from "../../services/Ids.ts"
-import { type InstanceRecord, Instances, QuotaExceeded } from "../../services/Instances.ts"
+import { type InstanceRecord, Instances, type PageWanted, QuotaExceeded } from "../../services/Instances.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import type { Placement } from "../../services/Placements.ts"
 import { amountOf, exceededBy, type Usage } from "../../services/Quotas.ts"
 import { isInService, shownState } from "../../services/Status.ts"
@@ -25,7 +26,7 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
       row.state._tag,
       {
         delete: row.deleteRequested,
-        now: (row.state._tag === "Failed" ? asked(row, "delete") : null) ?? asked(row, "restart"),
+        now: (row.state._tag === "Failed" ? asked(row, "delete") : null) ?? asked(row, nextKind),
         configure: has(row, "configure"),
         resize: has(row, "resize")
       },
@@ -42,6 +43,15 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
     address: places.get(row.desired.id)?.address ?? null,
     configuration: groups.shown(row.desired.id)
   })
+
+  const pageOf = (project: ProjectId, { limit, marker }: PageWanted) => {
+    const after = [...rows.values()]
+      .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
+      .filter((row) => row.desired.id > (marker ?? ""))
+      .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
+    const items = after.slice(0, limit).map(toRecord)
+    return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
+  }
 
   const instances = Instances.of({
     create: (desired, provisioning, configuration = null) =>
@@ -87,7 +97,7 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
       const row = rows.get(id)
       if (row === undefined || isAsked(row) || !isInService(toRecord(row).state)) return false
       row.desired = { ...row.desired, updated: now }
-      letter(row, `restart:${row.generation}`, { _tag: "Restart" }, now)
+      letter(row, `${nextKind}:${row.generation}`, { _tag: "Restart" }, now)
       return true
     }),
     rename: Effect.fnUntraced(function* (id, name) {
@@ -103,15 +113,8 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
           Option.map(toRecord)
         )
       ),
-    list: (project, { limit, marker }) =>
-      Effect.sync(() => {
-        const after = [...rows.values()]
-          .filter((row) => row.desired.project === project && row.state._tag !== "Deleted")
-          .filter((row) => row.desired.id > (marker ?? ""))
-          .sort((a, b) => (a.desired.id < b.desired.id ? -1 : 1))
-        const items = after.slice(0, limit).map(toRecord)
-        return { items, next: after.length > limit ? (items.at(-1)?.desired.id ?? null) : null }
-      }),
+    list: (project, wanted) => Effect.sync(() => ({ ...pageOf(project, wanted), offer: 0 })),
+    listDetail: (project, wanted) => Effect.sync(() => pageOf(project, wanted)),
     setRootEnabled: Effect.fnUntraced(function* (id, enabled, by) {
       const at = yield* Clock.currentTimeMillis
       yield* change(id, (row) => {

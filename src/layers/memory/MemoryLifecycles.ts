@@ -5,6 +5,7 @@ import { Lifecycles, maxSetAside, noFailures, readMail, readState, StaleGenerati
 import { deadlineOf, operationsOf, resizeOf } from "../../actors/Work.ts"
 import { maxEntries } from "../../services/History.ts"
 import { OperationId } from "../../services/Ids.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { resized } from "../../services/Resizes.ts"
 import { type StoredState, stateNamed } from "../../services/Status.ts"
 import { isAsked, type MemoryRows } from "./MemoryRows.ts"
@@ -83,7 +84,7 @@ export const makeMemoryLifecycles = ({ all, change, letter, rows }: MemoryRows, 
       const row = rows.get(id)
       if (row?.generation !== generation) return yield* new StaleGeneration({ id, generation })
       if (row.mailbox.some((letter) => letter.key === key)) return
-      if (key.startsWith("restart:") && isAsked(row)) return
+      if (key.startsWith(`${nextKind}:`) && isAsked(row)) return
       letter(row, key, command, now)
       row.history.push({ key: null, entry: { kind: "report", at: now, text: line } })
     }),

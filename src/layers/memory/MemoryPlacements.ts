@@ -1,12 +1,26 @@
 /** Guest hosts and who lives where, in memory: the part of MemoryStore that is the twin of PgPlacements and PgGuestHosts. */
-import { Effect, Option, Semaphore } from "effect"
-import { GuestHostDirectory, HostInhabited, type HostReport } from "../../services/GuestHostDirectory.ts"
+import { Clock, Duration, Effect, Option, Semaphore } from "effect"
+import {
+  GuestHostDirectory,
+  HostInhabited,
+  type HostReport,
+  hostExpiry,
+  type LiveHost
+} from "../../services/GuestHostDirectory.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
-import { hostProblem, isCommandHost, makePlacements, refusedHost, type StandingHost } from "../../services/Placing.ts"
+import {
+  type HostRow,
+  hostProblem,
+  isCommandHost,
+  makePlacements,
+  refusedHost,
+  type StandingHost
+} from "../../services/Placing.ts"
 
 interface Host {
   readonly addresses: string
   readonly memoryMb: number
+  readonly guards: boolean | null
   readonly zone: string
   readonly reported: number
   readonly nextAddress: number
@@ -25,8 +39,8 @@ export const makeMemoryPlacements = (
   standing: ReadonlyArray<StandingHost>
 ) => {
   const hosts = new Map<string, Host>()
-  for (const { addresses, name, zone } of standing) {
-    hosts.set(name, { addresses, memoryMb: 0, zone, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
+  for (const { addresses, guards = null, name, zone } of standing) {
+    hosts.set(name, { addresses, memoryMb: 0, guards, zone, reported: Number.NEGATIVE_INFINITY, nextAddress: 0 })
   }
   const isStanding = (name: string) => standing.some((host) => host.name === name)
 
@@ -39,8 +53,9 @@ export const makeMemoryPlacements = (
   const rowsOf = (isMeant: (name: string, host: Host) => boolean) =>
     [...hosts]
       .filter(([name, host]) => isMeant(name, host))
-      .map(([name, { addresses, memoryMb, nextAddress, zone }]) => ({
+      .map(([name, { addresses, guards, memoryMb, nextAddress, zone }]) => ({
         name,
+        guards,
         addresses,
         memoryMb,
         zone,
@@ -49,10 +64,12 @@ export const makeMemoryPlacements = (
       }))
       .toSorted((one, other) => (one.name < other.name ? -1 : 1))
 
+  const plain = ({ guards: _, nextAddress: __, ...host }: HostRow): LiveHost => host
+
   const report = (told: HostReport) => {
-    const { addresses, at, memoryMb, name, zone } = told
+    const { addresses, at, guards = null, memoryMb, name, zone } = told
     const nextAddress = hosts.get(name)?.nextAddress ?? 0
-    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, zone, reported: at, nextAddress }))
+    return Effect.sync(() => hosts.set(name, { addresses, memoryMb, guards, zone, reported: at, nextAddress }))
   }
 
   const directory = GuestHostDirectory.of({
@@ -60,15 +77,22 @@ export const makeMemoryPlacements = (
       const problem = hostProblem(told)
       return problem === null ? Effect.asVoid(report(told)) : refusedHost(told, problem)
     },
-    live: (since) =>
-      Effect.sync(() => rowsOf((_, { reported }) => reported >= since).map(({ nextAddress: _, ...host }) => host)),
+    live: (since) => Effect.sync(() => rowsOf((_, { reported }) => reported >= since).map(plain)),
     known: Effect.sync(() =>
-      rowsOf(hasReported).map(({ nextAddress: _, ...host }) => ({
-        ...host,
+      rowsOf(hasReported).map((host) => ({
+        ...plain(host),
         instances: residentsOf(host.name).length,
         reportedAt: hosts.get(host.name)?.reported ?? 0
       }))
     ),
+    guards: Effect.fnUntraced(function* (instance) {
+      const since = (yield* Clock.currentTimeMillis) - Duration.toMillis(hostExpiry)
+      if (instance !== null) return hosts.get(byInstance.get(instance)?.host ?? "")?.guards ?? null
+      const told = [...hosts].filter(
+        ([name, { guards, reported }]) => reported >= since || (isStanding(name) && guards !== null)
+      )
+      return told.length === 0 ? null : told.some(([, { guards }]) => guards !== false)
+    }),
     zones: (agent) =>
       Effect.sync(() => {
         const meant = [...hosts].filter(([name]) => isCommandHost(name) === (agent === "trove"))

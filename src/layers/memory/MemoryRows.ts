@@ -6,6 +6,7 @@ import type { RootRecord } from "../../services/AllInstances.ts"
 import type { BackupReport, ServiceStatus } from "../../services/ConductorApi.ts"
 import type { Entry } from "../../services/History.ts"
 import type { Desired } from "../../services/Instances.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import type { Provisioning } from "../../services/Provisioning.ts"
 
 interface Letter {
@@ -59,7 +60,7 @@ export const has = (row: Rows, what: string) => asked(row, what) !== null
 
 /** Of what is to be done next, one waits. */
 export const isAsked = (row: Rows) =>
-  row.mailbox.some(({ handled, key }) => handled === null && /^(restart|resize):/.test(key))
+  row.mailbox.some(({ handled, key }) => handled === null && [nextKind, "resize"].includes(key.split(":")[0] ?? ""))
 
 export const makeMemoryRows = () => {
   const rows = new Map<string, Rows>()

@@ -13,6 +13,7 @@ import { GuestHostDirectory } from "../../services/GuestHostDirectory.ts"
 import { History } from "../../services/History.ts"
 import { Instances } from "../../services/Instances.ts"
 import { AuditStore } from "../../services/Inventories.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { Observations } from "../../services/Observations.ts"
 import { type Placement, Placements } from "../../services/Placements.ts"
 import { localHost, type StandingHost } from "../../services/Placing.ts"
@@ -51,7 +52,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             desired: row.desired,
             state: row.state,
             deleteRequested: row.deleteRequested,
-            restartRequested: has(row, "restart") || has(row, "resize"),
+            restartRequested: has(row, nextKind) || has(row, "resize"),
             touch: (updated) => {
               row.desired = { ...row.desired, updated }
             },
@@ -89,7 +90,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
             state: toRecord(row).state,
             post: (command, now) => {
               row.desired = { ...row.desired, updated: now }
-              letter(row, `restart:${row.generation}`, command, now)
+              letter(row, `${nextKind}:${row.generation}`, command, now)
             }
           }
     })
@@ -112,7 +113,7 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
         isChanging: row.mailbox.some(({ command, handled }) => command._tag === "Configure" && handled === null),
         post: (command, now) => {
           row.desired = { ...row.desired, updated: now }
-          letter(row, `restart:${row.generation}`, command, now)
+          letter(row, `${nextKind}:${row.generation}`, command, now)
         }
       }
     })

@@ -288,6 +288,12 @@ const zones = Effect.gen(function* () {
 /** An instance can be rebuilt: a state and a command of new kinds. */
 const rebuilds = Effect.void
 
+/** Whether a machine can keep clients out of its databases, as it tells itself. */
+const guards = Effect.gen(function* () {
+  const sql = yield* SqlClient.SqlClient
+  yield* sql`ALTER TABLE guest_hosts ADD COLUMN guards boolean`
+})
+
 const migrations = {
   "0001_control_plane": controlPlane,
   "0002_many_hosts": manyHosts,
@@ -303,7 +309,8 @@ const migrations = {
   "0012_resizes": resizes,
   "0013_one_next": oneNext,
   "0014_zones": zones,
-  "0015_rebuilds": rebuilds
+  "0015_rebuilds": rebuilds,
+  "0016_guards": guards
 }
 
 /**

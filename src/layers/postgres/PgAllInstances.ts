@@ -2,7 +2,7 @@
 import { Effect, Layer, Option, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { AllInstances, type ManagedInstance } from "../../services/AllInstances.ts"
-import { RecordRow, selectRecords, toRecord } from "./PgInstances.ts"
+import { RecordRow, selectRecords, toRecord } from "./PgRecords.ts"
 
 const Row = Schema.Struct({
   ...RecordRow.fields,

@@ -1,6 +1,7 @@
 /**
  * The administrators' changes of the catalog in PostgreSQL: one row, whose revision tells whether it has to be read
- * again, so that everything can ask what is offered now at the price of a look at a number.
+ * again, so that everything can ask what is offered now at the price of a look at a number, or of none where that number
+ * came along with something else.
  */
 import { Effect, Layer, Result, Schema } from "effect"
 import { SqlClient } from "effect/sql"
@@ -33,6 +34,9 @@ const make = Effect.gen(function* () {
     return known.changes
   }).pipe(Effect.withSpan("CatalogStore.changes"))
 
+  const changesSince: CatalogStore["Service"]["changesSince"] = (revision) =>
+    Effect.suspend(() => (revision <= known.revision ? Effect.succeed(known.changes) : changes))
+
   const change: CatalogStore["Service"]["change"] = Effect.fn("CatalogStore.change")(function* (next) {
     const outcome = yield* Effect.gen(function* () {
       const [before] = yield* sql`SELECT revision, changes FROM catalog FOR UPDATE`.pipe(
@@ -59,7 +63,7 @@ const make = Effect.gen(function* () {
     return new Set(rows.map(({ version }) => version))
   })
 
-  return { changes, change, used }
+  return { changes, changesSince, change, used }
 })
 
 export const layer = Layer.effect(CatalogStore, make)

@@ -11,6 +11,7 @@ import {
 import { Values } from "../../services/configuration/Parameter.ts"
 import { InstanceId, ProjectId } from "../../services/Ids.ts"
 import type { Scope } from "../../services/Instances.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { again } from "./Conflicts.ts"
 
 /** Whatever the database refuses here is a bug or an outage; neither is the caller's to handle. */
@@ -162,7 +163,7 @@ const make = Effect.gen(function* () {
               OR l.tag = 'Stopped')
             AND NOT EXISTS (
               SELECT FROM mailbox WHERE instance = l.instance AND handled IS NULL
-                AND (key LIKE 'restart:%' OR key LIKE 'resize:%')
+                AND (key LIKE '${sql.literal(nextKind)}:%' OR key LIKE 'resize:%')
             )
         ), changed AS (${changed}), anew AS (
           UPDATE applied_configurations SET refused = NULL WHERE instance IN (SELECT instance FROM changed)

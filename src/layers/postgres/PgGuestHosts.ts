@@ -1,13 +1,15 @@
 /** The guest hosts in PostgreSQL: the conductor writes who is alive, placement how far the addresses have gone round. */
-import { Effect, Layer, Schema } from "effect"
+import { Clock, Duration, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import type { AgentKind } from "../../services/GuestAccess.ts"
 import {
   GuestHostDirectory,
   HostInhabited,
   type HostReport,
+  hostExpiry,
   type Residents
 } from "../../services/GuestHostDirectory.ts"
+import type { InstanceId } from "../../services/Ids.ts"
 import { commandName, hostProblem, refusedHost } from "../../services/Placing.ts"
 import { again } from "./Conflicts.ts"
 
@@ -17,6 +19,7 @@ const Row = Schema.Struct({
   name: Schema.String,
   addresses: Schema.String,
   memory_mb: Schema.Int,
+  guards: Schema.NullOr(Schema.Boolean),
   zone: Schema.String,
   next_address: Schema.BigInt,
   used_mb: Schema.BigInt
@@ -31,6 +34,7 @@ const KnownRow = Schema.Struct({
   reported: Schema.Date
 })
 const decodeKnown = Schema.decodeUnknownEffect(Schema.Array(KnownRow))
+const decodeGuards = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ guards: Schema.NullOr(Schema.Boolean) })))
 const decodeZones = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ zone: Schema.String })))
 const decodeCounts = Schema.decodeUnknownEffect(Schema.Array(Schema.Struct({ residents: Schema.Int })))
 
@@ -44,7 +48,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
   const sql = yield* SqlClient.SqlClient
   const isAlive = sql`h.reported >= ${new Date(since)}`
   const rows = yield* sql`
-    SELECT h.name, h.addresses, h.memory_mb, h.zone, h.next_address,
+    SELECT h.name, h.addresses, h.memory_mb, h.guards, h.zone, h.next_address,
       coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb
     FROM guest_hosts h
     LEFT JOIN addresses a ON a.host = h.name
@@ -56,6 +60,7 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
     name: row.name,
     addresses: row.addresses,
     memoryMb: row.memory_mb,
+    guards: row.guards,
     zone: row.zone,
     usedMb: Number(row.used_mb),
     nextAddress: Number(row.next_address)
@@ -65,14 +70,28 @@ export const selectHosts = Effect.fnUntraced(function* (since: number, named: Re
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
   /** The places that do not report have a row, too. */
-  const hasReported = sql`h.reported > ${new Date(0)}`
+  const hasReported = sql`reported > ${new Date(0)}`
 
-  const write = ({ addresses, at, memoryMb, name, zone }: HostReport) =>
+  const write = ({ addresses, at, guards = null, memoryMb, name, zone }: HostReport) =>
     died(sql`
-      INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: memoryMb, zone, reported: new Date(at) })}
+      INSERT INTO guest_hosts
+        ${sql.insert({ name, addresses, memory_mb: memoryMb, guards, zone, reported: new Date(at) })}
       ON CONFLICT (name) DO UPDATE
-      SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, zone = excluded.zone,
-        reported = excluded.reported`)
+      SET addresses = excluded.addresses, memory_mb = excluded.memory_mb, guards = excluded.guards,
+        zone = excluded.zone, reported = excluded.reported`)
+
+  /** A machine that does not report is there for as long as we are; where it has told, it tells for itself. */
+  const guards = Effect.fn("GuestHostDirectory.guards")(function* (instance: InstanceId | null) {
+    const since = new Date((yield* Clock.currentTimeMillis) - Duration.toMillis(hostExpiry))
+    const [one] = yield* (
+      instance === null
+        ? sql`
+          SELECT bool_or(guards IS DISTINCT FROM false) AS guards FROM guest_hosts
+          WHERE reported >= ${since} OR NOT ${hasReported} AND guards IS NOT NULL`
+        : sql`SELECT h.guards FROM addresses a JOIN guest_hosts h ON h.name = a.host WHERE a.instance = ${instance}`
+    ).pipe(Effect.flatMap(decodeGuards), died)
+    return one?.guards ?? null
+  })
 
   const known = sql`
     SELECT h.name, h.addresses, h.memory_mb, h.zone, coalesce(sum(i.ram + coalesce(r.ram, 0)), 0) AS used_mb, count(a.instance)::int AS instances,
@@ -129,6 +148,7 @@ const make = Effect.gen(function* () {
 
   return GuestHostDirectory.of({
     known,
+    guards,
     zones,
     remove,
     report: Effect.fn("GuestHostDirectory.report")(function* (report) {
@@ -137,7 +157,7 @@ const make = Effect.gen(function* () {
     }),
     live: (since) =>
       selectHosts(since, []).pipe(
-        Effect.map((hosts) => hosts.map(({ nextAddress: _, ...host }) => host)),
+        Effect.map((hosts) => hosts.map(({ guards: _, nextAddress: __, ...host }) => host)),
         Effect.provideService(SqlClient.SqlClient, sql)
       )
   })

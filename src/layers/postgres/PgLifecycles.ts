@@ -20,7 +20,7 @@ import { InstanceId, OperationId, ProjectId } from "../../services/Ids.ts"
 import { type StateTag, type StoredState, stateNamed } from "../../services/Status.ts"
 import { again } from "./Conflicts.ts"
 import { trimHistory } from "./PgHistory.ts"
-import { DesiredRow, toDesired } from "./PgInstances.ts"
+import { DesiredRow, toDesired } from "./PgRecords.ts"
 import { endResize, resize } from "./PgResizes.ts"
 
 const died = Effect.orDie

@@ -22,10 +22,11 @@ const make = (standing: ReadonlyArray<StandingHost>) =>
   Effect.gen(function* () {
     const sql = yield* SqlClient.SqlClient
 
-    for (const { addresses, name, zone } of standing) {
+    for (const { addresses, guards = null, name, zone } of standing) {
       yield* died(sql`
-        INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: 0, zone, reported: new Date(0) })}
-        ON CONFLICT (name) DO UPDATE SET addresses = excluded.addresses, zone = excluded.zone`)
+        INSERT INTO guest_hosts ${sql.insert({ name, addresses, memory_mb: 0, guards, zone, reported: new Date(0) })}
+        ON CONFLICT (name) DO UPDATE
+        SET addresses = excluded.addresses, guards = excluded.guards, zone = excluded.zone`)
     }
 
     /** Who waits for the lock holds a connection, and there are few. */

@@ -4,6 +4,7 @@ import { SqlClient } from "effect/sql"
 import { Resize } from "../../actors/Instance.ts"
 import type { InstanceId, ProjectId } from "../../services/Ids.ts"
 import { type Desired, QuotaExceeded } from "../../services/Instances.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { exceededBy, Quotas } from "../../services/Quotas.ts"
 import { moreOf, Resizes, type ResizeTarget } from "../../services/Resizes.ts"
 import { again } from "./Conflicts.ts"
@@ -54,7 +55,7 @@ const make = Effect.gen(function* () {
           AND (l.state -> 'resize') IS NULL
           AND NOT EXISTS (
             SELECT 1 FROM mailbox
-            WHERE instance = l.instance AND key IN ('restart:' || l.generation, 'resize:' || l.generation)
+            WHERE instance = l.instance AND key IN ('${sql.literal(nextKind)}:' || l.generation, 'resize:' || l.generation)
           )
         FOR UPDATE OF l, i`)
       if (found === undefined) return false

@@ -2,13 +2,13 @@
 import { Clock, Effect, Layer } from "effect"
 import { SqlClient, type Statement } from "effect/sql"
 import type { InstanceId } from "../../services/Ids.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { Switching } from "../../services/Switching.ts"
 import { again } from "./Conflicts.ts"
 
 const make = Effect.gen(function* () {
   const sql = yield* SqlClient.SqlClient
 
-  // Under the key of a restart: of these, one is asked for in one generation.
   const request = Effect.fnUntraced(function* (id: InstanceId, command: "Start" | "Stop", where: Statement.Fragment) {
     const now = new Date(yield* Clock.currentTimeMillis)
     const accepted = yield* Effect.orDie(
@@ -18,7 +18,7 @@ const make = Effect.gen(function* () {
         WHERE l.instance = ${id} AND ${where} AND i.delete_requested IS NULL FOR UPDATE OF l, i
       ), posted AS (
         INSERT INTO mailbox (instance, key, command, posted)
-        SELECT instance, 'restart:' || generation, ${JSON.stringify({ _tag: command })}::jsonb, ${now}::timestamptz
+        SELECT instance, '${sql.literal(nextKind)}:' || generation, ${JSON.stringify({ _tag: command })}::jsonb, ${now}::timestamptz
         FROM target
         ON CONFLICT DO NOTHING RETURNING instance
       )

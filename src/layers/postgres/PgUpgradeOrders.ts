@@ -3,6 +3,7 @@ import { Clock, Effect, Layer, Schema } from "effect"
 import { SqlClient } from "effect/sql"
 import { Upgrade } from "../../actors/Instance.ts"
 import { UpgradeOrders } from "../../services/DatastoreUpgrades.ts"
+import { nextKind } from "../../services/MailKeys.ts"
 import { again } from "./Conflicts.ts"
 
 const encodeUpgrade = Schema.encodeSync(Schema.fromJsonString(Upgrade))
@@ -19,7 +20,6 @@ export const layer = Layer.effect(
           // Locked before it is looked at: a change that was being written meanwhile is in the mailbox then.
           yield* sql`
             SELECT 1 FROM lifecycles l JOIN instances i ON i.id = l.instance WHERE l.instance = ${id} FOR UPDATE OF l, i`
-          // Under the key of a restart: of what is done next, one is asked for in one generation.
           const accepted = yield* sql`
             WITH target AS (
               SELECT l.instance, l.generation FROM lifecycles l JOIN instances i ON i.id = l.instance
@@ -34,7 +34,7 @@ export const layer = Layer.effect(
                 )
             ), posted AS (
               INSERT INTO mailbox (instance, key, command, posted)
-              SELECT instance, 'restart:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
+              SELECT instance, '${sql.literal(nextKind)}:' || generation, ${command}::jsonb, ${now}::timestamptz FROM target
               ON CONFLICT DO NOTHING RETURNING instance
             )
             UPDATE instances SET updated = ${now}::timestamptz WHERE id IN (SELECT instance FROM posted) RETURNING id`

@@ -54,7 +54,9 @@ const compute = (config: Config) =>
       const found = yield* Host.inspect(config.guestagent.runtime)
       return Layer.merge(LocalCompute.layer, LocalInventory.layer).pipe(
         Layer.provide([FolderGuestHosts.layer(instances), guestLinks(config), Host.layer(found)]),
-        Layer.provide([VolumeKinds.layer(config.guestagent.volumes, instances), NftFirewall.layer(instances)])
+        Layer.provide(VolumeKinds.layer(config.guestagent.volumes, instances)),
+        // The host tells what it is good for.
+        Layer.provideMerge(NftFirewall.layer(instances))
       )
     })
   )

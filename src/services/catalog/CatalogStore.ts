@@ -7,6 +7,8 @@ export class CatalogStore extends Context.Service<
   {
     /** As they are now; the very same value for as long as nothing changes. */
     readonly changes: Effect.Effect<CatalogChanges>
+    /** As they were at this revision, or later; they begin with revision 0, of nothing. */
+    readonly changesSince: (revision: number) => Effect.Effect<CatalogChanges>
     /**
      * Changes follow each other, whoever makes them: `next` is given what the one before has left. What it gives is
      * durable when this ends; where it fails nothing is changed. It may be asked again, and touches nothing else.

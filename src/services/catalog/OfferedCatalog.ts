@@ -37,13 +37,17 @@ export const overlaid = (configured: CatalogContents, changes: CatalogChanges): 
 export const layer = (configured: CatalogContents) =>
   Layer.effect(
     Catalog,
-    Effect.map(CatalogStore, ({ changes }) => {
+    Effect.map(CatalogStore, ({ changes, changesSince }) => {
       // The store gives the same value for as long as nothing has changed.
       let last = { changes: nothingChanged, contents: overlaid(configured, nothingChanged) }
-      const contents = Effect.map(changes, (now) => {
+      const contentsOf = (now: CatalogChanges) => {
         if (now !== last.changes) last = { changes: now, contents: overlaid(configured, now) }
         return last.contents
-      })
-      return { configured, contents }
+      }
+      return {
+        configured,
+        contents: Effect.map(changes, contentsOf),
+        since: (offer) => Effect.map(changesSince(offer), contentsOf)
+      }
     })
   )

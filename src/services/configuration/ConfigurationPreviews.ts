@@ -1,6 +1,7 @@
 /** What it would do to instances to be given a configuration group, to lose it, or to have it changed. */
 import { Context, Effect, Layer } from "effect"
 import { Catalog, findVersion } from "../Catalog.ts"
+import { afterOthers, writtenDown } from "../ForeseenChanges.ts"
 import { InstanceRequests } from "../InstanceRequests.ts"
 import type { InstanceRecord, Scope } from "../Instances.ts"
 import { type Change, type Foreseen, Previews } from "../Previews.ts"
@@ -51,16 +52,19 @@ export class ConfigurationPreviews extends Context.Service<
         const version = findVersion(yield* contents, desired.datastoreVersion)?.version
         const names = changed(running, wanted)
         const waiting = needRestart(version === undefined ? [] : parametersOf(version), names)
-        const told = (operation: Change["operation"], reason: string): Change => ({
-          operation,
-          restart: operation !== null && waiting.length > 0,
-          reason
+        const told = (reason: string, restart = false): Change => ({
+          operation: "configure",
+          restart,
+          reason: `${reason}${afterOthers(state)}`
         })
-        if (state === "Stopped") return told(null, "its database is stopped, and is started with it the next time")
-        if (names.length === 0) return told("configure", "its server runs with these settings already")
-        return waiting.length === 0
-          ? told("configure", `taken at once: ${named(names)}`)
-          : told("configure", `taken with the next restart: ${named(waiting)}`)
+        const kept = writtenDown(state)
+        if (kept !== null) return { operation: null, restart: false, reason: kept } satisfies Change
+        if (names.length === 0) return told("its server runs with these settings already")
+        if (waiting.length === 0) return told(`taken at once: ${named(names)}`)
+        // What could be taken at once waits with what cannot.
+        const others = names.filter((name) => !waiting.includes(name))
+        const along = others.length === 0 ? "" : `; with it ${named(others)}`
+        return told(`taken with the next restart: ${named(waiting)}${along}`, true)
       })
 
       const foresee = (record: InstanceRecord, wanted: Values) =>

@@ -1,7 +1,7 @@
 /** What callers are told, by what a Keystone says. The real one has its tests in test/interop/keystone.test.ts. */
 import { inspect } from "node:util"
 import { describe, expect, it } from "@effect/vitest"
-import { Clock, Duration, Effect, Fiber, Logger, Option, Redacted, Tracer } from "effect"
+import { Clock, Duration, Effect, Fiber, Logger, Metric, Option, Redacted, Tracer } from "effect"
 import { HttpClient, HttpClientError, HttpClientResponse } from "effect/http"
 import { TestClock } from "effect/testing"
 import * as KeystoneIdentity from "../../../src/layers/identity/KeystoneIdentity.ts"
@@ -254,5 +254,22 @@ it.effect("neither tokens nor the password get into a log, a trace or an error",
     expect(spans.map(({ name }) => name)).toEqual(expect.arrayContaining(["Keystone.enter", "Keystone.holderOf"]))
     const traced = spans.map(({ attributes, name, status }) => inspect([name, attributes, status], { depth: 20 }))
     for (const secret of secrets) expect(`${logged.join()}${traced.join()}`).not.toContain(secret)
+  })
+)
+
+it.effect("the metrics tell whether Keystone answers", () =>
+  Effect.gen(function* () {
+    const before = (yield* Metric.value(KeystoneIdentity.unanswered)).count
+    let isAway = true
+    const { authenticate } = yield* identity(({ _tag }) =>
+      isAway ? "no connection" : _tag === "enter" ? entered("own-1") : held("p1")
+    )
+    expect(yield* Effect.flip(authenticate("t-1"))).toMatchObject(away)
+    expect((yield* Metric.value(KeystoneIdentity.answers)).value).toBe(0)
+    expect((yield* Metric.value(KeystoneIdentity.unanswered)).count).toBeGreaterThan(before)
+    isAway = false
+    yield* TestClock.adjust("1 minute")
+    yield* authenticate("t-1")
+    expect((yield* Metric.value(KeystoneIdentity.answers)).value).toBe(1)
   })
 )
