@@ -159,7 +159,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "a guest that begins with an order before it has kept it",
-    file: "src/guest/GuestAgent.ts",
+    file: "src/guest/CarryingOut.ts",
     find: 'yield* insist(notes.keepOrder(order), tellDisk)\n      yield* insist(notes.setPhase("preparing"), tellDisk)',
     replace:
       'yield* insist(notes.setPhase("preparing"), tellDisk)\n      yield* insist(notes.keepOrder(order), tellDisk)',
@@ -167,7 +167,7 @@ export const mutations: ReadonlyArray<Mutation> = [
   },
   {
     what: "a guest that has failed for good before it has told why",
-    file: "src/guest/GuestAgent.ts",
+    file: "src/guest/CarryingOut.ts",
     find: "yield* failed(message)\n",
     replace: 'yield* Effect.ignore(notes.setPhase("failed"))\n        yield* failed(message)\n',
     operation: "a create that fails"
