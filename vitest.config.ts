@@ -4,8 +4,8 @@ import { defineConfig } from "vitest/config"
 // before which an engine is found or started.
 export default defineConfig({
   test: {
-    // Most of the time a test file waits: for a server, a container, a lease. Two of them keep two cores busy.
-    maxWorkers: 2,
+    // Most of the time a test file waits: for a server, a container, a lease. Three of them keep two cores busy.
+    maxWorkers: 3,
     projects: [
       {
         test: {
