@@ -82,7 +82,8 @@ export const mutations: ReadonlyArray<Mutation> = [
     what: "a group that is with the guest, and nobody asks the server to take",
     file: "src/actors/ConfigureInstance.ts",
     find: "    yield* applyConfiguration(operation)\n",
-    replace: ""
+    replace: "",
+    seed: 100
   },
   {
     what: "one outcome for all operations of an instance",
