@@ -73,7 +73,8 @@ const noPlace = (error: NoHost | NoAddressLeft) => {
     return refuse("Databases of this kind cannot be made here.", "there is no compute_command")
   }
   const machine = error.zone === null ? "No machine" : `No machine of the availability zone ${error.zone}`
-  const message = `${machine} can take another database now; the build waits for one.`
+  const wanted = error.unguarded === true ? "restrict who reaches a database (allowed_cidrs)" : "take another database"
+  const message = `${machine} can ${wanted} now; the build waits for one.`
   return new StepFailure({ message, detail: error.message, transient: true })
 }
 
@@ -95,8 +96,9 @@ const allocateAddress = (operation: Operation) =>
       const { agent, memoryMb } = plan
       const port = (yield* Compute).portOf(plan.manager)
       const placements = yield* Placements
-      const guarded = yield* BringAccess.isRestricted(operation.instance)
-      const placement = yield* placements.ensure(operation.instance, { port, memoryMb, agent, zone, guarded }).pipe(
+      // Asked each time: who may reach it can change while there is no host for it.
+      const placement = yield* BringAccess.isRestricted(operation.instance).pipe(
+        Effect.flatMap((guarded) => placements.ensure(operation.instance, { port, memoryMb, agent, zone, guarded })),
         Effect.retry({
           // A delete need not wait for a host that nobody wants any more.
           while: (error) =>

@@ -11,7 +11,7 @@ import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
 import { preview, tellPreview } from "./preview.ts"
 import { makeProgress } from "./progress.ts"
-import { awaitService, resizeFailure } from "./waiting.ts"
+import { awaitService, runFailure } from "./waiting.ts"
 
 const flavor = Flag.String("flavor").pipe(
   Flag.withDescription(
@@ -49,7 +49,7 @@ export const resize = Command.make(
         const before = asked.wait ? yield* historyOf(connection, id) : []
         yield* order(connection, `${path}/action`, body)
         const failure = asked.wait
-          ? yield* awaitService(connection, id, yield* makeProgress(before), resizeFailure(before))
+          ? yield* awaitService(connection, id, yield* makeProgress(before), runFailure(["resize"], before))
           : null
         if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
         if (failure !== null) return yield* failed(plain(`The resize of ${asked.nameOrId} failed: ${failure}`))

@@ -28,23 +28,16 @@ const lastRun = (kinds: ReadonlyArray<string>, entries: ReadonlyArray<Entry>) =>
   return { id, steps: steps.filter(({ operation_id }) => operation_id === id) }
 }
 
-/** Why the operation failed that was asked for after `before`, at rest; null when it did not. */
+/**
+ * Why the operation failed that was asked for after `before`, at rest; null when it did not. It has succeeded when that was
+ * about to be reported, whatever failed on the way.
+ */
 export const runFailure =
   (kinds: ReadonlyArray<string>, before: ReadonlyArray<Entry>) =>
   (entries: ReadonlyArray<Entry>): string | null => {
     const { id, steps } = lastRun(kinds, entries)
     const isOurs = id !== undefined && id !== lastRun(kinds, before).id
-    if (isOurs && steps.some(({ outcome }) => outcome === "done")) return null
-    return (isOurs ? steps.at(-1)?.error : null) ?? "it was called off."
-  }
-
-/** The same of a resize: it has succeeded when that was reported, whatever failed on the way. */
-export const resizeFailure =
-  (before: ReadonlyArray<Entry>) =>
-  (entries: ReadonlyArray<Entry>): string | null => {
-    const { id, steps } = lastRun(["resize"], entries)
-    const isOurs = id !== undefined && id !== lastRun(["resize"], before).id
-    if (isOurs && steps.some(({ outcome, step }) => step === "report" && outcome === "done")) return null
+    if (isOurs && steps.some(({ outcome, step }) => step === "report" && outcome !== "failed")) return null
     const failed = isOurs ? steps.findLast(({ error }) => error !== null && error !== undefined) : undefined
     return failed?.error ?? "it was called off."
   }

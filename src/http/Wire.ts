@@ -73,9 +73,9 @@ export const nextLinks = { links: nextLink }
 /** What gophercloud looks for instead of `links`. It goes there as it is told, while Trove's clients take the marker from it. */
 export type FollowedLinks = "instances_links" | "databases_links" | "users_links"
 
-/** Behind a proxy with TLS it is what that says. */
+/** Behind proxies, one of which ends TLS, it is what the first of them says. */
 const schemeOf = ({ headers }: HttpServerRequest.HttpServerRequest): "https" | "http" =>
-  headers["x-forwarded-proto"] === "https" ? "https" : "http"
+  headers["x-forwarded-proto"]?.split(",")[0]?.trim().toLowerCase() === "https" ? "https" : "http"
 
 /**
  * The marker is encoded twice: troveclient decodes the link once and pastes what it gets, raw, into its

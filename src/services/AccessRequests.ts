@@ -42,8 +42,9 @@ export class AccessRequests extends Context.Service<
         if (!restricts(access)) return record
         // One that has no machine yet is given one that can.
         const { address, desired } = record
-        if ((yield* directory.guards(address === null ? null : desired.id)) !== false) return record
-        const why = address === null ? noGuard : "the machine of the instance cannot restrict who reaches it"
+        const zone = desired.zone ?? null
+        if ((yield* directory.guards(address === null ? { zone } : { instance: desired.id })) !== false) return record
+        const why = address === null ? noGuard(zone) : "the machine of the instance cannot restrict who reaches it"
         return yield* new InvalidRequest({ message: unguarded(why) })
       })
 

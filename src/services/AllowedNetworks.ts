@@ -53,7 +53,8 @@ export const networksOf = (access: Access | null): ReadonlyArray<string> => redu
 /** What is said where machines tell of themselves that they can keep nobody out. */
 export const unguarded = (why: string) => `Validation error: access.allowed_cidrs cannot be enforced: ${why}.`
 
-export const noGuard = "no machine can restrict who reaches a database"
+export const noGuard = (zone: string | null) =>
+  `no machine${zone === null ? "" : ` of the availability zone ${zone}`} can restrict who reaches a database`
 
 /** Whether anybody is to be kept out. */
 export const restricts = (access: Access | null): boolean => networksOf(access).length > 0

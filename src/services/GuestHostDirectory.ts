@@ -60,10 +60,12 @@ export class GuestHostDirectory extends Context.Service<
     /** Hosts that reported at `since` or later, in the order of their names. */
     readonly live: (since: Millis) => Effect.Effect<ReadonlyArray<LiveHost>>
     /**
-     * Whether the machine of the instance can keep clients out of it, as it told itself; with no instance, whether any can that
-     * is alive. Null where nobody has told.
+     * Whether the machine of the instance can keep clients out of it, as it told itself; or whether any can of this zone, or
+     * with null of all, that is alive. Null where nobody has told.
      */
-    readonly guards: (instance: InstanceId | null) => Effect.Effect<boolean | null>
+    readonly guards: (
+      where: { readonly instance: InstanceId } | { readonly zone: string | null }
+    ) => Effect.Effect<boolean | null>
     /** Every host that has reported since it was last removed, in the order of their names. */
     readonly known: Effect.Effect<ReadonlyArray<KnownHost>>
     /** The zones in which machines for such agents are, alive or not, in the order of their names. */

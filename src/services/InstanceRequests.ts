@@ -168,8 +168,8 @@ export class InstanceRequests extends Context.Service<
           (order.nic === null ? null : refuseNic(network, order.nic))
         if (refusal !== null) return yield* new InvalidRequest({ message: refusal })
         if (order.zone !== null) yield* checkZone(version, order.zone)
-        if (restricts(order.access) && (yield* directory.guards(null)) === false)
-          return yield* new InvalidRequest({ message: unguarded(noGuard) })
+        if (restricts(order.access) && (yield* directory.guards({ zone: order.zone })) === false)
+          return yield* new InvalidRequest({ message: unguarded(noGuard(order.zone)) })
 
         const now = yield* Clock.currentTimeMillis
         const desired = {

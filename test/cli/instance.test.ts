@@ -47,6 +47,7 @@ const aRestart = Effect.fnUntraced(function* (id: InstanceId, outcome: "done" | 
   yield* history.stepStarted(id, { ...step, waitsFor: "the guest", deadline: null })
   const error = outcome === "failed" ? "The volume is full." : null
   yield* history.stepEnded(id, { ...step, outcome, error, detail: null })
+  if (outcome === "done") yield* history.stepStarted(id, { ...step, step: "report", waitsFor: null, deadline: null })
   yield* moveTo(id, { _tag: "Active" }, "it ended")
 })
 
@@ -356,6 +357,7 @@ describe("rebuild, hwinfo, diagnostics", () => {
       const step = { operation, operationName: "rebuild", step: "rebuild the database", attempt: 1 }
       yield* history.stepStarted(id, { ...step, waitsFor: "the guest", deadline: null })
       yield* history.stepEnded(id, { ...step, outcome: "done", error: null, detail: null })
+      yield* history.stepStarted(id, { ...step, step: "report", waitsFor: null, deadline: null })
       yield* moveTo(id, { _tag: "Active" }, "the database was rebuilt")
       expect(yield* Fiber.join(waiting)).toMatchObject({ code: 0, out: "first was rebuilt.\n" })
     }).pipe(Effect.scoped, Effect.provide(quietly(server())))

@@ -114,17 +114,25 @@ describe("a restart", () => {
     outcome,
     error
   })
-  const well = [step("1", "restart the database", "failed", "away"), step("1", "restart the database", "done")]
+  const restarted = [step("1", "restart the database", "failed", "away"), step("1", "restart the database", "done")]
+  const well = [...restarted, step("1", "report", "done")]
   const ill = [step("2", "restart the database", "failed", "The volume is full.")]
 
   it("went well when the database was restarted, whatever came before it", () => {
     expect(runFailure(["restart"], [])([aStep, ...well])).toBeNull()
-    expect(runFailure(["restart"], [])([...well, step("1", "report", "running")])).toBeNull()
+    expect(runFailure(["restart"], [])([...restarted, step("1", "report", "running")])).toBeNull()
     expect(runFailure(["restart"], ill)([...ill, ...well])).toBeNull()
   })
 
   it("failed when it says so, and when nobody has begun it", () => {
     expect(runFailure(["restart"], well)([...well, ...ill])).toBe("The volume is full.")
+    // What was done first does not make up for what failed after it.
+    const guarded = [
+      step("4", "restrict who reaches it", "done"),
+      step("4", "restart the database", "failed", "It is gone.")
+    ]
+    expect(runFailure(["restart"], well)([...well, ...guarded])).toBe("It is gone.")
+    expect(runFailure(["restart"], [])(restarted)).toBe("away")
     expect(runFailure(["restart"], well)(well)).toBe("it was called off.")
     expect(runFailure(["restart"], [])([])).toBe("it was called off.")
   })
@@ -135,7 +143,7 @@ describe("a restart", () => {
       const failure = runFailure(["restart"], well)
       const wait = awaitService(connection, "i-1", unseen, failure)
       expect(yield* outcome(wait, apiOf(rebooting, { ...serving, entries: ill }))).toBe("The volume is full.")
-      const again = [...well, step("3", "restart the database", "done")]
+      const again = [...well, step("3", "restart the database", "done"), step("3", "report", "done")]
       expect(yield* outcome(wait, apiOf(rebooting, { ...serving, entries: again }))).toBeNull()
     })
   )

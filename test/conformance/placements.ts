@@ -342,22 +342,29 @@ export const placementsConformance = (name: string, store: Layer.Layer<Store, un
           })
         }
         yield* fleet({})
-        assert.isNull(yield* directory.guards(null))
+        assert.isNull(yield* directory.guards({ zone: null }))
         yield* says("bare", 1, false)
-        assert.isFalse(yield* directory.guards(null))
+        assert.isFalse(yield* directory.guards({ zone: null }))
         const open = yield* ordered()
         assert.strictEqual((yield* place(open)).host, "bare")
         const kept = yield* ordered()
         const refused = yield* Effect.flip(place(kept, { guarded: true }))
         assert.include(refused, { _tag: "NoHost", unguarded: true })
-        assert.isNull(yield* directory.guards(kept))
+        assert.isNull(yield* directory.guards({ instance: kept }))
         yield* says("guarding", 2, true)
-        assert.isTrue(yield* directory.guards(null))
+        assert.isTrue(yield* directory.guards({ zone: null }))
+        assert.deepEqual(
+          [yield* directory.guards({ zone }), yield* directory.guards({ zone: "elsewhere" })],
+          [true, null]
+        )
         assert.strictEqual((yield* place(kept, { guarded: true })).host, "guarding")
-        assert.deepEqual([yield* directory.guards(open), yield* directory.guards(kept)], [false, true])
+        assert.deepEqual(
+          [yield* directory.guards({ instance: open }), yield* directory.guards({ instance: kept })],
+          [false, true]
+        )
         // One of a release before does not say: it may.
         yield* says("bare", 1)
-        assert.isNull(yield* directory.guards(open))
+        assert.isNull(yield* directory.guards({ instance: open }))
       })
     )
 

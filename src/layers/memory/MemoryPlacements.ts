@@ -85,11 +85,12 @@ export const makeMemoryPlacements = (
         reportedAt: hosts.get(host.name)?.reported ?? 0
       }))
     ),
-    guards: Effect.fnUntraced(function* (instance) {
+    guards: Effect.fnUntraced(function* (where) {
       const since = (yield* Clock.currentTimeMillis) - Duration.toMillis(hostExpiry)
-      if (instance !== null) return hosts.get(byInstance.get(instance)?.host ?? "")?.guards ?? null
+      if ("instance" in where) return hosts.get(byInstance.get(where.instance)?.host ?? "")?.guards ?? null
       const told = [...hosts].filter(
-        ([name, { guards, reported }]) => reported >= since || (isStanding(name) && guards !== null)
+        ([name, { guards, reported, zone }]) =>
+          (reported >= since || (isStanding(name) && guards !== null)) && (where.zone === null || where.zone === zone)
       )
       return told.length === 0 ? null : told.some(([, { guards }]) => guards !== false)
     }),

@@ -9,7 +9,6 @@ import {
   hostExpiry,
   type Residents
 } from "../../services/GuestHostDirectory.ts"
-import type { InstanceId } from "../../services/Ids.ts"
 import { commandName, hostProblem, refusedHost } from "../../services/Placing.ts"
 import { again } from "./Conflicts.ts"
 
@@ -81,14 +80,15 @@ const make = Effect.gen(function* () {
         zone = excluded.zone, reported = excluded.reported`)
 
   /** A machine that does not report is there for as long as we are; where it has told, it tells for itself. */
-  const guards = Effect.fn("GuestHostDirectory.guards")(function* (instance: InstanceId | null) {
+  const guards: GuestHostDirectory["Service"]["guards"] = Effect.fn("GuestHostDirectory.guards")(function* (where) {
     const since = new Date((yield* Clock.currentTimeMillis) - Duration.toMillis(hostExpiry))
     const [one] = yield* (
-      instance === null
-        ? sql`
+      "instance" in where
+        ? sql`SELECT h.guards FROM addresses a JOIN guest_hosts h ON h.name = a.host WHERE a.instance = ${where.instance}`
+        : sql`
           SELECT bool_or(guards IS DISTINCT FROM false) AS guards FROM guest_hosts
-          WHERE reported >= ${since} OR NOT ${hasReported} AND guards IS NOT NULL`
-        : sql`SELECT h.guards FROM addresses a JOIN guest_hosts h ON h.name = a.host WHERE a.instance = ${instance}`
+          WHERE (reported >= ${since} OR NOT ${hasReported} AND guards IS NOT NULL)
+            AND (${where.zone}::text IS NULL OR zone = ${where.zone})`
     ).pipe(Effect.flatMap(decodeGuards), died)
     return one?.guards ?? null
   })
