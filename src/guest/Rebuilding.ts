@@ -5,7 +5,13 @@
 import { Effect } from "effect"
 import type { DiskError } from "../services/Disk.ts"
 import { GuestRefusal } from "../services/GuestApi.ts"
-import type { DatabaseRuntimeShape, DatabaseSpec, Progress, RuntimeError } from "./DatabaseRuntime.ts"
+import {
+  type DatabaseRuntimeShape,
+  type DatabaseSpec,
+  otherProgram,
+  type Progress,
+  type RuntimeError
+} from "./DatabaseRuntime.ts"
 import type { Program } from "./GuestNotes.ts"
 
 interface Parts {
@@ -21,10 +27,7 @@ export const takeApart = ({ runtime, settled, tell }: Parts) =>
     function* ({ image, version }: Program) {
       const current = yield* settled
       if (current.version !== version || current.image !== image)
-        return yield* new GuestRefusal({
-          message:
-            "Its datastore version has another image by now than this database works with. An upgrade to the same version brings that, with a way back."
-        })
+        return yield* new GuestRefusal({ message: otherProgram })
       yield* Effect.tapError(runtime.takeApart(current, tell), ({ detail, message }) =>
         Effect.logWarning(`${message} ${detail}`)
       )
