@@ -1,7 +1,7 @@
 /** What is particular to the docker runtime: confinement, publication, labels, what is left, and what is told of pulls. */
 import { execFile } from "node:child_process"
 import { randomUUID } from "node:crypto"
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { NodeFileSystem } from "@effect/platform-node"
@@ -107,10 +107,13 @@ describe.skipIf(missingEngine !== null)(named, () => {
     )
 
     test(
-      `confines ${datastore} to its flavor and to the capabilities of its entrypoint`,
+      `confines ${datastore} to its flavor and to the capabilities of its entrypoint, and keeps others from its volume`,
       Effect.gen(function* () {
         const spec = yield* specOf(datastore)
+        // As its home was made, before it was known what would live there.
+        chmodSync(spec.volume, 0o711)
         yield* started(spec)
+        assert.strictEqual(statSync(spec.volume).mode & 0o777, 0o700)
         const { Config, HostConfig } = yield* inspect(spec)
         assert.strictEqual(HostConfig.NanoCpus, 1e9)
         assert.strictEqual(HostConfig.Memory, 256 * 1024 * 1024)
