@@ -29,19 +29,19 @@ interface Parts {
 /** What a server is told because of its size. */
 export const settingsOf = ({ manager }: ServerSpec, { memoryMb }: ServerSize) => flavorSettings(manager, memoryMb)
 
-/** Has the server be of the size that the machine has made it; answers whether it is, without a restart. */
+/** Has the server be of the size that the machine has made it; answers whether that takes a restart. */
 export const make = ({ configure, database, isServing, notes, runtime, session, spec }: Parts) =>
   Effect.fnUntraced(
     function* (wanted: ServerSize) {
-      const size = database()
-      if (size.memoryMb !== wanted.memoryMb || size.vcpus !== wanted.vcpus)
+      const { memoryMb, vcpus } = database()
+      if (memoryMb !== wanted.memoryMb || vcpus !== wanted.vcpus)
         return yield* new GuestRefusal({ message: "The machine of the database has not made it of that size." })
       yield* runtime.limit(database(), "atLeast")
       const { wanted: overrides } = yield* notes.overrides
       yield* configure(overrides)
       if (!(yield* isServing)) return true
       // What the configuration group has is over what the flavor gives, and stays.
-      const changes = Object.entries(settingsOf(spec, size)).filter(([name]) => !(name in overrides))
+      const changes = Object.entries(settingsOf(spec, database())).filter(([name]) => !(name in overrides))
       if (yield* session.applySettings(Object.fromEntries(changes))) return true
       yield* runtime.limit(database(), "exactly")
       return false

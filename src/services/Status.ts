@@ -98,6 +98,8 @@ export interface Shades {
   readonly restartRequired: boolean
   /** A restart follows what is under way. */
   readonly restart: boolean
+  /** It is to be a rebuild. */
+  readonly rebuild: boolean
   /** A resize follows what is under way. */
   readonly resize: boolean
   /** A stop does. */
@@ -113,6 +115,7 @@ export const shownState = (tag: string, requested: Requested, shades: Shades): S
   if ((isOpen || state === "Stopped" || state === "Failed") && requested.now === "Rebuild") return "Rebuilding"
   if (state === "Failed" && requested.now !== null) return "Deleting"
   if (isOpen && (requested.now === "Stop" || shades.stop)) return "Stopping"
+  if (isOpen && shades.rebuild) return "Rebuilding"
   if (isOpen && (requested.now === "Restart" || shades.restart)) return "Restarting"
   if (isOpen && requested.now === "Upgrade") return "Upgrading"
   if (state === "Stopped" && requested.now !== null) return "Starting"

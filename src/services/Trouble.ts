@@ -4,8 +4,9 @@ import { guestSays, History } from "./History.ts"
 import type { InstanceRecord } from "./Instances.ts"
 import { isInService, isServing, isSilent } from "./Status.ts"
 
-/** How a guest speaks of its database; what else it tells is progress, or of something else. */
-const ofDatabase = `${guestSays}the database `
+/** How a guest speaks of its database; what else it tells is of something else. */
+const ofDatabase = /^(the database |a client can log in)/
+const ofTrouble = /^the database (is down|has crashed|did not start)/
 
 export class Trouble extends Context.Service<
   Trouble,
@@ -26,8 +27,12 @@ export class Trouble extends Context.Service<
             return `its guest agent was last heard of at ${new Date(heartbeatAt).toISOString().slice(0, 19)}`
           if (isServing(observed)) return null
           const entries = yield* history.list(desired.id)
-          const last = entries.findLast((entry) => entry.kind === "report" && entry.text.startsWith(ofDatabase))
-          return last?.kind === "report" ? last.text.slice(guestSays.length) : null
+          const said = entries
+            .flatMap((entry) => (entry.kind === "report" && entry.text.startsWith(guestSays) ? [entry.text] : []))
+            .map((text) => text.slice(guestSays.length))
+            .findLast((text) => ofDatabase.test(text))
+          // Trouble that is over is no reason for what came after it.
+          return said !== undefined && ofTrouble.test(said) ? said : null
         })
       }
     })

@@ -1,12 +1,13 @@
 /** Servers that are made anew over their data: asked for by an administrator, done by the guest, told in the history. */
 import { describe, expect, it } from "@effect/vitest"
-import { Duration, Effect, Layer } from "effect"
+import { Duration, Effect, Layer, Option } from "effect"
 import { Lifecycles } from "../../src/actors/Lifecycles.ts"
 import { RebuildRequests } from "../../src/actors/RebuildRequests.ts"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { Accesses } from "../../src/services/Accesses.ts"
 import type { CatalogContents } from "../../src/services/Catalog.ts"
 import * as OfferedCatalog from "../../src/services/catalog/OfferedCatalog.ts"
+import { Configurations } from "../../src/services/configuration/Configurations.ts"
 import { Fabric } from "../../src/services/Fabric.ts"
 import { GuestApi, guestTopic } from "../../src/services/GuestApi.ts"
 import type { InstanceId } from "../../src/services/Ids.ts"
@@ -14,7 +15,7 @@ import { InstanceRequests } from "../../src/services/InstanceRequests.ts"
 import * as ControlPlane from "../kit/ControlPlane.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
-import { isBack, shown } from "./inServiceOperations.ts"
+import { aGroup, answerOverrides, isBack, live, shown } from "./inServiceOperations.ts"
 
 const requests = (catalog: CatalogContents = ControlPlane.catalog) =>
   RebuildRequests.layer.pipe(Layer.provideMerge(InstanceRequests.layer), Layer.provide(OfferedCatalog.layer(catalog)))
@@ -40,9 +41,28 @@ const transitions = Effect.fnUntraced(function* (id: InstanceId) {
   return entries.flatMap((entry) => (entry.kind === "transition" ? [`${entry.to}: ${entry.because}`] : [])).slice(2)
 })
 
+const attached = Effect.fnUntraced(function* (id: InstanceId) {
+  yield* (yield* Configurations).attach(id, yield* aGroup(live))
+})
+
 const sayNo = new RuntimeError({ message: "The host says no.", detail: "", transient: false })
 
 describe("a rebuild", () => {
+  it.effect("shows as itself while what is under way comes to its end", () =>
+    World.run(
+      Effect.gen(function* () {
+        const id = yield* World.serving
+        yield* answerOverrides(id, Effect.never)
+        yield* attached(id)
+        yield* World.passes("1 second")
+        yield* rebuild(id)
+        yield* World.passes("2 seconds")
+        const { state } = Option.getOrThrow(yield* (yield* Lifecycles).load(id))
+        expect([state._tag, yield* World.status(id)]).toEqual(["Configuring", "BUILD"])
+      }).pipe(Effect.scoped)
+    )
+  )
+
   it.effect("makes the server anew over its data, at its address, and tells so", () =>
     World.run(
       Effect.gen(function* () {

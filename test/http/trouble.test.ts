@@ -1,9 +1,10 @@
 /** Why a database does not serve, where its tenant looks. */
 import { expect, it } from "@effect/vitest"
-import { Effect, Schema } from "effect"
+import { Clock, Effect, Schema } from "effect"
 import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import { gigabyte } from "../../src/guest/VolumeWatch.ts"
 import { MemoryVolumes } from "../../src/layers/memory/MemoryGuestHosts.ts"
+import { Observations } from "../../src/services/Observations.ts"
 import { FakeDatabases } from "../kit/FakeDatabases.ts"
 import * as World from "../kit/World.ts"
 import * as Service from "./service.ts"
@@ -43,6 +44,12 @@ it.effect("an instance shows why its database is down, for as long as it is", ()
       faults.startFails = null
       yield* World.passes("1 minute", "1 second")
       expect(yield* seen).toEqual({ status: "ACTIVE", operating_status: "HEALTHY" })
+
+      // What was told of trouble that is over is no reason for what came after it.
+      const { record } = yield* Observations
+      const at = yield* Clock.currentTimeMillis
+      yield* record([{ instance: id, status: "unknown", receivedAt: at, sent: at + 1000 }])
+      expect((yield* seen).operating_status_reason).toBeUndefined()
     }).pipe(Effect.scoped)
   )
 )

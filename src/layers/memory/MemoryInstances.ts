@@ -33,6 +33,7 @@ export const makeMemoryInstances = ({ change, letter, rows }: MemoryRows, { grou
       {
         restartRequired: "restartRequired" in row.state && row.state.restartRequired === true,
         restart: "restart" in row.state && row.state.restart === true,
+        rebuild: "rebuild" in row.state && row.state.rebuild === true,
         stop: "stop" in row.state && row.state.stop === true,
         resize: "resize" in row.state
       }

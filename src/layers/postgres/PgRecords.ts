@@ -36,6 +36,7 @@ const shown = {
   resize_requested: Schema.NullOr(Schema.Boolean),
   restart_required: Schema.NullOr(Schema.Boolean),
   restart_follows: Schema.NullOr(Schema.Boolean),
+  rebuild_follows: Schema.NullOr(Schema.Boolean),
   stop_follows: Schema.NullOr(Schema.Boolean),
   resize_follows: Schema.Boolean,
   tag: Schema.String,
@@ -101,6 +102,7 @@ const toShown = (row: Listed) => ({
     {
       restartRequired: row.restart_required === true,
       restart: row.restart_follows === true,
+      rebuild: row.rebuild_follows === true,
       stop: row.stop_follows === true,
       resize: row.resize_follows
     }
@@ -135,12 +137,13 @@ export const toRecord = (row: typeof RecordRow.Type): InstanceRecord => ({
 const select = (sql: SqlClient.SqlClient, columns: Statement.Fragment, joins: Statement.Fragment) => sql`
     SELECT i.id, i.project, i.name, i.flavor, i.volume_size, i.datastore_version, i.region, i.access, i.created,
       i.delete_requested, asked.now AS requested_now, asked.configure AS configure_requested,
-      asked.resize AS resize_requested, l.tag, l.restart_required, l.restart_follows, l.stop_follows, l.resize_follows,
-      o.status, o.heartbeat_at, a.address, ${columns}
+      asked.resize AS resize_requested, l.tag, l.restart_required, l.restart_follows, l.rebuild_follows,
+      l.stop_follows, l.resize_follows, o.status, o.heartbeat_at, a.address, ${columns}
     FROM instances i
     CROSS JOIN LATERAL (
       SELECT tag, state, since, generation, (state ->> 'restartRequired')::boolean AS restart_required,
         (state ->> 'restart')::boolean AS restart_follows, (state ->> 'stop')::boolean AS stop_follows,
+        (state ->> 'rebuild')::boolean AS rebuild_follows,
         jsonb_exists(state, 'resize') AS resize_follows
       FROM lifecycles WHERE instance = i.id LIMIT 1
     ) l

@@ -2,6 +2,7 @@
 import { assert, it } from "@effect/vitest"
 import { Context, Deferred, Effect, Fiber, Layer, Logger, Redacted, type Scope } from "effect"
 import { TestClock } from "effect/testing"
+import { HostFirewall } from "../../../src/guest/HostFirewall.ts"
 import { MariadbManager } from "../../../src/guest/MariadbManager.ts"
 import { PostgresManager } from "../../../src/guest/PostgresManager.ts"
 import * as HostsCompute from "../../../src/layers/compute/HostsCompute.ts"
@@ -18,6 +19,7 @@ import { hostReportInterval } from "../../../src/services/GuestHostDirectory.ts"
 import { InstanceId } from "../../../src/services/Ids.ts"
 import { type HeldServers, ServerInventory } from "../../../src/services/Inventories.ts"
 import { guestLink, serverSpec } from "../../conformance/guestHosts.ts"
+import { makeFakeFirewall } from "../../kit/FakeFirewall.ts"
 
 const one = InstanceId.make("00000000-0000-4000-8000-000000000001")
 const other = InstanceId.make("00000000-0000-4000-8000-000000000002")
@@ -69,9 +71,18 @@ const test = (behaviour: string, body: (world: World) => Effect.Effect<void, unk
       const fabric = Context.get(yield* Layer.build(InProcessFabric.layer), Fabric)
       const host = GuestHost.layer({ name: "alpha", addresses: "10.1.0.0/24", memoryMb: 1024 })
       const inventory = Layer.succeed(ServerInventory, { of: () => Effect.suspend(() => faults.held) })
+      const firewall = makeFakeFirewall()
       const fitness = Layer.succeed(HostFitness, { obstacle: Effect.sync(() => faults.obstacle) })
       yield* Layer.build(
-        host.pipe(Layer.provide([Layer.succeed(Compute, played), Layer.succeed(Fabric, fabric), fitness, inventory]))
+        host.pipe(
+          Layer.provide([
+            Layer.succeed(Compute, played),
+            Layer.succeed(Fabric, fabric),
+            Layer.succeed(HostFirewall, firewall),
+            fitness,
+            inventory
+          ])
+        )
       )
       const settings = { command: null, queues: "durable" } as const
       const asking = Layer.merge(HostsCompute.layer(settings), HostsInventory.layer(settings))
