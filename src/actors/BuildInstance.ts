@@ -5,10 +5,9 @@
 import { Duration, Effect, Option, Schedule, Schema } from "effect"
 import { DurableDeferred, Workflow } from "effect/workflow"
 import { findFlavor, findVersion, offered } from "../services/Catalog.ts"
-import { Compute, type ComputeError, ServerSpec } from "../services/Compute.ts"
+import { Compute, ServerSpec } from "../services/Compute.ts"
 import { Configurations } from "../services/configuration/Configurations.ts"
 import { Fabric, MessageKey } from "../services/Fabric.ts"
-import { GuestAccess } from "../services/GuestAccess.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import { History } from "../services/History.ts"
 import type { OperationId } from "../services/Ids.ts"
@@ -19,6 +18,7 @@ import { troveOrder } from "../services/TroveOrders.ts"
 import { askGuest } from "./AskGuest.ts"
 import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
+import { ensureServer, serverFailure } from "./EnsureServer.ts"
 import { hasSucceeded, reportOutcome, wake } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import {
@@ -110,33 +110,22 @@ const allocateAddress = (operation: Operation) =>
         }),
         Effect.mapError((error) => {
           if (error._tag === "PlaceUnwanted") return calledOff
-          return error._tag === "ComputeError" ? asFailure(error) : noPlace(error)
+          return error._tag === "ComputeError" ? serverFailure(error) : noPlace(error)
         })
       )
       return { ...plan, ...placement }
     })
   })
 
-const asFailure = ({ detail, message, transient }: ComputeError) => new StepFailure({ message, detail, transient })
-
 const createServer = (operation: Operation, spec: ServerSpec) =>
   step(operation, {
     name: "create the server",
     waitsFor: "the volume, and the guest agent to start",
     deadline: Duration.minutes(2),
-    // It gives nothing back: what the guest was granted is a secret, and the journal keeps what steps give.
     execute: Effect.gen(function* () {
       // Another process may have taken it back since, where this one was held up.
       if (yield* wasCalledOff(operation)) return yield* calledOff
-      const link = yield* (yield* GuestAccess)
-        .grant(operation.instance, spec.agent)
-        .pipe(
-          Effect.mapError(
-            ({ detail }) =>
-              new StepFailure({ message: "The guest could not be given access.", detail, transient: true })
-          )
-        )
-      yield* Effect.mapError((yield* Compute).ensure(spec, link), asFailure)
+      yield* ensureServer(operation.instance, spec)
     })
   })
 

@@ -9,17 +9,17 @@
 import { Duration, Effect, Option } from "effect"
 import { Workflow } from "effect/workflow"
 import { findFlavor, findVersion, offered } from "../services/Catalog.ts"
-import { Compute, type ServerSpec } from "../services/Compute.ts"
-import { GuestAccess } from "../services/GuestAccess.ts"
+import type { ServerSpec } from "../services/Compute.ts"
 import type { InstanceId } from "../services/Ids.ts"
 import { Placements } from "../services/Placements.ts"
 import { askGuest } from "./AskGuest.ts"
 import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
+import { ensureServer } from "./EnsureServer.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
-import { insist, isWanted, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
-import { isSeenToServe } from "./StopInstance.ts"
+import { isWanted, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { reportWhatServes } from "./WhatServes.ts"
 
 export const RebuildInstance = Workflow.make("RebuildInstance", {
   payload: Operation,
@@ -53,7 +53,7 @@ const specOf = Effect.fnUntraced(function* (instance: InstanceId) {
   return spec
 })
 
-const ensureServer = (operation: Operation) =>
+const makeSure = (operation: Operation) =>
   step(operation, {
     name: "make sure of the server",
     waitsFor: "its machine to have its volume, its size and its guest agent",
@@ -61,19 +61,7 @@ const ensureServer = (operation: Operation) =>
     retries: 8,
     execute: Effect.gen(function* () {
       if (!(yield* isWanted(operation))) return yield* refuse("The rebuild was called off.")
-      const spec = yield* specOf(operation.instance)
-      const link = yield* (yield* GuestAccess)
-        .grant(operation.instance, spec.agent)
-        .pipe(
-          Effect.mapError(
-            ({ detail }) =>
-              new StepFailure({ message: "The guest could not be given access.", detail, transient: true })
-          )
-        )
-      yield* Effect.mapError(
-        (yield* Compute).ensure(spec, link),
-        ({ detail, message, transient }) => new StepFailure({ message, detail, transient })
-      )
+      yield* ensureServer(operation.instance, yield* specOf(operation.instance))
     })
   })
 
@@ -90,24 +78,10 @@ const rebuildDatabase = (operation: Operation) =>
     })
   })
 
-/** Whether what serves is not all that it is to be. */
-const isBehind = (instance: InstanceId) =>
-  Effect.map(
-    Effect.all([BringConfiguration.isBehind(instance), BringAccess.isBehind(instance)]),
-    ([configuration, access]) => configuration || access
-  )
-
 export const layer = RebuildInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
-    yield* Workflow.withCompensation(Effect.void, (_, cause) =>
-      Effect.gen(function* () {
-        yield* operationEnded(operation)
-        const serves = yield* insist(isSeenToServe(operation.instance))
-        const restartRequired = yield* insist(isBehind(operation.instance))
-        yield* insist(reportOutcome(operation, cause, { serves, restartRequired }))
-      })
-    )
-    yield* ensureServer(operation)
+    yield* Workflow.withCompensation(Effect.void, (_, cause) => reportWhatServes(operation, cause))
+    yield* makeSure(operation)
     // Before anything is taken apart: where it cannot be enforced the server would not be started.
     yield* BringAccess.anew(operation, "rebuild")
     yield* rebuildDatabase(operation)

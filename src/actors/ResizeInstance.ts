@@ -9,9 +9,8 @@
 import { Duration, Effect, Exit, Option, Schema } from "effect"
 import { Workflow } from "effect/workflow"
 import { type Flavor, findFlavor, findVersion, offered } from "../services/Catalog.ts"
-import { Compute, ServerSpec } from "../services/Compute.ts"
+import { ServerSpec } from "../services/Compute.ts"
 import { Fabric } from "../services/Fabric.ts"
-import { GuestAccess } from "../services/GuestAccess.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import { History } from "../services/History.ts"
 import { Placements } from "../services/Placements.ts"
@@ -19,6 +18,7 @@ import { troveOrder } from "../services/TroveOrders.ts"
 import { asFailure, askGuest } from "./AskGuest.ts"
 import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
+import { ensureServer } from "./EnsureServer.ts"
 import { hasSucceeded, reportOutcome } from "./InstanceMailbox.ts"
 import { Lifecycles } from "./Lifecycles.ts"
 import { insist, isWanted, noted, Operation, operationEnded, StepFailure, step, takeBack } from "./Operation.ts"
@@ -93,18 +93,6 @@ const planResize = (operation: Operation) =>
     })
   })
 
-const ensureServer = Effect.fnUntraced(function* ({ instance }: Operation, spec: ServerSpec) {
-  const link = yield* (yield* GuestAccess).grant(instance, spec.agent).pipe(
-    Effect.mapError(({ detail }) => {
-      return new StepFailure({ message: "The guest could not be given access.", detail, transient: true })
-    })
-  )
-  yield* Effect.mapError(
-    (yield* Compute).ensure(spec, link),
-    ({ detail, message, transient }) => new StepFailure({ message, detail, transient })
-  )
-})
-
 const resizeServer = (operation: Operation, { after, what }: Plan) =>
   step(operation, {
     name: "resize the server",
@@ -113,7 +101,7 @@ const resizeServer = (operation: Operation, { after, what }: Plan) =>
     retries: 8,
     execute: Effect.gen(function* () {
       if (!(yield* isWanted(operation))) return yield* calledOff
-      yield* ensureServer(operation, after)
+      yield* ensureServer(operation.instance, after)
     })
   })
 
@@ -203,7 +191,7 @@ const goBack = Effect.fnUntraced(function* (operation: Operation, { before, what
     name: "give the server back its size",
     retries: waysBack,
     isDue,
-    execute: ensureServer(operation, before)
+    execute: ensureServer(operation.instance, before)
   })
   if (!isBack || what === "volume") return false
   const runs = yield* takeBack(operation, {

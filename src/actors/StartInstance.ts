@@ -5,13 +5,12 @@
  */
 import { Duration, Effect } from "effect"
 import { Workflow } from "effect/workflow"
-import type { InstanceId } from "../services/Ids.ts"
 import { askGuest } from "./AskGuest.ts"
 import * as BringAccess from "./BringAccess.ts"
 import * as BringConfiguration from "./BringConfiguration.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
-import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
-import { isSeenToServe } from "./StopInstance.ts"
+import { Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { reportWhatServes } from "./WhatServes.ts"
 
 export const StartInstance = Workflow.make("StartInstance", {
   payload: Operation,
@@ -33,23 +32,9 @@ const startDatabase = (operation: Operation) =>
     execute: askGuest(operation, "start", BringConfiguration.restart(operation.instance), { isHarmlessTwice: true })
   })
 
-/** Whether what serves all the same is not all that it is to be. */
-const isBehind = (instance: InstanceId) =>
-  Effect.map(
-    Effect.all([BringConfiguration.isBehind(instance), BringAccess.isBehind(instance)]),
-    ([configuration, access]) => configuration || access
-  )
-
 export const layer = StartInstance.toLayer(
   Effect.fnUntraced(function* (operation) {
-    yield* Workflow.withCompensation(Effect.void, (_, cause) =>
-      Effect.gen(function* () {
-        yield* operationEnded(operation)
-        const serves = yield* insist(isSeenToServe(operation.instance))
-        const restartRequired = yield* insist(isBehind(operation.instance))
-        yield* insist(reportOutcome(operation, cause, { serves, restartRequired }))
-      })
-    )
+    yield* Workflow.withCompensation(Effect.void, (_, cause) => reportWhatServes(operation, cause))
     // First: what is down lets nobody in who is to be kept out, and is not started where that cannot be enforced.
     yield* BringAccess.whereItHasChanged(operation, "start")
     yield* startDatabase(operation)

@@ -5,16 +5,15 @@
  *
  * Cut off in the middle it is asked for again: a database that was stopped twice is stopped.
  */
-import { Duration, Effect, Option } from "effect"
+import { Duration, Effect } from "effect"
 import { Workflow } from "effect/workflow"
 import { Fabric } from "../services/Fabric.ts"
 import { GuestApi, guestTopic } from "../services/GuestApi.ts"
 import type { InstanceId } from "../services/Ids.ts"
-import { Observations } from "../services/Observations.ts"
-import { isServing } from "../services/Status.ts"
 import { askGuest } from "./AskGuest.ts"
 import { reportOutcome } from "./InstanceMailbox.ts"
 import { insist, Operation, operationEnded, StepFailure, step } from "./Operation.ts"
+import { isSeenToServe } from "./WhatServes.ts"
 
 export const StopInstance = Workflow.make("StopInstance", {
   payload: Operation,
@@ -41,12 +40,6 @@ const stopDatabase = (operation: Operation) =>
     retries,
     execute: askGuest(operation, "stop", stop(operation.instance), { isHarmlessTwice: true })
   })
-
-/** Whether its guest was last heard to serve. */
-export const isSeenToServe = Effect.fnUntraced(function* (instance: InstanceId) {
-  const observed = yield* (yield* Observations).get(instance)
-  return Option.exists(observed, isServing)
-})
 
 export const layer = StopInstance.toLayer(
   Effect.fnUntraced(function* (operation) {

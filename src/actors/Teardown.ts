@@ -9,6 +9,7 @@ import type { InstanceId } from "../services/Ids.ts"
 import { Observations } from "../services/Observations.ts"
 import { Placements } from "../services/Placements.ts"
 import { ProvisioningStore } from "../services/Provisioning.ts"
+import { serverFailure } from "./EnsureServer.ts"
 import { type Operation, StepFailure } from "./Operation.ts"
 
 interface Part {
@@ -32,9 +33,7 @@ export const takeAccessBack = (id: InstanceId) =>
 
 /** Nothing is left of the server on this host. */
 export const removeServerFrom = (id: InstanceId, host: string) =>
-  Effect.flatMap(Compute, (compute) => compute.destroy(id, host)).pipe(
-    Effect.mapError(({ detail, message, transient }) => new StepFailure({ message, detail, transient }))
-  )
+  Effect.flatMap(Compute, (compute) => compute.destroy(id, host)).pipe(Effect.mapError(serverFailure))
 
 /** Nothing is left of the server where the instance lives. */
 export const removeServer = Effect.fnUntraced(function* (id: InstanceId) {
