@@ -17,7 +17,11 @@ export const asFailure = (error: GuestRefusal | DiskError | FabricError, isHarml
   if (error._tag === "DiskError")
     return new StepFailure({ message: error.message, detail: error.detail, transient: true })
   if (error._tag === "GuestRefusal")
-    return new StepFailure({ message: error.message, detail: "said by the guest agent", transient: false })
+    return new StepFailure({
+      message: error.message,
+      detail: "said by the guest agent",
+      transient: error.transient ?? false
+    })
   const neverBegan = error.reason !== "Timeout" && error.reason !== "Undecodable" && error.reason !== "Crashed"
   const message = neverBegan
     ? diskMessageOr(error.reason, "The guest agent cannot be reached.")

@@ -42,6 +42,10 @@ export class RuntimeError extends Schema.TaggedError<RuntimeError>()("RuntimeErr
   transient: Schema.Boolean
 }) {}
 
+/** Why a server is not taken apart from which another one would come. */
+export const otherProgram =
+  "Its datastore version has another image by now than this database works with. An upgrade to the same version brings that, with a way back."
+
 /** Tells what is going on during long work: "pulling image, 40 %". */
 export type Progress = (text: string) => Effect.Effect<void>
 
@@ -72,7 +76,7 @@ export interface DatabaseRuntimeShape {
   readonly stop: (spec: DatabaseSpec) => Effect.Effect<void, RuntimeError>
   /**
    * Stops the server; nothing is left of it but its data, and the next start makes the rest anew. Where that cannot be
-   * done, as for an image that is not to be had, it fails and has touched nothing.
+   * done, as for an image that is not to be had, or is another one by now, it fails and has touched nothing.
    */
   readonly takeApart: (spec: DatabaseSpec, progress: Progress) => Effect.Effect<void, RuntimeError>
   /** What its host has for the server that runs; null where none does. */

@@ -172,7 +172,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
     stopServer: Effect.tapError(runtime.stop(made), ({ detail, message }) => Effect.logWarning(`${message} ${detail}`))
   })
   const { bringUp, hasDatabase } = switching
-  const takeApart = Rebuilding.takeApart({ runtime, settled: upgrading.settled, tell: beat })
+  const rebuilding = yield* Rebuilding.make({ runtime, ...upgrading, tell: beat })
 
   const order = yield* CarryingOut.make({ notes, onDisk, reports, room, session, spec, bringUp })
 
@@ -234,7 +234,7 @@ export const start = Effect.fn("GuestAgent.start")(function* (home: Home) {
       {
         prepare: order.prepare,
         restart: switching.restart,
-        rebuild: (program) => switching.rebuild(takeApart(program)),
+        rebuild: (program) => switching.rebuild(rebuilding(program)),
         stop: switching.stop,
         upgrade: (info) => upgrading.ask(info, startServer),
         forgetUpgraded: upgrading.forget,

@@ -35,7 +35,9 @@ const answered = <A>(
   what: string
 ): Effect.Effect<A, GuestRefusal | DiskError> =>
   work.pipe(
-    Effect.mapError((error) => (error._tag === "DiskError" ? error : new GuestRefusal({ message: error.message }))),
+    Effect.mapError((error) =>
+      error._tag === "DiskError" || error._tag === "GuestRefusal" ? error : new GuestRefusal({ message: error.message })
+    ),
     Effect.timeoutOrElse({
       duration: deadline,
       orElse: () => {
@@ -119,9 +121,14 @@ export const make = Effect.fnUntraced(function* ({ become, notes, onDisk, server
   return {
     hasDatabase,
     restart: answered(downAndUp("restarted", stopServer), "restarted"),
-    /** `takeApart` is what a rebuild does in place of a stop. */
-    rebuild: (takeApart: Effect.Effect<void, RuntimeError | OrderFailed | GuestRefusal>) =>
-      answered(downAndUp("rebuilt", takeApart), "rebuilt"),
+    /** `takeApart` is what a rebuild does in place of a stop, after `provided`, during which the server goes on and is looked after. */
+    rebuild: ({
+      provided,
+      takeApart
+    }: {
+      readonly provided: Effect.Effect<void, GuestRefusal | DiskError>
+      readonly takeApart: Effect.Effect<void, GuestRefusal>
+    }) => answered(Effect.andThen(Effect.andThen(hasDatabase, provided), downAndUp("rebuilt", takeApart)), "rebuilt"),
     stop: answered(stop, "stopped"),
     isStopped: () => isStopped,
     /** Waits until the database is to run. */

@@ -240,7 +240,7 @@ export const make = Effect.fnUntraced(function* (parts: Parts) {
     mayBeKept = working !== null
   }).pipe(Effect.ignore)
 
-  return { settled, ask, forget, tidy }
+  return { current, settled, ask, forget, tidy }
 })
 
 const failed = (message: string): UpgradeStanding => ({ state: "failed", message })

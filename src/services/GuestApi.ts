@@ -70,7 +70,9 @@ const Page = { limit: Schema.NullOr(Schema.Int), marker: Schema.NullOr(Schema.St
 
 /** The guest understood and refused, or its database did; `message` is fit for a tenant. */
 export class GuestRefusal extends Schema.TaggedError<GuestRefusal>()("GuestRefusal", {
-  message: Schema.String
+  message: Schema.String,
+  /** Nothing was touched, and it may go when it is asked for again. Not there where that is of no use; Trove's agents do not say so. */
+  transient: Schema.optionalKey(Schema.Boolean)
 }) {}
 
 /** What follows the first line of an exception is for its programmers. */
@@ -153,7 +155,8 @@ export const GuestApi = RpcGroup.make(
   ),
   /**
    * Take the server apart and make it anew over its data, from this very program; answered when a client can log in.
-   * Refused, and nothing touched, where it works with another one, or where it could not be made anew. Trove's agents take
+   * Refused, and nothing touched, where it works with another one, or where it could not be made anew; for now while the
+   * image of it is fetched, which goes on. Trove's agents take
    * it for a cast, and answer nothing.
    */
   call(

@@ -35,6 +35,8 @@ export interface Faults {
   unfit: (version: string) => boolean
   /** Which versions cannot be had any more: there is nothing to handle their files with. */
   lost: (version: string) => boolean
+  /** How long it takes once until the image of a server is there. */
+  fetchTime: Duration.Duration
   /** Bytes that a volume has beside its data. */
   free: number
   /** Which setting a running server does not take. */
@@ -138,7 +140,16 @@ const makeRuntime = (servers: Map<string, FakeServer>, occupied: Set<string>, fa
         if (server?.running !== true) return
         server.limitMb = how === "exactly" ? memoryMb : Math.max(memoryMb, server.limitMb)
       }),
-    provide: () => Effect.void,
+    provide: () =>
+      Effect.suspend(() => {
+        if (!Duration.isPositive(faults.fetchTime)) return Effect.void
+        return Effect.andThen(
+          Effect.sleep(faults.fetchTime),
+          Effect.sync(() => {
+            faults.fetchTime = Duration.zero
+          })
+        )
+      }),
     convert: ({ instanceId }) => Effect.sync(() => servers.get(instanceId)?.convert()),
     kept: {
       room: ({ instanceId }) =>
@@ -314,6 +325,7 @@ export const layer = Layer.sync(FakeDatabases, () => {
     fatal: () => false,
     unfit: () => false,
     lost: () => false,
+    fetchTime: Duration.zero,
     free: 1024 ** 3,
     unwilling: null,
     mostMemory: Number.POSITIVE_INFINITY

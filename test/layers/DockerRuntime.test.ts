@@ -1,6 +1,7 @@
 /** What is particular to the docker runtime: confinement, publication, labels, what is left, and what is told of pulls. */
 import { execFile } from "node:child_process"
-import { mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
+import { randomUUID } from "node:crypto"
+import { chmodSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs"
 import { createServer } from "node:net"
 import { join } from "node:path"
 import { NodeFileSystem } from "@effect/platform-node"
@@ -14,6 +15,7 @@ import { Engine } from "../../src/layers/runtime/docker/Engine.ts"
 import { greets } from "../../src/layers/runtime/docker/Greeting.ts"
 import { emptyByContainer } from "../../src/layers/runtime/docker/Volume.ts"
 import { databaseRuntimeConformance } from "../conformance/databaseRuntime.ts"
+import { testImages } from "../images/build.ts"
 import { containerSpec, containersOf, dockerLayer, missingEngine, mysqlLogin } from "../support/containers.ts"
 import { postgresLogin } from "./embeddedFixture.ts"
 
@@ -105,10 +107,13 @@ describe.skipIf(missingEngine !== null)(named, () => {
     )
 
     test(
-      `confines ${datastore} to its flavor and to the capabilities of its entrypoint`,
+      `confines ${datastore} to its flavor and to the capabilities of its entrypoint, and keeps others from its volume`,
       Effect.gen(function* () {
         const spec = yield* specOf(datastore)
+        // As its home was made, before it was known what would live there.
+        chmodSync(spec.volume, 0o711)
         yield* started(spec)
+        assert.strictEqual(statSync(spec.volume).mode & 0o777, 0o700)
         const { Config, HostConfig } = yield* inspect(spec)
         assert.strictEqual(HostConfig.NanoCpus, 1e9)
         assert.strictEqual(HostConfig.Memory, 256 * 1024 * 1024)
@@ -223,6 +228,28 @@ describe.skipIf(missingEngine !== null)(named, () => {
       yield* runtime.start(other, quiet)
       assert.notStrictEqual((yield* inspect(spec)).Id, first.Id)
       yield* serving(other)
+    })
+  )
+
+  test(
+    "takes nothing apart whose image's name is another image's by now",
+    Effect.gen(function* () {
+      const { docker } = yield* Engine
+      const name = `coffer-test/moved:${randomUUID()}`
+      const call = (image: string) =>
+        Effect.promise(() => docker.getImage(image).tag({ repo: "coffer-test/moved", tag: name.split(":")[1] ?? "" }))
+      yield* Effect.acquireRelease(call(testImages.mariadb), () =>
+        Effect.promise(() => docker.getImage(name).remove({ force: true }))
+      )
+      const spec = yield* specOf("mariadb", { image: name })
+      const runtime = yield* started(spec)
+      const { Id } = yield* inspect(spec)
+      yield* call(testImages.postgresql)
+      const error = yield* Effect.flip(runtime.takeApart(spec, quiet))
+      assert.include(error.message, "another image by now")
+      assert.isFalse(error.transient)
+      assert.strictEqual(yield* runtime.status(spec), "running")
+      assert.strictEqual((yield* inspect(spec)).Id, Id)
     })
   )
 

@@ -137,6 +137,17 @@ live("goes on with a server that was made, whatever its version is called by now
   })
 )
 
+live("takes nothing apart that the installed programs could not start again", (spec) =>
+  Effect.gen(function* () {
+    const runtime = yield* DatabaseRuntime
+    yield* runtime.start(spec, quiet)
+    const error = yield* Effect.flip(runtime.takeApart({ ...spec, version: "16" }, quiet))
+    assert.strictEqual(error.message, "PostgreSQL 16 cannot be run here; 18 can.")
+    assert.isFalse(error.transient)
+    assert.strictEqual(yield* runtime.status(spec), "running")
+  })
+)
+
 live("makes all that is offered where there are processes only", (spec) =>
   Effect.gen(function* () {
     const { host } = yield* Host.inspect("process")

@@ -10,6 +10,7 @@ import { Effect, FileSystem, Layer } from "effect"
 import {
   DatabaseRuntime,
   type DatabaseSpec,
+  otherProgram,
   type Progress,
   RuntimeError,
   type RuntimeStatus
@@ -30,7 +31,7 @@ import { discardContainer, Engine, type EngineError, orAbsent, orAlready, reques
 import { greets } from "./docker/Greeting.ts"
 import { ensureImage } from "./docker/Image.ts"
 import { factsOf, hardwareOf } from "./docker/Machine.ts"
-import { convert, keptByDocker } from "./docker/Upgrade.ts"
+import { convert, keptByDocker, textOf } from "./docker/Upgrade.ts"
 import {
   configure,
   imageOf,
@@ -61,19 +62,7 @@ const unstartable = (spec: DatabaseSpec) => (error: EngineError) =>
       })
     : new RuntimeError({ message: "The database server could not be started.", detail: error.detail, transient: true })
 
-/** Lines out of the engine's log frames: a byte for the stream, three unused, the length in four, the text. */
-const linesOf = (frames: Buffer) => {
-  const texts: Array<string> = []
-  for (let at = 0; at + 8 <= frames.length; ) {
-    const length = frames.readUInt32BE(at + 4)
-    texts.push(frames.toString("utf8", at + 8, at + 8 + length))
-    at += 8 + length
-  }
-  return texts
-    .join("")
-    .split("\n")
-    .filter((line) => line.trim() !== "")
-}
+const linesOf = (text: string) => text.split("\n").filter((line) => line.trim() !== "")
 
 const make = Effect.gen(function* () {
   const { cpus, docker } = yield* Engine
@@ -101,9 +90,9 @@ const make = Effect.gen(function* () {
     const frames = yield* orAbsent(request(() => container.logs({ stdout: true, stderr: true, tail: lines })))
     const log = ownLog(datastore)
     const isOfThisRun = (yield* Effect.promise(() => loggedAt(volume, log))) >= Date.parse(found.State.StartedAt)
-    const own = isOfThisRun ? readTail(logFile(volume, log), logWindow).split("\n") : []
-    const caught = frames === null ? [] : linesOf(frames)
-    return [...caught, ...own.filter((line) => line.trim() !== "")].slice(-lines).join("\n")
+    const own = isOfThisRun ? linesOf(readTail(logFile(volume, log), logWindow)) : []
+    const caught = frames === null ? [] : linesOf(textOf(frames))
+    return [...caught, ...own].slice(-lines).join("\n")
   })
 
   /** One bridge on which tenants' containers cannot reach each other; clients come through published ports. */
@@ -226,10 +215,18 @@ const make = Effect.gen(function* () {
 
   /** The image is there first: what was made by a container that is gone can be made again. */
   const takeApart = Effect.fn("DockerRuntime.takeApart")(function* (spec: DatabaseSpec, progress: Progress) {
-    yield* ensureImage(docker, spec.image, progress)
+    const image = yield* ensureImage(docker, spec.image, progress)
+    const found = yield* inspect(spec.instanceId)
+    // A tag that was fetched anew since is another program over the same data.
+    if (found !== null && found.Image !== image.Id)
+      return yield* new RuntimeError({
+        message: otherProgram,
+        detail: `${spec.image} is ${image.Id}; the container was made of ${found.Image}`,
+        transient: false
+      })
     yield* halt(spec.instanceId)
     yield* discard(emptierName(spec.instanceId))
-    if ((yield* inspect(spec.instanceId)) !== null) yield* discard(containerName(spec.instanceId))
+    if (found !== null) yield* discard(containerName(spec.instanceId))
   })
 
   const hardware = (spec: DatabaseSpec) =>

@@ -134,7 +134,12 @@ export const layer = Layer.effect(
       // Its memory is its settings' to bound, and its processors nobody's.
       limit: () => Effect.void,
       stop: (spec) => Effect.mapError(end(spec.volume, stopOf(spec)), (error) => refusal(error, spec)),
-      takeApart: (spec) => Effect.mapError(takeApart(spec), (error) => refusal(error, spec)),
+      // The programs may be of another version by now, under a server that runs.
+      takeApart: (spec) =>
+        Effect.andThen(
+          provide(spec),
+          Effect.mapError(takeApart(spec), (error) => refusal(error, spec))
+        ),
       hardware: (spec) => Effect.mapError(hardwareOf(spec), (error) => refusal(error, spec)),
       process: (spec) => Effect.mapError(factsOf(spec), (error) => refusal(error, spec)),
       status: (spec) => Effect.mapError(statusOf(dataOf(spec.volume)), (error) => refusal(error, spec)),

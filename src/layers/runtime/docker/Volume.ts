@@ -74,6 +74,9 @@ export const configure = Effect.fn("Docker.configure")(writeSettings, Effect.map
 export const prepareVolume = Effect.fn("Docker.prepareVolume")(function* (spec: DatabaseSpec) {
   const files = yield* FileSystem.FileSystem
   const data = dataFolder(spec.volume)
+  // Whoever the image runs the server as may write the logs, which is anybody. The engine mounts what lies in here without
+  // walking through it, and others of this machine have nothing to do here.
+  yield* files.chmod(spec.volume, 0o700)
   const fresh = !(yield* files.exists(data))
   if (fresh) yield* files.writeFileString(initialisingMark(spec.volume), "")
   yield* files.makeDirectory(join(spec.volume, "secret"), { recursive: true, mode: 0o700 })
