@@ -4,7 +4,7 @@
  * the server busy, leaves it to the next look at it. Logs are bounded here, for nobody else does it: each look cuts what
  * has grown too large.
  */
-import { Effect, Semaphore } from "effect"
+import { Duration, Effect, Semaphore } from "effect"
 import type { DatastoreManagerName } from "../services/Catalog.ts"
 import type { Values } from "../services/configuration/Parameter.ts"
 import type { DiskError } from "../services/Disk.ts"
@@ -22,6 +22,10 @@ import type { DatastoreSession } from "./DatastoreManager.ts"
 import type { GuestNotes, Logs } from "./GuestNotes.ts"
 import type { Extent, LogFiles, LogOwner } from "./LogFiles.ts"
 import { firstLines, lastLines, windowBytes } from "./LogLines.ts"
+import { makeRetrying } from "./Retrying.ts"
+
+/** The pause before a server is told again what it did not do: it may be for a person to change that. */
+const settleAgain = Duration.minutes(1)
 
 /** What switches a log on: a setting that is called by all these names. */
 interface Switch {
@@ -135,26 +139,36 @@ export const make = ({ configure, files, manager, notes, owner, session, soon }:
   /** Which logs the server that runs was told to write, or not to. */
   const told = new Map<string, boolean>()
 
-  /** The server, which serves and which nobody else does anything to, writes the logs that are on, and no others. */
-  const settle = Effect.gen(function* () {
-    for (const [log, { on }] of Object.entries(yield* logs)) {
-      const control = switches[manager][log]
-      if (control === undefined || told.get(log) === on) continue
-      if ((yield* files.extent(owner, log)) !== null) {
-        const { wanted } = yield* notes.overrides
-        yield* configure(wanted)
-        yield* session.applySettings({ [control.names[0]]: on ? control.on : (groups(wanted, control) ?? null) })
-      }
-      told.set(log, on)
+  /** The server, which serves and which nobody else does anything to, writes the log if that is on, and else not. */
+  const settle = Effect.fnUntraced(function* (log: string) {
+    const { on } = yield* noteOf(log)
+    const control = switches[manager][log]
+    if (control === undefined || told.get(log) === on) return
+    // Who fails on the way may have told it nevertheless.
+    told.delete(log)
+    if ((yield* files.extent(owner, log)) !== null) {
+      const { wanted } = yield* notes.overrides
+      yield* configure(wanted)
+      yield* session.applySettings({ [control.names[0]]: on ? control.on : (groups(wanted, control) ?? null) })
     }
+    told.set(log, on)
   })
+
+  const settling = makeRetrying<RuntimeError | GuestRefusal>(
+    settleAgain,
+    ({ message }) => `the logs could not be switched: ${message}`
+  )
+  const settleAll = Effect.flatMap(logs, (noted) =>
+    Effect.forEach(Object.keys(noted), (log) => settling.attempt(log, settle(log)), { discard: true })
+  )
 
   /** What the server does not do is not kept either. */
   const switchTo = Effect.fnUntraced(function* (log: string, on: boolean) {
     const { on: before } = yield* noteOf(log)
     if (before === on) return
     yield* keep(log, { on })
-    yield* Effect.tapError(soon(settle), () => Effect.ignore(keep(log, { on: before })))
+    settling.forget(log)
+    yield* Effect.tapError(soon(settle(log)), () => Effect.ignore(keep(log, { on: before })))
   })
 
   const switched = Effect.fnUntraced(function* (log: string, type: LogType, { disable, enable, publish }: LogAction) {
@@ -214,30 +228,26 @@ export const make = ({ configure, files, manager, notes, owner, session, soon }:
     inTurn
   )
 
+  const bounding = makeRetrying<RuntimeError>(Duration.zero, ({ detail, message }) => `${message} ${detail}`)
+
   /** A log that has grown beyond what is kept of it twice is cut. */
   const bound = Effect.forEach(
     [...known.keys()],
-    Effect.fnUntraced(
-      function* (log: string) {
+    (log) =>
+      Effect.gen(function* () {
         if (yield* files.isLarge(owner, log)) yield* files.cut(owner, log, 0)
-      },
-      Effect.catch(({ detail, message }) => Effect.logWarning(`${message} ${detail}`)),
-      inTurn
-    ),
+      }).pipe((work) => bounding.attempt(log, work), inTurn),
     { discard: true }
   )
 
   /** Done at each look at the server. */
-  const look = (isServing: boolean) =>
-    Effect.andThen(
-      bound,
-      isServing
-        ? Effect.catch(settle, ({ message }) => Effect.logWarning(`the logs could not be switched: ${message}`))
-        : Effect.void
-    )
+  const look = (isServing: boolean) => Effect.andThen(bound, isServing ? settleAll : Effect.void)
 
-  /** A server that was started, or found, may have been told anything. */
-  const started = Effect.sync(() => told.clear())
+  /** A server that was started, or found, may have been told anything, and may take what the former did not. */
+  const started = Effect.sync(() => {
+    told.clear()
+    for (const log of known.keys()) settling.forget(log)
+  })
 
   const list = Effect.forEach([...known], ([log, type]) => show(log, type)).pipe(Effect.mapError(asRefusal), inTurn)
 

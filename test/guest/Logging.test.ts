@@ -1,6 +1,8 @@
 /** What a guest has its server log: the switches beside a configuration group that sets the same, and disks that are full. */
 import { expect, it } from "@effect/vitest"
-import { Effect } from "effect"
+import { Effect, Logger } from "effect"
+import { TestClock } from "effect/testing"
+import { RuntimeError } from "../../src/guest/DatabaseRuntime.ts"
 import type { SettingChanges } from "../../src/guest/DatastoreManager.ts"
 import { type GuestNotes, type Logs, noOverrides } from "../../src/guest/GuestNotes.ts"
 import type { Extent, LogFiles } from "../../src/guest/LogFiles.ts"
@@ -8,6 +10,7 @@ import * as Logging from "../../src/guest/Logging.ts"
 import { firstLines, lastLines } from "../../src/guest/LogLines.ts"
 import type { Values } from "../../src/services/configuration/Parameter.ts"
 import { DiskError } from "../../src/services/Disk.ts"
+import { GuestRefusal } from "../../src/services/GuestApi.ts"
 
 const nothing = { enable: false, disable: false, publish: false, discard: false }
 const enable = { ...nothing, enable: true }
@@ -21,7 +24,10 @@ const mariadb = (group: Values = {}) => {
     told: [] as Array<SettingChanges>,
     file: null as Values | null,
     isServing: true,
-    isFull: false
+    isFull: false,
+    /** Settings that the server does not take, after it was told. */
+    refused: new Set<string>(),
+    cuts: null as RuntimeError | null
   }
   const notes: Pick<GuestNotes["Service"], "logs" | "keepLogs" | "overrides"> = {
     logs: Effect.sync(() => state.logs),
@@ -35,11 +41,13 @@ const mariadb = (group: Values = {}) => {
   }
   const files: LogFiles = {
     extent: () => Effect.sync(() => state.extent),
-    isLarge: () => Effect.succeed(false),
+    isLarge: () => Effect.sync(() => state.cuts !== null),
     read: () => Effect.succeed(new Uint8Array()),
     cut: (_, __, offset) =>
-      Effect.sync(() => {
+      Effect.suspend(() => {
+        if (state.cuts !== null) return state.cuts
         if (state.extent !== null) state.extent = { ...state.extent, begins: offset }
+        return Effect.void
       })
   }
   const logging = Logging.make({
@@ -47,7 +55,14 @@ const mariadb = (group: Values = {}) => {
     files,
     owner: { instanceId: "i", volume: "/volume" },
     manager: "mariadb",
-    session: { applySettings: (changes) => Effect.sync(() => state.told.push(changes) < 0) },
+    session: {
+      applySettings: (changes) =>
+        Effect.suspend(() => {
+          state.told.push(changes)
+          const refused = Object.keys(changes).find((name) => state.refused.has(name))
+          return refused === undefined ? Effect.succeed(false) : new GuestRefusal({ message: `no ${refused}` })
+        })
+    },
     configure: (overrides) =>
       Effect.map(logging.over(overrides), (settings) => {
         state.file = settings
@@ -158,6 +173,63 @@ it.effect("a log that was cut before it was published says so, and a full disk s
     state.isFull = true
     yield* Effect.flip(logging.action("slow_query", enable))
     expect([state.told.length, state.logs["slow_query"]]).toEqual([1, undefined])
+  })
+)
+
+it.effect("a switch that fails after the server was told is told back", () =>
+  Effect.gen(function* () {
+    const { logging, state } = mariadb()
+    yield* logging.action("general", enable)
+    yield* logging.action("general", disable)
+    state.refused.add("general_log")
+    yield* Effect.flip(logging.action("general", enable))
+    expect((yield* logging.action("general", nothing)).status).toBe("Disabled")
+    state.refused.clear()
+    state.told = []
+    yield* logging.look(true)
+    expect(state.told).toEqual([{ general_log: null }])
+    expect(state.file).toEqual({})
+  })
+)
+
+/** The warnings of the work. */
+const warnings = Effect.fnUntraced(function* <E>(work: Effect.Effect<void, E>) {
+  const lines: Array<unknown> = []
+  const logger = Logger.make(({ message }) => void lines.push(message))
+  yield* Effect.provide(work, Logger.layer([logger]))
+  return lines.flat()
+})
+
+it.effect("what a server does not take is told once, tried seldom, and keeps no other log from being switched", () =>
+  Effect.gen(function* () {
+    const { logging, state } = mariadb()
+    state.isServing = false
+    yield* logging.action("general", enable)
+    yield* logging.action("slow_query", enable)
+    state.refused.add("general_log")
+    const minute = Effect.repeat(Effect.andThen(logging.look(true), TestClock.adjust("1 second")), { times: 59 })
+    expect(yield* warnings(minute)).toEqual(["the logs could not be switched: no general_log"])
+    expect(state.told).toEqual([{ general_log: true }, { slow_query_log: true }])
+    expect(yield* warnings(minute)).toEqual([])
+    expect(state.told).toHaveLength(3)
+    // One that was started anew may take it.
+    state.refused.clear()
+    yield* logging.started
+    yield* logging.look(true)
+    expect(state.told.slice(3)).toEqual([{ general_log: true }, { slow_query_log: true }])
+  })
+)
+
+it.effect("a log that cannot be cut is told once", () =>
+  Effect.gen(function* () {
+    const { logging, state } = mariadb()
+    state.cuts = new RuntimeError({ message: "No cut.", detail: "EIO", transient: true })
+    const looks = Effect.repeat(logging.look(false), { times: 9 })
+    expect(yield* warnings(looks)).toEqual(["No cut. EIO", "No cut. EIO", "No cut. EIO"])
+    state.cuts = null
+    expect(yield* warnings(looks)).toEqual([])
+    state.cuts = new RuntimeError({ message: "No cut.", detail: "EIO", transient: true })
+    expect(yield* warnings(looks)).toHaveLength(3)
   })
 )
 

@@ -1,4 +1,6 @@
 /** Logs as files: the conformance suite, and what a cut that was cut short, and a server that means no good, leave. */
+import { execFileSync, spawn } from "node:child_process"
+import { once } from "node:events"
 import * as fs from "node:fs"
 import { tmpdir } from "node:os"
 import { join } from "node:path"
@@ -6,6 +8,7 @@ import { assert, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { emptyLogs, logFile, logFiles, logFolder, prepareLogs } from "../../src/layers/runtime/LogFolder.ts"
 import { logFilesConformance } from "../conformance/logFiles.ts"
+import { unmountBelow } from "../support/mounts.ts"
 
 const server = Effect.acquireRelease(
   Effect.promise(async () => {
@@ -94,4 +97,72 @@ live(
       assert.strictEqual(yield* textOf(owner), "")
       assert.strictEqual(fs.readFileSync(logFile(owner.volume, "error"), "utf8"), "ready\n")
     })
+)
+
+live("a log that was made longer than offsets go begins again", ({ owner, write }) =>
+  Effect.gen(function* () {
+    yield* write("one\n")
+    fs.writeFileSync(`${logFile(owner.volume, "general")}.${2 ** 53 - 2}`, "")
+    assert.isAtMost((yield* logFiles.extent(owner, "general"))?.ends ?? Number.NaN, 2 ** 52)
+    yield* logFiles.cut(owner, "general", 0)
+    assert.deepEqual(yield* logFiles.extent(owner, "general"), { begins: 0, ends: 0 })
+    yield* write("two\n")
+    assert.strictEqual(yield* textOf(owner), "two\n")
+  })
+)
+
+live("of a log that cannot be emptied nothing is copied", ({ owner }) =>
+  Effect.gen(function* () {
+    // Nobody can write to a program that runs.
+    const current = logFile(owner.volume, "slow_query")
+    fs.copyFileSync("/bin/sleep", current)
+    fs.chmodSync(current, 0o700)
+    yield* Effect.acquireRelease(
+      Effect.promise(async () => {
+        const child = spawn(current, ["60"])
+        await once(child, "spawn")
+        return child
+      }),
+      (child) => Effect.sync(() => child.kill())
+    )
+    yield* Effect.flip(logFiles.cut(owner, "slow_query", 0))
+    yield* Effect.flip(logFiles.cut(owner, "slow_query", 1))
+    const names = fs.readdirSync(logFolder(owner.volume)).filter((name) => name.startsWith("slow_query"))
+    assert.deepEqual(names, ["slow_query.log"])
+  }).pipe(Effect.scoped)
+)
+
+it.live("on a disk without room for a name even, a log is emptied, and its offsets go on where it was cut before", () =>
+  Effect.gen(function* () {
+    const root = yield* Effect.acquireRelease(
+      Effect.sync(() => fs.mkdtempSync(join(tmpdir(), "coffer-logs-"))),
+      (root) =>
+        Effect.sync(() => {
+          unmountBelow(root)
+          fs.rmSync(root, { recursive: true })
+        })
+    )
+    const owner = { instanceId: "a", volume: join(root, "volume") }
+    fs.mkdirSync(owner.volume)
+    execFileSync("mount", ["-t", "tmpfs", "coffer-logs", owner.volume])
+    yield* Effect.promise(() => prepareLogs({ datastore: "mariadb", ...owner }, { mode: 0o600, owner: null }))
+    const current = logFile(owner.volume, "general")
+    const write = (text: string) => fs.appendFileSync(current, text)
+    const hasRoom = (files: number) =>
+      execFileSync("mount", ["-o", `remount,nr_inodes=${files}`, "coffer-logs", owner.volume])
+    // The folders, and three logs.
+    hasRoom(5)
+    write("one\n")
+    yield* logFiles.cut(owner, "general", 0)
+    assert.deepEqual(yield* logFiles.extent(owner, "general"), { begins: 0, ends: 0 })
+    hasRoom(6)
+    write("one\n")
+    yield* logFiles.cut(owner, "general", 0)
+    write("two\n")
+    assert.strictEqual(yield* textOf(owner), "one\ntwo\n")
+    yield* logFiles.cut(owner, "general", 0)
+    assert.deepEqual(yield* logFiles.extent(owner, "general"), { begins: 8, ends: 8 })
+    write("three\n")
+    assert.strictEqual(yield* textOf(owner), "three\n")
+  }).pipe(Effect.scoped)
 )

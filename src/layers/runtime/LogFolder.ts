@@ -101,6 +101,12 @@ export const loggedAt = (volume: string, log: string) =>
     () => 0
   )
 
+/**
+ * Where offsets end: numbers are whole well beyond it. Nobody writes as much, but who can write to a log can make it as long,
+ * with nothing in it. A log that has come here begins again at 0 when it is cut.
+ */
+const farthest = 2 ** 52
+
 interface Segment {
   readonly path: string
   readonly begins: number
@@ -124,11 +130,11 @@ const segmentsOf = async (volume: string, log: string) => {
     .map((name) => Number(name.slice(prefix.length)))
     .sort((a, b) => b - a)
   const [cutAt = null, ...stale] = offsets
-  const base = cutAt ?? 0
+  const base = Math.min(farthest, cutAt ?? 0)
   const before = cutAt === null ? 0 : (await stat(`${current}.${cutAt}`)).size
   const segments: ReadonlyArray<Segment> = [
-    { path: `${current}.${base}`, begins: Math.max(0, base - before), ends: base },
-    { path: current, begins: base, ends: base + size }
+    { path: `${current}.${cutAt ?? 0}`, begins: Math.max(0, base - before), ends: base },
+    { path: current, begins: base, ends: Math.min(farthest, base + size) }
   ]
   return { segments, cutAt, stale: stale.map((offset) => `${current}.${offset}`) }
 }
@@ -139,6 +145,8 @@ const extentOf = (segments: ReadonlyArray<Segment>): Extent => ({
 })
 
 const pieces = 1024 * 1024
+
+const anew = constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY
 
 const readFrom = async (segments: ReadonlyArray<Segment>, offset: number, most: number) => {
   const found: Array<Buffer> = []
@@ -158,30 +166,27 @@ const readFrom = async (segments: ReadonlyArray<Segment>, offset: number, most: 
 }
 
 /** Copies from `start` on to `to`, and what is written meanwhile, within bounds; answers where it has come to. */
-const copyFrom = async (volume: string, log: string, start: number, to: string): Promise<number> => {
-  const flags = constants.O_CREAT | constants.O_TRUNC | constants.O_WRONLY
-  return await withFile(
+const copyFrom = (volume: string, log: string, start: number, to: string): Promise<number> =>
+  withFile(
     to,
-    flags,
+    anew,
     async (file) => {
       let at = start
-      try {
-        while (at - start < keptBytes + pieces) {
-          const seen = await segmentsOf(volume, log)
-          const piece = seen === null ? Buffer.alloc(0) : await readFrom(seen.segments, at, pieces)
-          if (piece.length === 0) return at
-          await file.writeFile(piece)
-          at += piece.length
-        }
-      } catch (error) {
-        if (!isFull(error)) throw error
-        await file.truncate(0)
+      while (at - start < keptBytes + pieces) {
+        const seen = await segmentsOf(volume, log)
+        const piece = seen === null ? Buffer.alloc(0) : await readFrom(seen.segments, at, pieces)
+        if (piece.length === 0) return at
+        await file.writeFile(piece)
+        at += piece.length
       }
       const seen = await segmentsOf(volume, log)
       return seen === null ? at : Math.max(at, extentOf(seen.segments).ends)
     },
     0o600
   )
+
+const removeAll = async (paths: ReadonlyArray<string>) => {
+  for (const path of paths) await rm(path, { force: true })
 }
 
 const cut = async (volume: string, log: string, offset: number) => {
@@ -190,11 +195,34 @@ const cut = async (volume: string, log: string, offset: number) => {
   const { begins, ends } = extentOf(seen.segments)
   const current = logFile(volume, log)
   const fresh = `${current}.new`
-  const cutAt = await copyFrom(volume, log, Math.min(ends, Math.max(offset, begins, ends - keptBytes)), fresh)
-  await rename(fresh, `${current}.${cutAt}`)
-  await withFile(current, constants.O_WRONLY, (file) => file.truncate(0))
-  const others = seen.cutAt === null || seen.cutAt === cutAt ? [] : [`${current}.${seen.cutAt}`]
-  for (const path of [...seen.stale, ...others]) await rm(path, { force: true })
+  const former = seen.cutAt === null ? [] : [`${current}.${seen.cutAt}`]
+
+  const keepRest = async () => {
+    const cutAt = await copyFrom(volume, log, Math.min(ends, Math.max(offset, begins, ends - keptBytes)), fresh)
+    const kept = `${current}.${cutAt}`
+    await rename(fresh, kept)
+    await removeAll([...seen.stale, ...former].filter((path) => path !== kept))
+  }
+  /** Whoever ends in the middle of it, or finds no room for the name even, has offsets go back. */
+  const keepNothing = async (file: FileHandle) => {
+    await removeAll([fresh, ...seen.stale])
+    const { segments } = (await segmentsOf(volume, log)) ?? seen
+    await file.truncate(0)
+    // What was cut last is there already, and needs no room to have another name.
+    const emptied = former[0] ?? fresh
+    await withFile(emptied, anew, async () => {}, 0o600)
+    await rename(emptied, `${current}.${extentOf(segments).ends}`)
+  }
+
+  // Opened first: of a log that cannot be emptied nothing is copied, time and again.
+  await withFile(current, constants.O_WRONLY, async (file) => {
+    if (ends === farthest) await removeAll([...seen.stale, ...former])
+    else
+      await keepRest()
+        .catch((error: unknown) => (isFull(error) ? keepNothing(file) : Promise.reject(error)))
+        .catch((error: unknown) => (isFull(error) ? undefined : Promise.reject(error)))
+    await file.truncate(0)
+  })
 }
 
 const attempt = <A>(work: () => Promise<A>) =>

@@ -243,7 +243,10 @@ const writeConfig = (spec: DatabaseSpec) => {
   return Effect.tryPromise({
     try: () => replaceFile(configOf(spec.volume), serverFile(spec.datastore, spec, before), readers),
     catch: (error) => new HostProcessError({ message: `cannot write the configuration: ${error}`, detail: "" })
-  })
+  }).pipe(
+    // One that went on in the background would meet the next.
+    Effect.uninterruptible
+  )
 }
 
 /**

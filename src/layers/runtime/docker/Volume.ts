@@ -58,7 +58,10 @@ const writeSettings = Effect.fnUntraced(function* (spec: DatabaseSpec) {
   yield* files.makeDirectory(folder, { recursive: true, mode: 0o755 })
   yield* files.chmod(folder, 0o755)
   const text = serverFile(spec.datastore, spec, settingsBefore(spec.datastore))
-  yield* promised(() => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }))
+  // One that was cut short would go on in the background, and meet the next.
+  yield* Effect.uninterruptible(
+    promised(() => replaceFile(settingsFile(spec.volume), text, { mode: 0o444, owner: null }))
+  )
 })
 
 /** The file of the server's settings holds those of the spec. */
