@@ -1,17 +1,14 @@
 /** `coffer instance rebuild`: an administrator has the server of an instance made anew over its data. */
-import { Console, Effect, Schema } from "effect"
+import { Effect, Schema } from "effect"
 import { Command } from "effect/cli"
-import { plain } from "../layers/config/terminalText.ts"
-import { asking, order } from "./client.ts"
-import { type Connection, connectionFlags, failed } from "./connection.ts"
-import { look, printJson, read, wholeInstance } from "./document.ts"
-import { historyOf } from "./follow.ts"
+import { asking } from "./client.ts"
+import { type Connection, connectionFlags } from "./connection.ts"
+import { look, read } from "./document.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
 import { versionIdOf } from "./managedDatastores.ts"
-import { preview, tellPreview } from "./preview.ts"
-import { makeProgress } from "./progress.ts"
-import { awaitService, runFailure } from "./waiting.ts"
+import { operate } from "./operate.ts"
+import { preview } from "./preview.ts"
 
 const Versioned = Schema.Struct({
   instance: Schema.Struct({
@@ -29,18 +26,19 @@ const imageOf = Effect.fnUntraced(function* (connection: Connection, path: strin
 export const rebuild = Command.make("rebuild", { nameOrId, wait, preview, json, ...connectionFlags }, (asked) =>
   inside(asked, (connection, path, id) =>
     Effect.gen(function* () {
-      const action = `/mgmt${path}/action`
       const body = { rebuild: { image_id: yield* imageOf(connection, path) } }
-      if (asked.preview) return yield* tellPreview(connection, asked, "POST", action, body)
-      const before = asked.wait ? yield* historyOf(connection, id) : []
-      yield* order(connection, action, body)
-      const failure = asked.wait
-        ? yield* awaitService(connection, id, yield* makeProgress(before), runFailure(["rebuild"], before))
-        : null
-      if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
-      if (failure !== null) return yield* failed(plain(`The rebuild of ${asked.nameOrId} failed: ${failure}`))
-      if (asked.json) return
-      yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? "was rebuilt" : "is being rebuilt"}.`))
+      yield* operate(
+        connection,
+        id,
+        asked,
+        { method: "POST", path: `/mgmt${path}/action`, body },
+        {
+          kinds: ["rebuild"],
+          done: "was rebuilt",
+          underWay: "is being rebuilt",
+          failure: (why) => `The rebuild of ${asked.nameOrId} failed: ${why}`
+        }
+      )
     })
   ).pipe(asking)
 ).pipe(

@@ -1,17 +1,13 @@
 /** `coffer instance resize`: gives an instance another flavor, or a larger volume. */
-import { Console, Effect, Option } from "effect"
+import { Effect, Option } from "effect"
 import { Command, Flag } from "effect/cli"
-import { plain } from "../layers/config/terminalText.ts"
-import { asking, order } from "./client.ts"
+import { asking } from "./client.ts"
 import { type Connection, connectionFlags, failed } from "./connection.ts"
-import { printJson, wholeInstance } from "./document.ts"
 import { flavorIdOf } from "./flavors.ts"
-import { historyOf } from "./follow.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
-import { preview, tellPreview } from "./preview.ts"
-import { makeProgress } from "./progress.ts"
-import { awaitService, runFailure } from "./waiting.ts"
+import { operate } from "./operate.ts"
+import { preview } from "./preview.ts"
 
 const flavor = Flag.String("flavor").pipe(
   Flag.withDescription(
@@ -43,18 +39,19 @@ export const resize = Command.make(
   (asked) =>
     inside(asked, (connection, path, id) =>
       Effect.gen(function* () {
-        const size = yield* sizeOf(connection, asked.flavor, asked.volume)
-        const body = { resize: size }
-        if (asked.preview) return yield* tellPreview(connection, asked, "POST", `${path}/action`, body)
-        const before = asked.wait ? yield* historyOf(connection, id) : []
-        yield* order(connection, `${path}/action`, body)
-        const failure = asked.wait
-          ? yield* awaitService(connection, id, yield* makeProgress(before), runFailure(["resize"], before))
-          : null
-        if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
-        if (failure !== null) return yield* failed(plain(`The resize of ${asked.nameOrId} failed: ${failure}`))
-        if (asked.json) return
-        yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? "was resized" : "is being resized"}.`))
+        const body = { resize: yield* sizeOf(connection, asked.flavor, asked.volume) }
+        yield* operate(
+          connection,
+          id,
+          asked,
+          { method: "POST", path: `${path}/action`, body },
+          {
+            kinds: ["resize"],
+            done: "was resized",
+            underWay: "is being resized",
+            failure: (why) => `The resize of ${asked.nameOrId} failed: ${why}`
+          }
+        )
       })
     ).pipe(asking)
 ).pipe(

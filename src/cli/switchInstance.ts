@@ -1,16 +1,12 @@
 /** `coffer instance restart`, `stop`, `start`: the database of an instance, down, up, or both in turn. */
-import { Console, Effect } from "effect"
 import { Command } from "effect/cli"
-import { plain } from "../layers/config/terminalText.ts"
-import { asking, order } from "./client.ts"
-import { connectionFlags, failed } from "./connection.ts"
-import { printJson, wholeInstance } from "./document.ts"
-import { historyOf } from "./follow.ts"
+import { asking } from "./client.ts"
+import { connectionFlags } from "./connection.ts"
 import { inside } from "./inside.ts"
 import { json, nameOrId, wait } from "./instanceFlags.ts"
-import { preview, tellPreview } from "./preview.ts"
-import { makeProgress } from "./progress.ts"
-import { awaitService, awaitStopped, runFailure } from "./waiting.ts"
+import { operate } from "./operate.ts"
+import { preview } from "./preview.ts"
+import { awaitService, awaitStopped } from "./waiting.ts"
 
 const flags = { nameOrId, wait, preview, json, ...connectionFlags }
 
@@ -21,23 +17,20 @@ interface Words {
   readonly kinds: ReadonlyArray<string>
 }
 
-const switching = (action: "restart" | "stop" | "start", { done, kinds, underWay }: Words) =>
+const switching = (action: "restart" | "stop" | "start", words: Words) =>
   Command.make(action, flags, (asked) =>
     inside(asked, (connection, path, id) =>
-      Effect.gen(function* () {
-        const body = { [action]: {} }
-        if (asked.preview) return yield* tellPreview(connection, asked, "POST", `${path}/action`, body)
-        const before = asked.wait ? yield* historyOf(connection, id) : []
-        yield* order(connection, `${path}/action`, body)
-        const waiting = action === "stop" ? awaitStopped : awaitService
-        const failure = asked.wait
-          ? yield* waiting(connection, id, yield* makeProgress(before), runFailure(kinds, before))
-          : null
-        if (asked.json) yield* printJson({ instance: yield* wholeInstance(connection, id) })
-        if (failure !== null) return yield* failed(plain(`The ${action} of ${asked.nameOrId} failed: ${failure}`))
-        if (asked.json) return
-        yield* Console.log(plain(`${asked.nameOrId} ${asked.wait ? done : underWay}.`))
-      })
+      operate(
+        connection,
+        id,
+        asked,
+        { method: "POST", path: `${path}/action`, body: { [action]: {} } },
+        {
+          ...words,
+          failure: (why) => `The ${action} of ${asked.nameOrId} failed: ${why}`,
+          waiting: action === "stop" ? awaitStopped : awaitService
+        }
+      )
     ).pipe(asking)
   )
 
